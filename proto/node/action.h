@@ -1,0 +1,79 @@
+// What a node asks of its host. Text and bytes that an action points at stay valid until the next qe_node_next or
+// qe_node_step; a buffer in it becomes the host's, which gives the room back with QE_EVENT_BUFFERS when it is done.
+#ifndef QE_NODE_ACTION_H
+#define QE_NODE_ACTION_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "flow/offload.h"
+#include "identity/identity.h"
+
+enum qe_action_kind {
+    QE_ACTION_SEND,        // datagrams to the underlay
+    QE_ACTION_DELIVER,     // a packet to the TUN
+    QE_ACTION_SOCKET_OPEN, // bind a UDP socket; RESULT follows
+    QE_ACTION_SOCKET_CLOSE,
+    QE_ACTION_TUN_OPEN, // create and configure the TUN; RESULT follows
+    QE_ACTION_STORE,    // keep these bytes under this key across restarts
+    QE_ACTION_ERASE,    // forget that key
+    QE_ACTION_LOG,      // a line for the log
+    QE_ACTION_REPLY,    // the answer to a command
+    QE_ACTION_STOPPED,  // everything is said; the host may end the node
+};
+
+enum qe_log_level { QE_LOG_ERROR, QE_LOG_WARN, QE_LOG_INFO, QE_LOG_DEBUG };
+
+struct qe_send {
+    uint32_t socket;
+    uint32_t interface;   // leave by this one; 0: as routed
+    struct qe_addr local; // source; family 0: as routed
+    struct qe_addr remote;
+    struct qe_buf *buf;    // one or more datagrams back to back
+    uint16_t segment_size; // each this long but for the last; ≥ buf->size where there is one
+    uint8_t ecn;
+};
+
+struct qe_deliver {
+    struct qe_buf *buf; // an IP packet, or a super-packet as `offload` says
+    struct qe_offload offload;
+};
+
+struct qe_tun_open {
+    uint64_t request;
+    const char *name;
+    uint16_t mtu;
+    const struct qe_cidr *addresses;
+    size_t address_count;
+};
+
+struct qe_action {
+    enum qe_action_kind kind;
+    union {
+        struct qe_send send;
+        struct qe_deliver deliver;
+        struct {
+            uint64_t request;
+            uint32_t socket; // the ID the node gives it
+            struct qe_addr bind;
+        } socket_open;
+        uint32_t socket_close;
+        struct qe_tun_open tun_open;
+        struct {
+            const char *key;
+            struct qe_span value;
+        } store;
+        const char *erase_key;
+        struct {
+            enum qe_log_level level;
+            const char *text; // one line, without time or newline
+        } log;
+        struct {
+            uint64_t command;
+            int status;          // as an HTTP status
+            struct qe_span body; // JSON
+        } reply;
+    };
+};
+
+#endif

@@ -1,0 +1,64 @@
+// What a node borrows from the host that runs it. The node calls these and nothing else: it reads no clock, no file, no
+// socket and no random device. A host that answers the same way to the same calls gets the same node, byte for byte.
+#ifndef QE_NODE_HOST_H
+#define QE_NODE_HOST_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "identity/identity.h"
+
+// What a random draw is for. The simulator keys its generator by it, so that a draw added in one place moves no other.
+enum qe_random {
+    QE_RANDOM_HASH,          // secrets of hash tables
+    QE_RANDOM_CONNECTION_ID, // connection IDs, path challenges, stateless reset tokens
+    QE_RANDOM_TLS,           // whatever TLS draws
+    QE_RANDOM_SESSION,       // session IDs, boot epochs, cookies
+    QE_RANDOM_JITTER,        // timers
+    QE_RANDOM_QUEUE,         // flow hashing
+    QE_RANDOM_COUNT,
+};
+
+// Long-lived secrets stay with the host.
+enum qe_secret_key {
+    QE_SECRET_IDENTITY, // the node's Ed25519 key
+};
+
+enum qe_secret_operation {
+    QE_SECRET_SIGN, // Ed25519 signature of the input (RFC 8032): 64 bytes
+    QE_SECRET_MAC,  // keyed BLAKE2b-256 of the input under a key derived from the secret: 32 bytes
+};
+
+// A thing that happened in the core, for the trace. Names are dotted and documented in docs/protocol.md.
+struct qe_trace {
+    uint64_t now_ns;
+    const char *name;       // "session.connected", "path.failed", "drop.policy", …
+    struct qe_node_id peer; // all zero: about no peer
+    uint64_t a, b;          // two numbers whose meaning the name gives
+};
+
+struct qe_host {
+    void *user;
+    struct qe_mem mem;
+    struct qe_key identity; // the public half of QE_SECRET_IDENTITY
+
+    // Fills `out` with unpredictable bytes.
+    void (*random)(void *user, enum qe_random purpose, uint8_t *out, size_t size);
+
+    // Does `operation` with a secret over `input` into `out` (exactly `size` bytes, as the operation says). 0, or -1.
+    int (*secret)(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
+        uint8_t *out, size_t size);
+
+    // Lends an empty buffer of QE_BUF_SIZE, offset at QE_BUF_HEADROOM. The node asks only while it has room to its
+    // credit (QE_EVENT_BUFFERS), so the host always has one.
+    struct qe_buf *(*buf_new)(void *user);
+    // Gives a buffer back: one that buf_new lent and no action took (its credit is the node's again), or one that came
+    // in an event (QE_EVENT_PACKETS).
+    void (*buf_free)(void *user, struct qe_buf *buf);
+
+    // Sees each trace event; may be NULL.
+    void (*trace)(void *user, const struct qe_trace *trace);
+};
+
+#endif
