@@ -11,7 +11,7 @@ export LC_ALL=C
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 QE_BIN=${QE_BIN:-$root/build/release/quicether}
-test_name=${QE_TEST_NAME:-$(basename "$0") $*}
+test_name="$(realpath "$0")${*:+ $*}"
 
 # Exit status 77 is ctest's "skipped".
 skip() { printf 'skipped: %s\n' "$*"; exit 77; }
@@ -30,8 +30,9 @@ declare -A daemon=()
 
 ns() { printf '%s-%s' "$tag" "$1"; }
 
-# The namespaces are found by their tag, so that the watcher needs to know nothing else.
-sweep() {
+# unhost: ends every process in this test's namespaces and removes them. They are found by their tag, so that the
+# watcher needs to know nothing else.
+unhost() {
     local namespace pid
     for namespace in $(ip netns list 2>/dev/null | awk -v tag="$tag-" 'index($1, tag) == 1 { print $1 }'); do
         for pid in $(ip netns pids "$namespace" 2>/dev/null); do
@@ -39,6 +40,10 @@ sweep() {
         done
         ip netns del "$namespace" 2>/dev/null || true
     done
+}
+
+sweep() {
+    unhost
     # What a host mounted, it mounted below its folder.
     awk -v work="$work/" 'index($2, work) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do
         umount -l "$mount" 2>/dev/null || true
@@ -48,7 +53,8 @@ sweep() {
 
 finish() {
     local status=$?
-    trap - EXIT INT TERM HUP
+    [ "$BASHPID" = "$$" ] || exit "$status" # a subshell's end is not the test's
+    trap - EXIT INT TERM HUP ERR
     [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || report
     [ -z "${watcher:-}" ] || kill -- "-$watcher" 2>/dev/null || true
     sweep
@@ -59,7 +65,7 @@ finish() {
 report() {
     set +e
     local host
-    printf '\n%s failed at %s\n' "$test_name" "${failed_at:-line ${BASH_LINENO[1]:-?}}"
+    printf '\n%s failed at %s\n' "$test_name" "${failed_at:-an unknown line}"
     for host in "${hosts[@]}"; do
         [ -s "$work/$host/log" ] || continue
         printf -- '--- log of %s (end)\n' "$host"
@@ -70,10 +76,11 @@ report() {
         fi
     done
     printf 'commit %s\nrerun: QE_BIN=%s %s\n' \
-        "$(git -c safe.directory='*' -C "$root" rev-parse --short HEAD 2>/dev/null || printf unknown)" "$QE_BIN" \
-        "$root/tests/e2e/$test_name"
+        "$(git -c safe.directory='*' -C "$root" rev-parse --short HEAD 2>/dev/null || printf unknown)" "$QE_BIN" "$test_name"
 }
 
+set -E
+trap 'failed_at=${failed_at:-line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND}' ERR
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -86,7 +93,7 @@ watch_over() {
         setsid bash -c '
             printf "%s\n" "$$" >"$1/watcher"
             tail --pid="$2" -f /dev/null
-            '"$(declare -f sweep)"'
+            '"$(declare -f unhost sweep)"'
             tag=$3 work=$1
             sweep' watcher "$work" "$$" "$tag" &
     )
@@ -241,7 +248,8 @@ launch() {
     local name=$1
     shift
     printf '=== %s starts: %s\n' "$(date +%T.%3N)" "$*" >>"$work/$name/log"
-    on "$name" "$QE_BIN" start --state-dir "$work/$name/state" --control "$work/$name/control.sock" --name "$name" \
+    # Not through `on`: the process ID must be the daemon's, not a subshell's.
+    ip netns exec "$(ns "$name")" "$QE_BIN" start --state-dir "$work/$name/state" --control "$work/$name/control.sock" --name "$name" \
         "$@" >>"$work/$name/log" 2>&1 </dev/null &
     daemon[$name]=$!
 }
@@ -321,7 +329,7 @@ tcp() {
     local from=$1 to=$2 to_address=$3 size=$4 receiver
     case $to_address in *:*) local family=6 target="[$to_address]" ;; *) local family=4 target=$to_address ;; esac
     head -c "$size" /dev/urandom >"$work/sent"
-    on "$to" timeout 60 socat -u "TCP$family-LISTEN:5001,bind=$target,reuseaddr" "OPEN:$work/received,creat,trunc" &
+    ip netns exec "$(ns "$to")" timeout 60 socat -u "TCP$family-LISTEN:5001,bind=$target,reuseaddr" "OPEN:$work/received,creat,trunc" &
     receiver=$!
     wait_until 5 "a TCP listener is there" eval "on $to ss -Htln 'sport = 5001' | grep -q ."
     on "$from" timeout 60 socat -u "OPEN:$work/sent" "TCP$family:$target:5001,connect-timeout=5" ||
@@ -337,7 +345,7 @@ udp() {
     case $to_address in *:*) local family=6 target="[$to_address]" ;; *) local family=4 target=$to_address ;; esac
     head -c $((count * size)) /dev/urandom >"$work/sent"
     : >"$work/received"
-    on "$to" timeout 60 socat -u -b 65536 "UDP$family-RECV:5002,bind=$target" \
+    ip netns exec "$(ns "$to")" timeout 60 socat -u -b 65536 "UDP$family-RECV:5002,bind=$target" \
         "OPEN:$work/received,append" 2>/dev/null &
     receiver=$!
     wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | grep -q ."
