@@ -22,7 +22,7 @@ static void step(struct qe_io *io, struct qe_event *event)
 static void on_buffer_done(void *user, struct qe_buf *buf)
 {
     struct qe_io *io = user;
-    if (qe_pool_free(&io->pool, buf)) io->credit_back++;
+    if (qe_bufpool_free(&io->pool, buf)) io->credit_back++;
 }
 
 static void give_credit_back(struct qe_io *io)
@@ -272,7 +272,7 @@ static void do_actions(struct qe_io *io)
         if (socket->used && socket->dirty && !socket->udp.blocked) flush_socket(io, socket);
     }
     // The node has not stalled as long as half of its credit is left, so the event can wait for company.
-    if (io->pool.lent + io->credit_back > QE_POOL_CREDIT / 2 && io->credit_back > 0) {
+    if (io->pool.lent + io->credit_back > QE_BUFPOOL_CREDIT / 2 && io->credit_back > 0) {
         give_credit_back(io);
         io->busy = true;
     }
@@ -295,7 +295,7 @@ static void take_packets(struct qe_io *io)
     struct qe_event event = {.kind = QE_EVENT_PACKETS, .packets = {list, 0}};
     bool more;
     io->tun_readable = false;
-    if (!io->tun.spare && !qe_pool_has_large(&io->pool)) {
+    if (!io->tun.spare && !qe_bufpool_has_large(&io->pool)) {
         pause_tun(io, true);
         return;
     }
@@ -320,11 +320,11 @@ static void take_links(struct qe_io *io)
 static void trim(struct qe_io *io, uint64_t now)
 {
     if (io->trim_ns != QE_TIME_NEVER && now >= io->trim_ns) {
-        qe_pool_trim(&io->pool);
+        qe_bufpool_trim(&io->pool);
         qe_udp_receiver_trim(io->receiver);
         io->trim_ns = QE_TIME_NEVER;
     }
-    if (io->trim_ns == QE_TIME_NEVER && qe_pool_is_fat(&io->pool)) io->trim_ns = now + QE_IO_TRIM_NS;
+    if (io->trim_ns == QE_TIME_NEVER && qe_bufpool_is_fat(&io->pool)) io->trim_ns = now + QE_IO_TRIM_NS;
 }
 
 void qe_io_turn(struct qe_io *io)
@@ -338,7 +338,7 @@ void qe_io_turn(struct qe_io *io)
         }
         if (socket->readable) take_datagrams(io, socket);
     }
-    if (io->tun_paused && qe_pool_has_large(&io->pool)) pause_tun(io, false);
+    if (io->tun_paused && qe_bufpool_has_large(&io->pool)) pause_tun(io, false);
     if (io->tun_readable && io->tun.fd >= 0) take_packets(io);
     if (io->links_readable) take_links(io);
     uint64_t now = qe_loop_now_ns();
@@ -384,7 +384,7 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
     memset(io, 0, sizeof *io);
     io->options = *options;
     io->trim_ns = QE_TIME_NEVER;
-    qe_pool_init(&io->pool);
+    qe_bufpool_init(&io->pool);
     qe_tun_init(&io->tun);
     qe_random_init(&io->random);
     qe_io_lend(io);
@@ -415,7 +415,7 @@ fail:
 
 int qe_io_start(struct qe_io *io, struct qe_fault *fault)
 {
-    io->credit_back = QE_POOL_CREDIT;
+    io->credit_back = QE_BUFPOOL_CREDIT;
     give_credit_back(io);
     struct qe_event event = {.kind = QE_EVENT_START};
     step(io, &event);
@@ -456,5 +456,5 @@ void qe_io_fini(struct qe_io *io)
     qe_udp_receiver_free(io->receiver);
     free(io->sockets);
     qe_random_fini(&io->random);
-    qe_pool_fini(&io->pool);
+    qe_bufpool_fini(&io->pool);
 }

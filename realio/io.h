@@ -2,12 +2,12 @@
 #ifndef QE_REALIO_IO_H
 #define QE_REALIO_IO_H
 
+#include "bufpool.h"
 #include "identity.h"
 #include "links.h"
 #include "log.h"
 #include "loop.h"
 #include "node/node.h"
-#include "pool.h"
 #include "random.h"
 #include "store.h"
 #include "tun.h"
@@ -52,7 +52,7 @@ struct qe_io {
     struct qe_host host;
     struct qe_node *node;
     struct qe_random_source random;
-    struct qe_pool pool;
+    struct qe_bufpool pool;
     uint32_t credit_back; // buffers that are done with, not yet told
     struct qe_tun tun;
     struct qe_loop_source tun_source;

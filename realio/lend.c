@@ -39,14 +39,14 @@ static int host_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
 static struct qe_buf *host_buf_new(void *user)
 {
     struct qe_io *io = user;
-    return qe_pool_lend(&io->pool);
+    return qe_bufpool_lend(&io->pool);
 }
 
 static void host_buf_free(void *user, struct qe_buf *buf)
 {
     struct qe_io *io = user;
     // Its credit is the node's again by this call alone.
-    qe_pool_free(&io->pool, buf);
+    qe_bufpool_free(&io->pool, buf);
 }
 
 static void host_trace(void *user, const struct qe_trace *trace)

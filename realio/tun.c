@@ -81,23 +81,23 @@ int qe_tun_open(struct qe_tun *tun, const char *name, struct qe_fault *fault)
     return -1;
 }
 
-void qe_tun_close(struct qe_tun *tun, struct qe_pool *pool)
+void qe_tun_close(struct qe_tun *tun, struct qe_bufpool *pool)
 {
-    if (tun->spare) qe_pool_free(pool, tun->spare);
+    if (tun->spare) qe_bufpool_free(pool, tun->spare);
     tun->spare = NULL;
     if (tun->fd >= 0) close(tun->fd);
     tun->fd = -1;
 }
 
 // The buffer just read into, or a small copy of it that leaves the large one for the next read.
-static struct qe_buf *claim(struct qe_tun *tun, struct qe_pool *pool, uint32_t size)
+static struct qe_buf *claim(struct qe_tun *tun, struct qe_bufpool *pool, uint32_t size)
 {
     struct qe_buf *buf = tun->spare;
-    if (size > QE_POOL_SMALL_MAX) {
+    if (size > QE_BUFPOOL_SMALL_MAX) {
         tun->spare = NULL;
     } else {
         const uint8_t *from = qe_buf_bytes(buf);
-        buf = qe_pool_small(pool, size);
+        buf = qe_bufpool_small(pool, size);
         if (!buf) return NULL;
         memcpy(qe_buf_bytes(buf), from, size);
     }
@@ -117,13 +117,13 @@ static ssize_t read_one(struct qe_tun *tun, uint8_t *at, size_t size)
     return got;
 }
 
-size_t qe_tun_read(
-    struct qe_tun *tun, struct qe_pool *pool, struct qe_packet_in *list, size_t count_max, size_t bytes_max, bool *more)
+size_t qe_tun_read(struct qe_tun *tun, struct qe_bufpool *pool, struct qe_packet_in *list, size_t count_max,
+    size_t bytes_max, bool *more)
 {
     size_t count = 0, bytes = 0;
     *more = false;
     while (count < count_max && bytes < bytes_max) {
-        if (!tun->spare) tun->spare = qe_pool_large(pool);
+        if (!tun->spare) tun->spare = qe_bufpool_large(pool);
         if (!tun->spare) return count;
         uint8_t *packet = qe_buf_bytes(tun->spare);
         uint8_t *header = packet - QE_VNET_SIZE;

@@ -3,10 +3,10 @@
 #ifndef QE_REALIO_TUN_H
 #define QE_REALIO_TUN_H
 
+#include "bufpool.h"
 #include "fault.h"
 #include "node/action.h"
 #include "node/event.h"
-#include "pool.h"
 
 #include <net/if.h>
 
@@ -32,11 +32,11 @@ struct qe_tun {
 void qe_tun_init(struct qe_tun *tun);
 // Creates or attaches to the device. 0, or -1 with `fault`, whose text says what is missing.
 int qe_tun_open(struct qe_tun *tun, const char *name, struct qe_fault *fault);
-void qe_tun_close(struct qe_tun *tun, struct qe_pool *pool);
+void qe_tun_close(struct qe_tun *tun, struct qe_bufpool *pool);
 
 // Reads packets into `list` until there are none, `count_max`, or `bytes_max` are exceeded; buffers come from `pool`
 // and belong to the caller. *more: there may be more to read now.
-size_t qe_tun_read(struct qe_tun *tun, struct qe_pool *pool, struct qe_packet_in *list, size_t count_max,
+size_t qe_tun_read(struct qe_tun *tun, struct qe_bufpool *pool, struct qe_packet_in *list, size_t count_max,
     size_t bytes_max, bool *more);
 // Writes one packet; what the kernel does not take is counted and dropped. The buffer stays the caller's; its headroom
 // is used.

@@ -3,13 +3,13 @@
 #ifndef QE_REALIO_UDP_H
 #define QE_REALIO_UDP_H
 
+#include "bufpool.h"
 #include "fault.h"
 #include "node/action.h"
 #include "node/event.h"
-#include "pool.h"
 
 // Sends that wait for one socket. The credit keeps the node below it; beyond it they are dropped and counted.
-#define QE_UDP_QUEUE_MAX (QE_POOL_CREDIT + 64)
+#define QE_UDP_QUEUE_MAX (QE_BUFPOOL_CREDIT + 64)
 // Messages of one receive call, and its target in bytes: more would push what was read first out of the cache.
 #define QE_UDP_RECEIVE_MAX   32
 #define QE_UDP_RECEIVE_BYTES (256 * 1024)
