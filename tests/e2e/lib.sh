@@ -64,6 +64,7 @@ finish() {
 # What one wants to see of a test that failed.
 report() {
     set +e
+    exec >&2 # standard output may be anywhere when a test ends
     local host
     printf '\n%s failed at %s\n' "$test_name" "${failed_at:-an unknown line}"
     for host in "${hosts[@]}"; do
@@ -110,7 +111,7 @@ fail() {
         [ "${BASH_SOURCE[frame]}" = "${BASH_SOURCE[0]}" ] || break
     done
     failed_at="line ${BASH_LINENO[frame - 1]}"
-    printf 'FAILED: %s\n' "$*"
+    printf 'FAILED: %s\n' "$*" >&2
     exit 1
 }
 
