@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "flow/offload.h"
 
+// How many flows at a time; the one added to longest ago leaves for a ninth.
 #define QE_COALESCE_FLOWS 8
 
 struct qe_coalescer;
@@ -17,7 +18,8 @@ struct qe_coalesce_out {
     struct qe_offload offload;
 };
 
-// `buf_new` lends a buffer or NULL; `emit` takes a finished one. Both are called with `user`.
+// `buf_new` lends an empty buffer of QE_BUF_SIZE with its offset at QE_BUF_HEADROOM, or NULL; `emit` takes a finished
+// one. Both are called with `user`.
 struct qe_coalesce_owner {
     void *user;
     struct qe_buf *(*buf_new)(void *user);
@@ -29,7 +31,9 @@ struct qe_coalescer *qe_coalescer_new(const struct qe_mem *mem, const struct qe_
 // Drops what is held, giving nothing back: flush first.
 void qe_coalescer_free(struct qe_coalescer *c);
 // Adds one whole IP packet (copied). Packets of one flow leave in the order they came; whatever cannot be joined leaves
-// by itself. False where there was no buffer: the caller counts a drop.
+// by itself. Joined packets have had their checksums verified and leave with `needs_checksum`; `checksum_valid` is set
+// on single ones that were found right, and neither where nothing was checked. False where there was no buffer: the
+// caller counts a drop.
 bool qe_coalescer_add(struct qe_coalescer *c, struct qe_span packet);
 // Emits everything held. Call it at the end of a receive batch.
 void qe_coalescer_flush(struct qe_coalescer *c);

@@ -7,19 +7,26 @@
 #include "base/bytes.h"
 #include "flow/offload.h"
 
+// An IPv4 and a TCP header with all their options are 120 bytes.
 #define QE_SEGMENT_HEADER_MAX 128
 
 struct qe_segmenter {
     struct qe_offload offload;
-    struct qe_span packet; // the whole; borrowed, must outlive the segmenter
-    uint32_t done;         // payload bytes already cut off
-    uint32_t index;        // segments already cut off
-    uint32_t pending;      // payload bytes of the segment last offered
+    struct qe_span packet;     // the whole; borrowed, must outlive the segmenter
+    uint32_t done;             // payload bytes already cut off
+    uint32_t index;            // segments already cut off
+    uint32_t pending;          // payload bytes of the segment last offered; 0: none is
+    uint16_t header_size;      // IP and transport headers, as found in the packet; 0: not to be cut
+    uint16_t transport_offset; // where the transport header starts
+    bool taken_whole;          // a packet that is not to be cut was taken
+    uint64_t ip_sum;           // checksum over the parts of the IPv4 header that all segments share
+    uint64_t transport_sum;    // the same of pseudo-header and transport header
     uint8_t header[QE_SEGMENT_HEADER_MAX];
 };
 
 // Starts on a packet from the TUN; finishes a partial checksum of a packet that is not to be cut (so `packet` is
-// written to). False where packet and offload contradict each other: a drop.
+// written to). False where packet and offload contradict each other: a drop. The headers' sizes are read from the
+// packet itself; those in the offload are hints, as virtio has it.
 bool qe_segmenter_init(struct qe_segmenter *s, uint8_t *packet, size_t size, const struct qe_offload *offload);
 // The next segment of at most `size_max` bytes, headers included, in 1 or 2 pieces; asking again without
 // qe_segmenter_taken offers the same bytes anew (cut to the new size_max). TCP segments are cut shorter than

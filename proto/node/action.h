@@ -73,6 +73,7 @@ struct qe_action {
             int status;          // as an HTTP status
             struct qe_span body; // JSON
         } reply;
+        const char *stopped; // why the node cannot go on; NULL where it was asked to stop
     };
 };
 

@@ -1,0 +1,33 @@
+// The control plane of a node: which peers there are, the sessions with them, what is published to the lanes, what is
+// stored, and the answers to commands. It moves no packets. Same shape as the node: step, next, deadline.
+#ifndef QE_NODE_CPLANE_H
+#define QE_NODE_CPLANE_H
+
+#include "config/config.h"
+#include "node/action.h"
+#include "node/event.h"
+#include "node/host.h"
+#include "node/mail.h"
+
+struct qe_cplane;
+
+struct qe_cplane_options {
+    const struct qe_host *host;
+    const struct qe_config *config; // outlives the control plane
+    struct qe_list *outbox;         // where its letters go
+    uint8_t lane_count;
+};
+
+int qe_cplane_new(
+    struct qe_cplane **cplane, const struct qe_cplane_options *options, uint64_t now_ns, uint64_t wall_ms);
+void qe_cplane_free(struct qe_cplane *cplane);
+void qe_cplane_step(struct qe_cplane *cplane, const struct qe_event *event);
+// Reads a letter. True: it is kept; false: the caller frees it.
+bool qe_cplane_read(struct qe_cplane *cplane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms);
+// The next action that is no packet. QE_ACTION_STOPPED never comes from here.
+bool qe_cplane_next(struct qe_cplane *cplane, struct qe_action *action);
+uint64_t qe_cplane_deadline(const struct qe_cplane *cplane);
+// Whether the node is to end, and why where it cannot go on.
+bool qe_cplane_stopping(const struct qe_cplane *cplane, const char **failure);
+
+#endif

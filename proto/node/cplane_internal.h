@@ -1,0 +1,168 @@
+// The inside of the control plane, shared by cplane.c (life, events), peering.c (sessions), publish.c (addresses and
+// the snapshot), state.c (what is stored) and report.c (commands).
+#ifndef QE_NODE_CPLANE_INTERNAL_H
+#define QE_NODE_CPLANE_INTERNAL_H
+
+#include "base/heap.h"
+#include "base/table.h"
+#include "base/time.h"
+#include "node/cplane.h"
+#include "node/snapshot.h"
+#include "session/session.h"
+#include "wire/wire.h"
+
+#define CPLANE_TICKET_SIZE_MAX 8192
+#define CPLANE_LINKS_MAX       64
+#define CPLANE_LINK_ADDRESSES  8
+#define CPLANE_COMMANDS_MAX    64
+#define CPLANE_PING_TIMEOUT_NS (5 * QE_NS_PER_S)
+// "ticket/" or "peer/", and an ID.
+#define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
+
+struct cplane_peer {
+    uint32_t index;
+    const struct qe_config_peer *config;
+    struct qe_session session;
+    struct qe_timer timer;
+    bool pinned; // the whole key is known
+    struct qe_key key;
+    uint8_t home;               // the lane that its packets belong to
+    uint64_t published;         // the active path that its lane was told
+    bool was_connected;         // as last logged
+    uint64_t last_connected_ns; // when it last became so
+    uint64_t session_id;        // ours for the session with it
+    bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
+    struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
+    size_t address_count;
+    uint8_t *ticket; // for the next dialling; NULL: none
+    size_t ticket_size;
+    bool ticket_stored;
+    struct qe_addr stored_addr; // as in the state
+};
+
+// A connection's control stream, while the connection lives.
+struct cplane_path {
+    uint64_t id;
+    struct cplane_peer *peer;
+    uint8_t lane;
+    bool open; // proven fresh: hello may be acted on
+    bool greeted;
+    bool has_hello;
+    struct qe_hello hello;
+    size_t size; // bytes in `bytes`
+    uint8_t bytes[2 + QE_MESSAGE_SIZE_MAX];
+};
+
+struct cplane_link {
+    uint32_t interface;
+    char name[16];
+    struct qe_cidr addresses[CPLANE_LINK_ADDRESSES];
+    size_t address_count;
+    bool up;
+};
+
+struct cplane_socket {
+    struct qe_addr bound; // family 0: not bound
+    bool answered;
+};
+
+// A command that waits for lanes or for a peer.
+struct cplane_command {
+    uint64_t id; // of the command; meaningless where cookie is 0
+    uint64_t cookie;
+    enum qe_command_verb verb;
+    unsigned lanes_left;    // reports still to come
+    struct qe_list letters; // REPORT_PATH and REPORT_PEER
+    struct qe_counters counters;
+    struct qe_quic_stats quic;
+    uint32_t peer; // PING
+    uint64_t begun_ns;
+};
+
+// How long connections lasted, as a cumulative histogram.
+#define CPLANE_DURATIONS 6
+extern const uint64_t cplane_duration_bounds_s[CPLANE_DURATIONS];
+
+struct cplane_action {
+    struct qe_list link;
+    struct qe_action action;
+    char bytes[]; // what the action points at
+};
+
+struct qe_cplane {
+    struct qe_cplane_options options;
+    const struct qe_host *host;
+    const struct qe_mem *mem;
+    const struct qe_config *config;
+    uint64_t now_ns, wall_ms, started_ns;
+    struct qe_node_id self;
+    uint64_t boot_epoch;
+    struct qe_cidr own[2]; // IPv4, IPv6
+    struct cplane_peer *peers;
+    size_t peer_count;
+    struct qe_table *paths; // of cplane_path, by ID
+    uint64_t path_sequence;
+    struct qe_heap timers;
+    struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
+    bool tun_up, up;
+    uint64_t generation; // of the snapshot
+    struct cplane_link links[CPLANE_LINKS_MAX];
+    size_t link_count;
+    struct cplane_command commands[CPLANE_COMMANDS_MAX];
+    uint64_t cookie;
+    struct qe_list actions;
+    struct cplane_action *current; // the one handed out last
+    struct qe_counters counters;
+    uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
+    bool stopping;
+    char failure[192]; // "" for none
+};
+
+// cplane.c
+void cplane_trace(struct qe_cplane *c, const char *name, const struct cplane_peer *peer, uint64_t a, uint64_t b);
+// Queues an action with room for `size` bytes; NULL (counted) without memory.
+struct cplane_action *cplane_act(struct qe_cplane *c, enum qe_action_kind kind, size_t size);
+void cplane_log(struct qe_cplane *c, enum qe_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void cplane_fail(struct qe_cplane *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct qe_mail *cplane_post(struct qe_cplane *c, uint8_t lane, enum qe_mail_kind kind, const void *bytes, size_t size);
+uint32_t cplane_random32(struct qe_cplane *c, enum qe_random purpose);
+uint64_t cplane_random64(struct qe_cplane *c, enum qe_random purpose);
+// The peer's name, or its ID; in a buffer of the caller's.
+const char *cplane_peer_text(const struct cplane_peer *peer, char out[QE_NAME_SIZE]);
+
+// peering.c
+void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
+// Does what the session's new state asks for.
+void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer);
+void cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail);
+void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail);
+void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail);
+void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail);
+void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail);
+void cplane_goodbye(struct qe_cplane *c);
+
+// publish.c
+// Takes over what the peer claims as its overlay addresses, as far as it may.
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello);
+// Builds a snapshot and posts it to every lane.
+void cplane_publish(struct qe_cplane *c);
+
+// state.c
+void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);
+void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr);
+void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_span ticket);
+// Forgets the ticket, here and in the state: it has been used.
+void cplane_spend_ticket(struct qe_cplane *c, struct cplane_peer *peer);
+
+// report.c
+void cplane_command(struct qe_cplane *c, const struct qe_command *command);
+bool cplane_on_report(struct qe_cplane *c, struct qe_mail *mail);
+void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail);
+// Commands that waited too long.
+void cplane_commands_expire(struct qe_cplane *c);
+uint64_t cplane_commands_deadline(const struct qe_cplane *c);
+void cplane_commands_drop(struct qe_cplane *c);
+uint64_t cplane_count_open(const struct qe_cplane *c);
+
+#endif

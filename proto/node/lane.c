@@ -1,0 +1,441 @@
+// A lane's life: its letters, its connections as they come and go, and what it gives the host to do.
+#include "node/lane_internal.h"
+
+#include "base/time.h"
+
+// Half-open connections, and how long one may take.
+#define HANDSHAKES_MAX       256
+#define HANDSHAKE_TIMEOUT_NS (4 * QE_NS_PER_S)
+// A connection of which nothing is heard dies after this; the keep-alive keeps an idle one from it, and NATs open.
+#define IDLE_TIMEOUT_NS (30 * QE_NS_PER_S)
+#define KEEP_ALIVE_NS   (5 * QE_NS_PER_S)
+
+// IDs of accepted paths carry the lane; the control part numbers the dialled ones from 1.
+#define ACCEPTED_PATH_ID(lane, sequence) ((uint64_t)((lane) + 1) << 48 | (sequence))
+
+struct lane_peer *lane_peer(struct qe_lane *lane, uint32_t index)
+{
+    if (!lane->peers[index]) {
+        struct lane_peer *peer = qe_zalloc(&lane->host->mem, 1, sizeof *peer);
+        if (!peer) return NULL;
+        peer->index = index;
+        lane->peers[index] = peer;
+    }
+    return lane->peers[index];
+}
+
+struct lane_path *lane_path(const struct qe_lane *lane, uint64_t id)
+{
+    return qe_table_get(lane->paths, &id);
+}
+
+void lane_trace(struct qe_lane *lane, const char *name, uint32_t peer, uint64_t a, uint64_t b)
+{
+    if (!lane->host->trace) return;
+    struct qe_trace trace = {.now_ns = lane->now_ns, .name = name, .a = a, .b = b};
+    if (peer != QE_PEER_NONE && lane->snapshot) trace.peer = lane->snapshot->peers[peer].id;
+    lane->host->trace(lane->host->user, &trace);
+}
+
+void lane_drop(struct qe_lane *lane, enum qe_counter reason, uint32_t peer)
+{
+    qe_count(&lane->counters, reason);
+    lane_trace(lane, qe_counter_name(reason), peer, 0, 0);
+}
+
+void lane_deliver(struct qe_lane *lane, struct qe_buf *buf, const struct qe_offload *offload)
+{
+    if (lane->deliver_count == LANE_DELIVER_MAX) {
+        lane_drop(lane, QE_COUNT_DROP_NO_BUFFER, QE_PEER_NONE);
+        qe_pool_untake(lane->options.pool, buf);
+        return;
+    }
+    size_t at = (lane->deliver_first + lane->deliver_count++) % LANE_DELIVER_MAX;
+    lane->deliver[at] = (struct qe_coalesce_out){buf, *offload};
+}
+
+static struct qe_mail *post(
+    struct qe_lane *lane, enum qe_mail_kind kind, const struct lane_path *path, struct qe_span bytes)
+{
+    struct qe_mail *mail =
+        qe_mail_post(&lane->host->mem, lane->options.outbox, QE_MAIL_CONTROL, kind, bytes.data, bytes.size);
+    if (!mail) {
+        lane_drop(lane, QE_COUNT_DROP_MEMORY, QE_PEER_NONE);
+        return NULL;
+    }
+    mail->lane = lane->options.index;
+    if (path) {
+        mail->path = path->id;
+        mail->peer = path->peer->index;
+    }
+    return mail;
+}
+
+static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, uint32_t peer)
+{
+    struct lane_path *path = qe_zalloc(&lane->host->mem, 1, sizeof *path);
+    if (!path) return NULL;
+    path->id = id;
+    path->peer = lane_peer(lane, peer);
+    if (!path->peer || qe_table_put(lane->paths, &path->id, path) != 0) {
+        qe_free(&lane->host->mem, path);
+        return NULL;
+    }
+    return path;
+}
+
+static void free_path(struct qe_lane *lane, struct lane_path *path)
+{
+    if (path->peer->active == path) lane_activate(lane, path->peer, NULL);
+    qe_table_remove(lane->paths, &path->id);
+    qe_free(&lane->host->mem, path);
+}
+
+static bool on_allow(void *user, const struct qe_key *key, void *dialled)
+{
+    struct qe_lane *lane = user;
+    const struct lane_path *path = dialled;
+    if (!lane->snapshot) return false;
+    struct qe_node_id id = qe_node_id_from_key(key);
+    uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
+    if (peer == QE_PEER_NONE) lane_trace(lane, "handshake.unknown_key", QE_PEER_NONE, 0, 0);
+    return peer != QE_PEER_NONE && (!path || path->peer->index == peer);
+}
+
+static void on_connected(void *user, struct qe_conn *conn, bool early)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (!path) {
+        struct qe_node_id id = qe_node_id_from_key(qe_conn_key(conn));
+        uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
+        if (peer != QE_PEER_NONE)
+            path = new_path(lane, ACCEPTED_PATH_ID(lane->options.index, ++lane->path_sequence), peer);
+        if (!path) {
+            qe_conn_close(conn, QE_CLOSE_LIMIT);
+            return;
+        }
+        path->conn = conn;
+        qe_conn_set_user(conn, path);
+    }
+    struct qe_mail *mail = post(lane, QE_MAIL_CONNECTED, path, qe_span(NULL, 0));
+    if (!mail) {
+        qe_conn_close(conn, QE_CLOSE_LIMIT);
+        return;
+    }
+    path->told = true;
+    qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+    mail->conn.key = *qe_conn_key(conn);
+    mail->conn.early = early;
+    lane_trace(lane, "path.connected", path->peer->index, path->id, early);
+}
+
+static void on_confirmed(void *user, struct qe_conn *conn)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (!path) return;
+    struct qe_mail *mail = post(lane, QE_MAIL_CONFIRMED, path, qe_span(NULL, 0));
+    if (mail) qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+}
+
+static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (!path) return;
+    struct qe_mail *mail = post(lane, QE_MAIL_CLOSED, path, qe_span(NULL, 0));
+    if (mail) mail->close = why;
+    lane_trace(lane, "path.closed", path->peer->index, path->id, why.end);
+    free_path(lane, path);
+}
+
+static void on_control(void *user, struct qe_conn *conn, struct qe_span bytes)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (path) post(lane, QE_MAIL_RECEIVED, path, bytes);
+}
+
+static void on_ticket(void *user, struct qe_conn *conn, struct qe_span ticket)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (path) post(lane, QE_MAIL_TICKET, path, ticket);
+}
+
+static void on_moved(void *user, struct qe_conn *conn)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    struct qe_mail *mail = path ? post(lane, QE_MAIL_MOVED, path, qe_span(NULL, 0)) : NULL;
+    if (!mail) return;
+    qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+    lane_trace(lane, "path.moved", path->peer->index, path->id, 0);
+}
+
+static void on_responsive(void *user, struct qe_conn *conn, bool responsive)
+{
+    struct qe_lane *lane = user;
+    struct lane_path *path = qe_conn_user(conn);
+    if (!path || !path->told) return;
+    post(lane, responsive ? QE_MAIL_HEARD : QE_MAIL_SILENT, path, qe_span(NULL, 0));
+    lane_trace(lane, responsive ? "path.heard" : "path.silent", path->peer->index, path->id, 0);
+}
+
+static struct qe_buf *coalescer_buf(void *user)
+{
+    struct qe_lane *lane = user;
+    return qe_pool_take(lane->options.pool, 0);
+}
+
+static void coalescer_emit(void *user, const struct qe_coalesce_out *out)
+{
+    lane_deliver(user, out->buf, &out->offload);
+}
+
+int qe_lane_new(struct qe_lane **out, const struct qe_lane_options *options, uint64_t now_ns, uint64_t wall_ms)
+{
+    const struct qe_host *host = options->host;
+    uint8_t secret[16], seed[4];
+    struct qe_lane *lane = qe_zalloc(&host->mem, 1, sizeof *lane);
+    if (!lane) return -1;
+    lane->options = *options;
+    lane->host = host;
+    lane->now_ns = now_ns;
+    lane->wall_ms = wall_ms;
+    host->random(host->user, QE_RANDOM_HASH, secret, sizeof secret);
+    host->random(host->user, QE_RANDOM_QUEUE, seed, sizeof seed);
+    lane->flow_seed = qe_load32(seed);
+
+    const struct qe_coalesce_owner coalesce = {lane, coalescer_buf, coalescer_emit};
+    const struct qe_quic_options quic = {.host = host,
+        .owner = {.user = lane,
+            .allow = on_allow,
+            .connected = on_connected,
+            .confirmed = on_confirmed,
+            .closed = on_closed,
+            .control = on_control,
+            .datagram = lane_datagram,
+            .next_datagram = lane_next_datagram,
+            .datagram_taken = lane_datagram_taken,
+            .ticket = on_ticket,
+            .moved = on_moved,
+            .responsive = on_responsive},
+        .lane = options->index,
+        .handshakes_max = HANDSHAKES_MAX,
+        .connections_max = options->connections_max,
+        .idle_timeout_ns = IDLE_TIMEOUT_NS,
+        .keep_alive_ns = KEEP_ALIVE_NS,
+        .handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS};
+    lane->peers = qe_zalloc(&host->mem, options->peer_count ? options->peer_count : 1, sizeof(struct lane_peer *));
+    lane->paths = qe_table_new(&host->mem, sizeof(uint64_t), options->connections_max, secret);
+    lane->coalescer = qe_coalescer_new(&host->mem, &coalesce);
+    if (!lane->peers || !lane->paths || !lane->coalescer || qe_quic_new(&lane->quic, &quic, now_ns, wall_ms) != 0) {
+        qe_lane_free(lane);
+        return -1;
+    }
+    *out = lane;
+    return 0;
+}
+
+static void free_peer(struct qe_lane *lane, struct lane_peer *peer)
+{
+    if (!peer) return;
+    lane_forget_packets(lane, peer, QE_COUNT_DROP_STALE);
+    if (peer->queue) qe_queue_free(peer->queue);
+    if (peer->in) qe_reassembler_free(peer->in);
+    qe_free(&lane->host->mem, peer);
+}
+
+void qe_lane_free(struct qe_lane *lane)
+{
+    if (!lane) return;
+    if (lane->quic) qe_quic_free(lane->quic);
+    size_t cursor = 0;
+    for (struct lane_path *path; lane->paths && (path = qe_table_each(lane->paths, &cursor));)
+        qe_free(&lane->host->mem, path);
+    if (lane->paths) qe_table_free(lane->paths);
+    for (size_t i = 0; lane->peers && i < lane->options.peer_count; i++)
+        free_peer(lane, lane->peers[i]);
+    qe_free(&lane->host->mem, lane->peers);
+    if (lane->coalescer) {
+        qe_coalescer_flush(lane->coalescer);
+        qe_coalescer_free(lane->coalescer);
+    }
+    for (; lane->deliver_count > 0; lane->deliver_count--) {
+        qe_pool_untake(lane->options.pool, lane->deliver[lane->deliver_first].buf);
+        lane->deliver_first = (lane->deliver_first + 1) % LANE_DELIVER_MAX;
+    }
+    qe_snapshot_release(lane->snapshot);
+    qe_free(&lane->host->mem, lane);
+}
+
+void qe_lane_step(struct qe_lane *lane, const struct qe_event *event)
+{
+    lane->now_ns = event->now_ns;
+    lane->wall_ms = event->wall_ms;
+    switch (event->kind) {
+    case QE_EVENT_DATAGRAMS:
+        for (size_t i = 0; i < event->datagrams.count; i++)
+            qe_quic_receive(lane->quic, &event->datagrams.list[i], lane->now_ns, lane->wall_ms);
+        qe_coalescer_flush(lane->coalescer);
+        break;
+    case QE_EVENT_PACKETS:
+        for (size_t i = 0; i < event->packets.count; i++)
+            lane_packet_from_tun(lane, &event->packets.list[i]);
+        break;
+    default:
+        break;
+    }
+    if (qe_quic_deadline(lane->quic) <= lane->now_ns) qe_quic_expire(lane->quic, lane->now_ns, lane->wall_ms);
+}
+
+static void dial(struct qe_lane *lane, const struct qe_mail *mail)
+{
+    struct lane_path *path = new_path(lane, mail->path, mail->peer);
+    const struct qe_quic_dial options = {.key = mail->dial.pinned ? &mail->dial.key : NULL,
+        .user = path,
+        .socket = mail->dial.socket,
+        .local = mail->dial.local,
+        .remote = mail->dial.remote,
+        .ticket = {mail->bytes, mail->dial.ticket_size},
+        .early = {mail->bytes + mail->dial.ticket_size, mail->size - mail->dial.ticket_size}};
+    if (path && qe_quic_dial(lane->quic, &options, &path->conn, lane->now_ns, lane->wall_ms) == 0) {
+        lane_trace(lane, "path.dialled", path->peer->index, path->id, 0);
+        return;
+    }
+    struct qe_mail *answer =
+        qe_mail_post(&lane->host->mem, lane->options.outbox, QE_MAIL_CONTROL, QE_MAIL_CLOSED, NULL, 0);
+    if (answer) {
+        answer->path = mail->path;
+        answer->peer = mail->peer;
+        answer->close = (struct qe_conn_close){QE_CONN_END_ERROR, 0};
+    }
+    if (path) free_path(lane, path);
+}
+
+static void report(struct qe_lane *lane, uint64_t cookie)
+{
+    size_t cursor = 0;
+    struct lane_path *path;
+    for (size_t i = 0; i < lane->options.peer_count; i++) {
+        struct qe_mail *mail = lane->peers[i] ? post(lane, QE_MAIL_REPORT_PEER, NULL, qe_span(NULL, 0)) : NULL;
+        if (!mail) continue;
+        mail->peer = lane->peers[i]->index;
+        mail->cookie = cookie;
+        mail->conn.traffic = lane->peers[i]->traffic;
+    }
+    while ((path = qe_table_each(lane->paths, &cursor))) {
+        struct qe_mail *mail = path->conn ? post(lane, QE_MAIL_REPORT_PATH, path, qe_span(NULL, 0)) : NULL;
+        if (!mail) continue;
+        mail->cookie = cookie;
+        qe_conn_info(path->conn, &mail->conn.info, lane->now_ns);
+    }
+    struct qe_mail *end = post(lane, QE_MAIL_REPORT_END, NULL, qe_span(NULL, 0));
+    if (!end) return;
+    end->cookie = cookie;
+    end->report.counters = lane->counters;
+    end->report.quic = *qe_quic_stats(lane->quic);
+}
+
+static void take_snapshot(struct qe_lane *lane, struct qe_mail *mail)
+{
+    qe_snapshot_release(lane->snapshot);
+    lane->snapshot = mail->snapshot;
+    mail->snapshot = NULL;
+    for (uint32_t i = 0; i < lane->options.peer_count; i++) {
+        uint8_t home = lane->snapshot->peers[i].lane;
+        if (lane->peers[i] && home != lane->options.index) lane_hand_over(lane, lane->peers[i], home);
+    }
+}
+
+static void send_echo(struct qe_lane *lane, const struct qe_mail *mail)
+{
+    struct lane_peer *peer = lane->peers[mail->peer];
+    uint8_t cookie[8];
+    qe_store64(cookie, mail->cookie);
+    if (peer && peer->active) lane_echo(peer->active, QE_FRAME_ECHO, cookie);
+}
+
+void qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
+{
+    lane->now_ns = now_ns;
+    lane->wall_ms = wall_ms;
+    struct lane_path *path = mail->path ? lane_path(lane, mail->path) : NULL;
+    struct lane_peer *peer;
+    switch (mail->kind) {
+    case QE_MAIL_SNAPSHOT:
+        take_snapshot(lane, mail);
+        break;
+    case QE_MAIL_DIAL:
+        dial(lane, mail);
+        break;
+    case QE_MAIL_CLOSE:
+        if (path && path->conn) qe_conn_close(path->conn, mail->close.code);
+        break;
+    case QE_MAIL_SEND:
+        if (path && path->conn && qe_conn_control_send(path->conn, qe_span(mail->bytes, mail->size)) != 0)
+            qe_conn_close(path->conn, QE_CLOSE_LIMIT);
+        break;
+    case QE_MAIL_ACTIVATE:
+        peer = lane_peer(lane, mail->peer);
+        if (peer) lane_activate(lane, peer, path);
+        break;
+    case QE_MAIL_ECHO:
+        send_echo(lane, mail);
+        break;
+    case QE_MAIL_REPORT:
+        report(lane, mail->cookie);
+        break;
+    case QE_MAIL_PACKET:
+        peer = lane_peer(lane, mail->peer);
+        if (!peer) {
+            lane_drop(lane, QE_COUNT_DROP_MEMORY, mail->peer);
+            break;
+        }
+        lane_enqueue(lane, peer, &mail->packet.item, mail->packet.flow_hash);
+        mail->packet.item.buf = NULL;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool next_delivery(struct qe_lane *lane, struct qe_action *action)
+{
+    if (lane->deliver_count == 0) return false;
+    const struct qe_coalesce_out *out = &lane->deliver[lane->deliver_first];
+    lane->deliver_first = (lane->deliver_first + 1) % LANE_DELIVER_MAX;
+    lane->deliver_count--;
+    qe_count(&lane->counters, QE_COUNT_TUN_SENT_PACKETS);
+    qe_count_by(&lane->counters, QE_COUNT_TUN_SENT_BYTES, out->buf->size);
+    action->kind = QE_ACTION_DELIVER;
+    action->deliver.buf = out->buf;
+    action->deliver.offload = out->offload;
+    return true;
+}
+
+bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_ns, uint64_t wall_ms)
+{
+    lane->now_ns = now_ns;
+    lane->wall_ms = wall_ms;
+    if (next_delivery(lane, action)) return true;
+    if (!qe_quic_writable(lane->quic)) return false;
+    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_POOL_RESERVE);
+    if (!buf) return false;
+    action->kind = QE_ACTION_SEND;
+    if (qe_quic_next(lane->quic, buf, &action->send, lane->now_ns, lane->wall_ms)) return true;
+    qe_pool_untake(lane->options.pool, buf);
+    return false;
+}
+
+uint64_t qe_lane_deadline(const struct qe_lane *lane)
+{
+    return qe_quic_deadline(lane->quic);
+}
+
+bool qe_lane_quiet(const struct qe_lane *lane)
+{
+    return lane->deliver_count == 0 && !qe_quic_writable(lane->quic);
+}

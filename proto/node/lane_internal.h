@@ -1,0 +1,114 @@
+// The inside of a lane, shared by lane.c (life, letters), outbound.c (TUN to peers) and inbound.c (peers to TUN).
+#ifndef QE_NODE_LANE_INTERNAL_H
+#define QE_NODE_LANE_INTERNAL_H
+
+#include "base/table.h"
+#include "flow/coalesce.h"
+#include "flow/fragment.h"
+#include "flow/packet.h"
+#include "flow/queue.h"
+#include "flow/segment.h"
+#include "node/lane.h"
+#include "node/snapshot.h"
+#include "wire/wire.h"
+
+// Echo frames that may wait on a path; more are dropped.
+#define LANE_ECHO_MAX 8
+// Finished packets on their way to the TUN. Each holds a buffer of the pool, so this is never the tighter bound.
+#define LANE_DELIVER_MAX 256
+// Packets that may wait for a peer without a path, and for how long.
+#define LANE_WAITING_PACKETS_MAX 64
+#define LANE_WAITING_NS          (UINT64_C(2) * 1000000000)
+// How often a peer without a path may be asked for.
+#define LANE_WANTED_INTERVAL_NS (UINT64_C(200) * 1000000)
+
+// A peer's queue.
+#define LANE_QUEUE_BYTES_MAX   (4u << 20)
+#define LANE_QUEUE_PACKETS_MAX 8192
+
+struct lane_echo {
+    uint8_t type;
+    uint8_t cookie[8];
+};
+
+// One QUIC connection to a peer.
+struct lane_path {
+    uint64_t id;
+    struct lane_peer *peer;
+    struct qe_conn *conn;
+    struct lane_echo echoes[LANE_ECHO_MAX]; // a ring
+    size_t echo_first, echo_count;
+    uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
+    bool told;                              // the control part knows of it
+};
+
+// What next_datagram offered last, until datagram_taken.
+enum lane_offer { LANE_OFFER_NONE, LANE_OFFER_ECHO, LANE_OFFER_SEGMENT, LANE_OFFER_FRAGMENT };
+
+// A packet larger than its path's DATAGRAM, on its way out in pieces.
+struct lane_fragmenting {
+    uint16_t id;
+    size_t size; // of the packet; 0: none under way
+    size_t done;
+    size_t piece; // payload of the piece on offer
+    uint8_t header[QE_FRAGMENT_HEADER_SIZE];
+    uint8_t packet[QE_FRAGMENT_PACKET_MAX];
+};
+
+struct lane_peer {
+    uint32_t index; // into the snapshot's peers
+    struct lane_path *active;
+    struct qe_queue *queue;
+    struct qe_queue_item item; // being cut; buf NULL: none
+    struct qe_segmenter cutter;
+    size_t offered_size;
+    enum lane_offer offer;
+    struct lane_fragmenting out;
+    struct qe_reassembler *in;
+    struct qe_ip checked_source; // the source address that last passed, under that snapshot
+    uint64_t checked_generation;
+    uint64_t waiting_since_ns; // when the oldest packet that waits for a path came
+    uint64_t wanted_ns;        // when the control part was last asked for a path
+    struct qe_traffic traffic;
+};
+
+struct qe_lane {
+    struct qe_lane_options options;
+    const struct qe_host *host;
+    uint64_t now_ns, wall_ms;
+    struct qe_quic *quic;
+    struct qe_snapshot *snapshot;
+    struct lane_peer **peers; // by index; NULL until needed
+    struct qe_table *paths;   // by path ID
+    uint64_t path_sequence;   // of accepted paths
+    struct qe_coalescer *coalescer;
+    struct qe_coalesce_out deliver[LANE_DELIVER_MAX]; // a ring
+    size_t deliver_first, deliver_count;
+    uint32_t flow_seed;
+    struct qe_counters counters;
+};
+
+// The peer's record, made where there is none yet; NULL without memory.
+struct lane_peer *lane_peer(struct qe_lane *lane, uint32_t index);
+struct lane_path *lane_path(const struct qe_lane *lane, uint64_t id);
+// Queues a finished packet for the TUN.
+void lane_deliver(struct qe_lane *lane, struct qe_buf *buf, const struct qe_offload *offload);
+void lane_trace(struct qe_lane *lane, const char *name, uint32_t peer, uint64_t a, uint64_t b);
+void lane_drop(struct qe_lane *lane, enum qe_counter reason, uint32_t peer);
+
+// outbound.c
+void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in);
+void lane_enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_queue_item *item, uint32_t flow_hash);
+void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_path *path);
+// A peer whose packets now belong to another lane: sends them there.
+void lane_hand_over(struct qe_lane *lane, struct lane_peer *peer, uint8_t to);
+void lane_forget_packets(struct qe_lane *lane, struct lane_peer *peer, enum qe_counter reason);
+bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struct qe_datagram_out *out);
+void lane_datagram_taken(void *user, struct qe_conn *conn);
+// Queues an echo frame on the path; false where too many wait.
+bool lane_echo(struct lane_path *path, uint8_t type, const uint8_t cookie[8]);
+
+// inbound.c
+void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8_t ecn, bool early);
+
+#endif

@@ -1,0 +1,312 @@
+// Sessions put to work: dialling when one wants it, telling lanes which path carries a peer's packets, saying hello,
+// and reading what the peer says on its control streams.
+#include "node/cplane_internal.h"
+
+#include <inttypes.h>
+
+static struct cplane_path *find_path(struct qe_cplane *c, uint64_t id)
+{
+    return qe_table_get(c->paths, &id);
+}
+
+// The control stream of a path of that peer; made where there is none yet. NULL without memory.
+static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cplane_peer *peer, uint8_t lane)
+{
+    struct cplane_path *path = find_path(c, id);
+    if (path) return path;
+    path = qe_zalloc(c->mem, 1, sizeof *path);
+    if (!path) return NULL;
+    path->id = id;
+    path->peer = peer;
+    path->lane = lane;
+    if (qe_table_put(c->paths, &path->id, path) == 0) return path;
+    qe_free(c->mem, path);
+    return NULL;
+}
+
+static void close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code)
+{
+    const struct cplane_path *path = find_path(c, id);
+    struct qe_mail *mail = path ? cplane_post(c, path->lane, QE_MAIL_CLOSE, NULL, 0) : NULL;
+    if (!mail) return;
+    mail->path = id;
+    mail->close.code = code;
+}
+
+void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    uint64_t at = c->up && !c->stopping ? qe_session_deadline(&peer->session) : QE_TIME_NEVER;
+    qe_heap_set(&c->timers, &peer->timer, at);
+}
+
+static size_t write_hello(const struct qe_cplane *c, const struct cplane_peer *peer, uint8_t *out, size_t size)
+{
+    struct qe_hello hello = {.version = QE_WIRE_VERSION,
+        .session = peer->session_id,
+        .boot_epoch = c->boot_epoch,
+        .addresses = {c->own[0].ip, c->own[1].ip},
+        .address_count = 2};
+    memcpy(hello.name, c->config->name, sizeof hello.name);
+    return qe_hello_encode(&hello, out, size);
+}
+
+// The socket to dial that address from: of its family, and a loopback one for a loopback address only where nothing
+// else is.
+static uint32_t socket_for(const struct qe_cplane *c, const struct qe_addr *target)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < c->config->listen_count; i++) {
+        const struct qe_ip *bound = &c->sockets[i].bound.ip;
+        if (bound->family != target->ip.family) continue;
+        if (qe_ip_is_loopback(bound) == qe_ip_is_loopback(&target->ip)) return i + 1;
+        best = i + 1;
+    }
+    return best;
+}
+
+static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *target)
+{
+    uint8_t hello[2 + QE_MESSAGE_SIZE_MAX];
+    char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+    uint32_t socket = socket_for(c, target);
+    if (socket == 0) {
+        qe_session_on_dial_failed(
+            &peer->session, "no socket of the address's family", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
+        return;
+    }
+    size_t hello_size = write_hello(c, peer, hello, sizeof hello);
+    struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_DIAL, NULL, peer->ticket_size + hello_size);
+    uint64_t id = ++c->path_sequence;
+    if (!mail || !make_path(c, id, peer, peer->home)) {
+        if (mail) qe_mail_free(c->host, mail);
+        qe_session_on_dial_failed(&peer->session, "out of memory", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
+        return;
+    }
+    mail->path = id;
+    mail->peer = peer->index;
+    mail->dial.socket = socket;
+    mail->dial.local = c->sockets[socket - 1].bound;
+    mail->dial.remote = *target;
+    mail->dial.pinned = peer->pinned;
+    mail->dial.key = peer->key;
+    mail->dial.ticket_size = peer->ticket_size;
+    if (peer->ticket_size) memcpy(mail->bytes, peer->ticket, peer->ticket_size);
+    memcpy(mail->bytes + peer->ticket_size, hello, hello_size);
+    cplane_spend_ticket(c, peer);
+    qe_session_on_dialled(&peer->session, id, peer->home, target, c->now_ns);
+    cplane_log(c, QE_LOG_DEBUG, "dialling %s at %s", cplane_peer_text(peer, name), qe_addr_format(target, text));
+    cplane_trace(c, "session.dial", peer, id, peer->session.dials);
+}
+
+// Tells lanes who carries the peer's packets, where that has changed.
+static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    const struct qe_path *active = qe_session_active(&peer->session);
+    uint64_t id = active ? active->id : 0;
+    if (id == peer->published) return;
+    if (active && active->lane != peer->home) {
+        struct qe_mail *none = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
+        if (none) none->peer = peer->index;
+        peer->home = active->lane;
+        cplane_publish(c);
+    }
+    struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
+    if (!mail) return;
+    mail->peer = peer->index;
+    mail->path = id;
+    peer->published = id;
+}
+
+static void count_duration(struct qe_cplane *c, uint64_t since_ns)
+{
+    uint64_t seconds = (c->now_ns - since_ns) / QE_NS_PER_S;
+    size_t bucket = 0;
+    while (bucket < CPLANE_DURATIONS && seconds > cplane_duration_bounds_s[bucket])
+        bucket++;
+    c->durations[bucket]++;
+    c->duration_sum_s += seconds;
+    c->duration_count++;
+}
+
+static void log_change(struct qe_cplane *c, struct cplane_peer *peer, uint64_t connected_before_ns)
+{
+    bool connected = qe_session_state(&peer->session) == QE_SESSION_CONNECTED;
+    char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+    if (connected == peer->was_connected) return;
+    peer->was_connected = connected;
+    cplane_peer_text(peer, name);
+    if (connected) {
+        const struct qe_path *path = qe_session_active(&peer->session);
+        cplane_log(c, QE_LOG_INFO, "%s connected at %s%s", name, qe_addr_format(&path->remote, text),
+            path->early     ? " (0-RTT)"
+            : path->resumed ? " (resumed)"
+                            : "");
+        cplane_trace(c, "session.connected", peer, path->id, (uint64_t)(path->early ? 2 : path->resumed));
+    } else {
+        count_duration(c, connected_before_ns);
+        cplane_log(c, QE_LOG_WARN, "%s is not connected any more: %s", name, peer->session.last_error);
+        cplane_trace(c, "session.lost", peer, 0, 0);
+    }
+}
+
+void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    struct qe_session *s = &peer->session;
+    struct qe_addr target;
+    uint64_t id;
+    while ((id = qe_session_retired(s, c->now_ns))) {
+        close_path(c, id, QE_CLOSE_SUPERSEDED);
+        qe_session_path(s, id)->retire_ns = QE_TIME_NEVER; // CLOSED follows
+    }
+    if (c->up && !c->stopping && qe_session_dial_due(s, c->now_ns, &target)) dial(c, peer, &target);
+    announce_active(c, peer);
+    if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
+    log_change(c, peer, peer->last_connected_ns);
+    cplane_peer_timer(c, peer);
+}
+
+static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
+{
+    uint64_t dead[QE_SESSION_PATHS_MAX];
+    struct cplane_peer *peer = path->peer;
+    size_t count = qe_session_on_hello(&peer->session, path->id, path->hello.boot_epoch, dead, c->now_ns);
+    for (size_t i = 0; i < count; i++)
+        close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
+    cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
+    cplane_claim(c, peer, &path->hello);
+}
+
+static void say_hello(struct qe_cplane *c, struct cplane_path *path)
+{
+    uint8_t hello[2 + QE_MESSAGE_SIZE_MAX];
+    if (path->greeted) return;
+    size_t size = write_hello(c, path->peer, hello, sizeof hello);
+    struct qe_mail *mail = cplane_post(c, path->lane, QE_MAIL_SEND, hello, size);
+    if (!mail) return;
+    mail->path = path->id;
+    path->greeted = true;
+}
+
+// The peer behind the connection is proven and present: what it says may be acted on.
+static void open_path(struct qe_cplane *c, struct cplane_path *path, const struct qe_conn_info *info)
+{
+    struct cplane_peer *peer = path->peer;
+    if (path->open) return;
+    if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
+        close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
+        return;
+    }
+    path->open = true;
+    qe_session_on_address(&peer->session, &info->remote, false);
+    cplane_store_peer(c, peer, &info->remote);
+    if (path->has_hello) apply_hello(c, path);
+    cplane_peer_refresh(c, peer);
+}
+
+void cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
+{
+    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_path *path = make_path(c, mail->path, peer, mail->lane);
+    if (!path) {
+        struct qe_mail *no = cplane_post(c, mail->lane, QE_MAIL_CLOSE, NULL, 0);
+        if (!no) return;
+        no->path = mail->path;
+        no->close.code = QE_CLOSE_LIMIT;
+        return;
+    }
+    if (!peer->pinned) {
+        peer->pinned = true;
+        peer->key = mail->conn.key;
+    }
+    // The client's hello went out with the dialling.
+    if (mail->conn.info.client) path->greeted = true;
+    say_hello(c, path);
+    if (!mail->conn.early) open_path(c, path, &mail->conn.info);
+}
+
+void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
+{
+    struct cplane_path *path = find_path(c, mail->path);
+    if (path) open_path(c, path, &mail->conn.info);
+}
+
+void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
+{
+    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_path *path = find_path(c, mail->path);
+    if (path) {
+        qe_table_remove(c->paths, &path->id);
+        qe_free(c->mem, path);
+    }
+    qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
+    cplane_trace(c, "session.path_closed", peer, mail->path, mail->close.end);
+    cplane_peer_refresh(c, peer);
+}
+
+void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail)
+{
+    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct qe_path *path = qe_session_path(&peer->session, mail->path);
+    char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+    if (!path) return;
+    path->local = mail->conn.info.local;
+    path->remote = mail->conn.info.remote;
+    qe_session_on_address(&peer->session, &path->remote, false);
+    cplane_store_peer(c, peer, &path->remote);
+    cplane_log(c, QE_LOG_INFO, "%s moved to %s", cplane_peer_text(peer, name), qe_addr_format(&path->remote, text));
+}
+
+static void bad_message(struct qe_cplane *c, struct cplane_path *path)
+{
+    qe_count(&c->counters, QE_COUNT_DROP_CONTROL);
+    cplane_trace(c, qe_counter_name(QE_COUNT_DROP_CONTROL), path->peer, path->id, 0);
+}
+
+static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
+{
+    if (type != QE_MESSAGE_HELLO || path->has_hello || !qe_hello_decode(body, &path->hello)) {
+        bad_message(c, path);
+        return;
+    }
+    path->has_hello = true;
+    if (path->open) {
+        apply_hello(c, path);
+        cplane_peer_refresh(c, path->peer);
+    }
+}
+
+void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail)
+{
+    struct cplane_path *path = make_path(c, mail->path, &c->peers[mail->peer], mail->lane);
+    const uint8_t *at = mail->bytes, *end = mail->bytes + mail->size;
+    if (!path) return;
+    while (at < end) {
+        // One message at a time is gathered, its size field first.
+        size_t want = path->size < 2 ? 2 : 2 + (size_t)qe_load16(path->bytes);
+        if (want > sizeof path->bytes || (path->size >= 2 && want < 3)) {
+            bad_message(c, path);
+            close_path(c, path->id, QE_CLOSE_PROTOCOL);
+            return;
+        }
+        size_t take = want - path->size < (size_t)(end - at) ? want - path->size : (size_t)(end - at);
+        memcpy(path->bytes + path->size, at, take);
+        path->size += take;
+        at += take;
+        if (path->size < 3 || path->size < 2 + (size_t)qe_load16(path->bytes)) continue;
+        read_message(c, path, path->bytes[2], qe_span(path->bytes + 3, path->size - 3));
+        path->size = 0;
+    }
+}
+
+void cplane_goodbye(struct qe_cplane *c)
+{
+    size_t cursor = 0;
+    const struct cplane_path *path;
+    c->stopping = true;
+    for (size_t i = 0; i < c->peer_count; i++) {
+        c->peers[i].session.stopping = true;
+        cplane_peer_timer(c, &c->peers[i]);
+    }
+    while ((path = qe_table_each(c->paths, &cursor)))
+        close_path(c, path->id, QE_CLOSE_GOODBYE);
+}

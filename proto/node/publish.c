@@ -1,0 +1,120 @@
+// Overlay addresses and what follows from them: who owns which, and the snapshot that tells the lanes.
+#include "node/cplane_internal.h"
+
+#include "route/overlay.h"
+
+// Whether another peer already has that address.
+static const struct cplane_peer *owner_of(
+    const struct qe_cplane *c, const struct qe_ip *ip, const struct cplane_peer *except)
+{
+    for (size_t i = 0; i < c->peer_count; i++) {
+        const struct cplane_peer *peer = &c->peers[i];
+        if (peer == except || !peer->said_hello) continue;
+        for (size_t j = 0; j < peer->address_count; j++)
+            if (qe_ip_equal(&peer->addresses[j], ip)) return peer;
+    }
+    return NULL;
+}
+
+// Why a peer may not have that address; NULL: it may.
+static const char *claim_refused(const struct qe_cplane *c, const struct cplane_peer *peer, const struct qe_ip *ip)
+{
+    struct qe_cidr derived = qe_overlay_ip6(&peer->config->id);
+    if (qe_ip_equal(ip, &c->own[0].ip) || qe_ip_equal(ip, &c->own[1].ip)) return "it is this node's own";
+    if (qe_ip_equal(ip, &derived.ip)) return NULL;
+    if (qe_overlay_is_derived6(ip)) return "it belongs to another key";
+    if (qe_ip_is_multicast(ip) || qe_ip_is_unspecified(ip)) return "it is no host's";
+    if (!qe_cidr_contains(&c->own[0], ip) && !qe_cidr_contains(&c->own[1], ip))
+        return "it lies outside the overlay network";
+    if (ip->family == 4 && c->own[0].bits < 31) {
+        uint32_t hosts = c->own[0].bits ? UINT32_MAX >> c->own[0].bits : UINT32_MAX;
+        uint32_t host = qe_ip4_to_u32(ip) & hosts;
+        if (host == 0 || host == hosts) return "it is no host's";
+    }
+    if (owner_of(c, ip, peer)) return "another peer has it";
+    return NULL;
+}
+
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello)
+{
+    struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < hello->address_count; i++) {
+        const char *refused = claim_refused(c, peer, &hello->addresses[i]);
+        if (!refused) {
+            addresses[count++] = hello->addresses[i];
+            continue;
+        }
+        char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+        qe_count(&c->counters, QE_COUNT_DROP_CLAIM);
+        cplane_log(c, QE_LOG_WARN, "%s claims the overlay address %s, refused: %s", cplane_peer_text(peer, name),
+            qe_ip_format(&hello->addresses[i], text), refused);
+        cplane_trace(c, "claim.refused", peer, i, 0);
+    }
+    bool same = peer->said_hello && count == peer->address_count;
+    for (size_t i = 0; same && i < count; i++)
+        same = qe_ip_equal(&addresses[i], &peer->addresses[i]);
+    if (same) return;
+    peer->said_hello = true;
+    peer->address_count = count;
+    for (size_t i = 0; i < count; i++)
+        peer->addresses[i] = addresses[i];
+    cplane_publish(c);
+}
+
+// What a peer that has said nothing yet is expected to have.
+static void expect_addresses(const struct qe_cplane *c, struct cplane_peer *peer)
+{
+    struct qe_cidr four = qe_overlay_ip4(&peer->config->id, 0), six = qe_overlay_ip6(&peer->config->id);
+    peer->address_count = 0;
+    peer->addresses[peer->address_count++] = six.ip;
+    if (qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) && !owner_of(c, &four.ip, peer))
+        peer->addresses[peer->address_count++] = four.ip;
+}
+
+static bool add_routes(struct qe_snapshot *s, const struct cplane_peer *peer)
+{
+    for (size_t i = 0; i < peer->address_count; i++) {
+        const struct qe_ip *ip = &peer->addresses[i];
+        // Of two silent peers with the same expected address the one with the lower ID is expected to keep it.
+        if (!peer->said_hello && qe_route_table_lookup(s->routes, ip) != QE_ROUTE_NONE) continue;
+        const struct qe_cidr host = {*ip, ip->family == 4 ? 32 : 128};
+        if (qe_route_table_set(s->routes, &host, peer->index) != 0) return false;
+    }
+    return true;
+}
+
+static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
+{
+    s->generation = ++c->generation;
+    s->own_count = 2;
+    memcpy(s->own, c->own, sizeof c->own);
+    for (size_t i = 0; i < c->peer_count; i++) {
+        s->peers[i].id = c->peers[i].config->id;
+        s->peers[i].lane = c->peers[i].home;
+        if (c->peers[i].said_hello && !add_routes(s, &c->peers[i])) return false;
+    }
+    for (size_t i = 0; i < c->peer_count; i++) {
+        if (c->peers[i].said_hello) continue;
+        expect_addresses(c, &c->peers[i]);
+        if (!add_routes(s, &c->peers[i])) return false;
+    }
+    return true;
+}
+
+void cplane_publish(struct qe_cplane *c)
+{
+    struct qe_snapshot *s = qe_snapshot_new(c->mem, c->peer_count);
+    if (!s || !fill(c, s)) {
+        qe_snapshot_release(s);
+        qe_count(&c->counters, QE_COUNT_DROP_MEMORY);
+        cplane_log(c, QE_LOG_ERROR, "out of memory: the lanes keep the routes they have");
+        return;
+    }
+    for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
+        struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_SNAPSHOT, NULL, 0);
+        if (mail) mail->snapshot = qe_snapshot_hold(s);
+    }
+    qe_snapshot_release(s);
+    cplane_trace(c, "snapshot", NULL, c->generation, c->peer_count);
+}

@@ -1,0 +1,571 @@
+// Commands of the control interface and their answers as JSON (docs/api.md). What lanes know is asked for by letter; a
+// command waits until the last lane has answered.
+#include "node/cplane_internal.h"
+
+#include "observe/json.h"
+
+#include <stdio.h>
+
+const uint64_t cplane_duration_bounds_s[CPLANE_DURATIONS] = {1, 10, 60, 600, 3600, 86400};
+
+static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
+{
+    struct qe_span body;
+    bool whole = qe_json_finish(json, &body);
+    struct cplane_action *a = cplane_act(c, QE_ACTION_REPLY, body.size);
+    if (!a) return;
+    if (whole) memcpy(a->bytes, body.data, body.size);
+    a->action.reply.command = command;
+    a->action.reply.status = whole ? status : 500;
+    a->action.reply.body = qe_span(a->bytes, body.size);
+}
+
+static void reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text)
+{
+    struct qe_json json;
+    qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
+    qe_json_object_begin(&json);
+    qe_json_key(&json, "error");
+    qe_json_string(&json, text);
+    qe_json_object_end(&json);
+    reply(c, command, status, &json);
+    qe_json_fini(&json);
+}
+
+static void member(struct qe_json *json, const char *key, const char *value)
+{
+    qe_json_key(json, key);
+    qe_json_string(json, value);
+}
+
+static void number(struct qe_json *json, const char *key, uint64_t value)
+{
+    qe_json_key(json, key);
+    qe_json_u64(json, value);
+}
+
+// A number, or null where it means nothing.
+static void number_if(struct qe_json *json, const char *key, bool known, uint64_t value)
+{
+    qe_json_key(json, key);
+    if (known)
+        qe_json_u64(json, value);
+    else
+        qe_json_null(json);
+}
+
+static void flag(struct qe_json *json, const char *key, bool value)
+{
+    qe_json_key(json, key);
+    qe_json_bool(json, value);
+}
+
+uint64_t cplane_count_open(const struct qe_cplane *c)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < c->peer_count; i++)
+        for (size_t j = 0; j < QE_SESSION_PATHS_MAX; j++)
+            count += c->peers[i].session.paths[j].state == QE_PATH_OPEN;
+    return count;
+}
+
+static uint64_t count_connected(const struct qe_cplane *c)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < c->peer_count; i++)
+        count += qe_session_state(&c->peers[i].session) == QE_SESSION_CONNECTED;
+    return count;
+}
+
+static void write_status(struct qe_cplane *c, struct qe_json *json)
+{
+    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
+    qe_json_object_begin(json);
+    member(json, "node_id", qe_node_id_format(&c->self, id));
+    member(json, "name", c->config->name);
+    member(json, "version", QUICETHER_VERSION);
+    member(json, "state", c->stopping ? "stopping" : c->up ? "up" : "starting");
+    number(json, "uptime_ms", (c->now_ns - c->started_ns) / QE_NS_PER_MS);
+    qe_json_key(json, "listen");
+    qe_json_array_begin(json);
+    for (size_t i = 0; i < c->config->listen_count; i++)
+        if (c->sockets[i].bound.ip.family != 0) qe_json_string(json, qe_addr_format(&c->sockets[i].bound, text));
+    qe_json_array_end(json);
+    qe_json_key(json, "tun");
+    qe_json_object_begin(json);
+    member(json, "name", c->config->tun_name);
+    number(json, "mtu", c->config->mtu);
+    qe_json_key(json, "addresses");
+    qe_json_array_begin(json);
+    for (size_t i = 0; i < 2; i++)
+        qe_json_string(json, qe_cidr_format(&c->own[i], text));
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+    qe_json_key(json, "peers");
+    qe_json_object_begin(json);
+    number(json, "configured", c->peer_count);
+    number(json, "connected", count_connected(c));
+    qe_json_object_end(json);
+    qe_json_key(json, "paths");
+    qe_json_object_begin(json);
+    number(json, "active", cplane_count_open(c));
+    qe_json_object_end(json);
+    number(json, "lanes", c->options.lane_count);
+    qe_json_key(json, "warnings");
+    qe_json_array_begin(json);
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+}
+
+static void write_routes(struct qe_cplane *c, struct qe_json *json)
+{
+    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
+    qe_json_object_begin(json);
+    qe_json_key(json, "routes");
+    qe_json_array_begin(json);
+    for (size_t i = 0; i < 2; i++) {
+        struct qe_cidr own = c->own[i];
+        own.bits = own.ip.family == 4 ? 32 : 128;
+        qe_json_object_begin(json);
+        member(json, "destination", qe_cidr_format(&own, text));
+        member(json, "next_hop", "local");
+        member(json, "name", c->config->name);
+        member(json, "via", "local");
+        member(json, "interface", c->config->tun_name);
+        qe_json_object_end(json);
+    }
+    for (size_t i = 0; i < c->peer_count; i++) {
+        const struct cplane_peer *peer = &c->peers[i];
+        for (size_t j = 0; j < peer->address_count; j++) {
+            struct qe_cidr host = {peer->addresses[j], peer->addresses[j].family == 4 ? 32 : 128};
+            qe_json_object_begin(json);
+            member(json, "destination", qe_cidr_format(&host, text));
+            member(json, "next_hop", qe_node_id_format(&peer->config->id, id));
+            member(json, "name", peer->config->name);
+            member(json, "via", "direct");
+            member(json, "interface", c->config->tun_name);
+            qe_json_object_end(json);
+        }
+    }
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+}
+
+// What the letters of a report say of one peer.
+struct peer_report {
+    const struct qe_conn_info *active;
+    struct qe_traffic traffic;
+};
+
+static struct peer_report gather(const struct cplane_command *command, const struct cplane_peer *peer)
+{
+    struct peer_report r = {0};
+    for (const struct qe_list *at = command->letters.next; at != &command->letters; at = at->next) {
+        const struct qe_mail *mail = qe_container(at, struct qe_mail, link);
+        if (mail->peer != peer->index) continue;
+        if (mail->kind == QE_MAIL_REPORT_PATH && mail->path == peer->session.active) r.active = &mail->conn.info;
+        if (mail->kind != QE_MAIL_REPORT_PEER) continue;
+        r.traffic.sent_packets += mail->conn.traffic.sent_packets;
+        r.traffic.sent_bytes += mail->conn.traffic.sent_bytes;
+        r.traffic.received_packets += mail->conn.traffic.received_packets;
+        r.traffic.received_bytes += mail->conn.traffic.received_bytes;
+    }
+    return r;
+}
+
+static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_peer *peer, const struct peer_report *r)
+{
+    struct qe_session *s = &peer->session;
+    const struct qe_path *path = qe_session_active(s);
+    enum qe_session_state state = qe_session_state(s);
+    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
+    qe_json_object_begin(json);
+    member(json, "node_id", qe_node_id_format(&peer->config->id, id));
+    member(json, "name", peer->config->name);
+    member(json, "state", qe_session_state_name(state));
+    qe_json_key(json, "address");
+    if (path || s->candidate_count)
+        qe_json_string(json, qe_addr_format(path ? &path->remote : &s->candidates[0], text));
+    else
+        qe_json_null(json);
+    member(json, "via", "direct");
+    number_if(json, "rtt_us", r->active && r->active->rtt_us, r->active ? r->active->rtt_us : 0);
+    qe_json_key(json, "overlay_addresses");
+    qe_json_array_begin(json);
+    for (size_t i = 0; i < peer->address_count; i++)
+        qe_json_string(json, qe_ip_format(&peer->addresses[i], text));
+    qe_json_array_end(json);
+    number(json, "sent_bytes", r->traffic.sent_bytes);
+    number(json, "received_bytes", r->traffic.received_bytes);
+    number(json, "sent_packets", r->traffic.sent_packets);
+    number(json, "received_packets", r->traffic.received_packets);
+    number_if(json, "connected_ms", s->connected_ns != 0, (c->now_ns - s->connected_ns) / QE_NS_PER_MS);
+    flag(json, "resumed", path && path->resumed);
+    flag(json, "early", path && path->early);
+    number(json, "dials", s->dials);
+    bool waits = state == QE_SESSION_BACKOFF;
+    number_if(json, "retry_in_ms", waits, s->dial_at_ns > c->now_ns ? (s->dial_at_ns - c->now_ns) / QE_NS_PER_MS : 0);
+    qe_json_key(json, "last_error");
+    if (s->last_error[0])
+        qe_json_string(json, s->last_error);
+    else
+        qe_json_null(json);
+    qe_json_object_end(json);
+}
+
+static void write_peers(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command)
+{
+    qe_json_object_begin(json);
+    qe_json_key(json, "peers");
+    qe_json_array_begin(json);
+    for (size_t i = 0; i < c->peer_count; i++) {
+        struct peer_report r = gather(command, &c->peers[i]);
+        write_peer(c, json, &c->peers[i], &r);
+    }
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+}
+
+static void metric_begin(struct qe_json *json, const char *name, const char *type, const char *help)
+{
+    char full[96];
+    snprintf(full, sizeof full, "quicether_%s", name);
+    qe_json_object_begin(json);
+    member(json, "name", full);
+    member(json, "type", type);
+    member(json, "help", help);
+    qe_json_key(json, "samples");
+    qe_json_array_begin(json);
+}
+
+static void metric_end(struct qe_json *json)
+{
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+}
+
+static void metric(struct qe_json *json, const char *name, const char *type, const char *help, uint64_t value)
+{
+    metric_begin(json, name, type, help);
+    qe_json_object_begin(json);
+    qe_json_key(json, "labels");
+    qe_json_object_begin(json);
+    qe_json_object_end(json);
+    number(json, "value", value);
+    qe_json_object_end(json);
+    metric_end(json);
+}
+
+static void write_durations(struct qe_cplane *c, struct qe_json *json)
+{
+    char text[24];
+    uint64_t cumulative = 0;
+    metric_begin(json, "connection_duration_seconds", "histogram", "How long sessions with peers lasted");
+    for (size_t i = 0; i <= CPLANE_DURATIONS; i++) {
+        cumulative += c->durations[i];
+        if (i < CPLANE_DURATIONS)
+            snprintf(text, sizeof text, "%llu", (unsigned long long)cplane_duration_bounds_s[i]);
+        else
+            snprintf(text, sizeof text, "+Inf");
+        qe_json_object_begin(json);
+        member(json, "suffix", "_bucket");
+        qe_json_key(json, "labels");
+        qe_json_object_begin(json);
+        member(json, "le", text);
+        qe_json_object_end(json);
+        number(json, "value", cumulative);
+        qe_json_object_end(json);
+    }
+    const struct {
+        const char *suffix;
+        uint64_t value;
+    } totals[] = {{"_sum", c->duration_sum_s}, {"_count", c->duration_count}};
+    for (size_t i = 0; i < 2; i++) {
+        qe_json_object_begin(json);
+        member(json, "suffix", totals[i].suffix);
+        qe_json_key(json, "labels");
+        qe_json_object_begin(json);
+        qe_json_object_end(json);
+        number(json, "value", totals[i].value);
+        qe_json_object_end(json);
+    }
+    metric_end(json);
+}
+
+// The interface that has the address, as the host told; "any" where a path has no fixed one.
+static const char *interface_of(const struct qe_cplane *c, const struct qe_addr *local)
+{
+    for (size_t i = 0; i < c->link_count; i++)
+        for (size_t j = 0; j < c->links[i].address_count; j++)
+            if (qe_ip_equal(&c->links[i].addresses[j].ip, &local->ip)) return c->links[i].name;
+    return "any";
+}
+
+static void write_path_rtts(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command)
+{
+    char id[QE_NODE_ID_TEXT_SIZE];
+    metric_begin(json, "path_rtt", "gauge", "Path round-trip time in milliseconds");
+    for (const struct qe_list *at = command->letters.next; at != &command->letters; at = at->next) {
+        const struct qe_mail *mail = qe_container(at, struct qe_mail, link);
+        if (mail->kind != QE_MAIL_REPORT_PATH || mail->conn.info.rtt_us == 0) continue;
+        if (mail->path != c->peers[mail->peer].session.active) continue;
+        qe_json_object_begin(json);
+        qe_json_key(json, "labels");
+        qe_json_object_begin(json);
+        member(json, "interface", interface_of(c, &mail->conn.info.local));
+        member(json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
+        qe_json_object_end(json);
+        number(json, "value_milli", mail->conn.info.rtt_us);
+        qe_json_object_end(json);
+    }
+    metric_end(json);
+}
+
+static void write_quic(struct qe_json *json, const struct qe_quic_stats *q)
+{
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } rows[] = {
+        {"datagrams_sent", "UDP datagrams sent", q->datagrams_sent},
+        {"datagrams_recv", "UDP datagrams received", q->datagrams_received},
+        {"quic_dropped_malformed", "Datagrams that are no QUIC packet for this node", q->dropped_malformed},
+        {"quic_dropped_unknown", "Datagrams of unknown connections", q->dropped_unknown},
+        {"quic_dropped_version", "Datagrams of unknown QUIC versions", q->dropped_version},
+        {"quic_dropped_limit", "Handshakes beyond the limits", q->dropped_limit},
+        {"quic_dropped_memory", "Datagrams dropped because memory ran out", q->dropped_memory},
+        {"quic_retries_sent", "Retry packets sent under load", q->retries_sent},
+        {"quic_tokens_refused", "Address validation tokens refused", q->tokens_refused},
+        {"quic_resets_sent", "Stateless resets sent", q->resets_sent},
+        {"quic_handshakes", "Handshakes begun", q->handshakes},
+        {"quic_handshakes_refused", "Handshakes refused", q->handshakes_refused},
+        {"quic_handshakes_timed_out", "Handshakes that got no answer in time", q->handshakes_timed_out},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        metric(json, rows[i].name, "counter", rows[i].help, rows[i].value);
+}
+
+static void write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command)
+{
+    qe_counters_add(&command->counters, &c->counters);
+    qe_json_object_begin(json);
+    qe_json_key(json, "metrics");
+    qe_json_array_begin(json);
+    for (int i = 0; i < QE_COUNT_MAX; i++)
+        metric(json, qe_counter_name((enum qe_counter)i), "counter", qe_counter_help((enum qe_counter)i),
+            command->counters.values[i]);
+    write_quic(json, &command->quic);
+    metric(json, "connections_active", "gauge", "Peers connected now", count_connected(c));
+    metric(
+        json, "uptime_seconds", "gauge", "Seconds since the node started", (c->now_ns - c->started_ns) / QE_NS_PER_S);
+    write_durations(c, json);
+    write_path_rtts(c, json, command);
+    qe_json_array_end(json);
+    qe_json_object_end(json);
+}
+
+static void command_free(struct qe_cplane *c, struct cplane_command *command)
+{
+    while (command->letters.next && !qe_list_empty(&command->letters))
+        qe_mail_free(c->host, qe_container(command->letters.next, struct qe_mail, link));
+    *command = (struct cplane_command){.cookie = 0};
+}
+
+static void finish_report(struct qe_cplane *c, struct cplane_command *command)
+{
+    struct qe_json json;
+    qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
+    if (command->verb == QE_COMMAND_PEERS)
+        write_peers(c, &json, command);
+    else
+        write_metrics(c, &json, command);
+    reply(c, command->id, 200, &json);
+    qe_json_fini(&json);
+    command_free(c, command);
+}
+
+static void add_quic(struct qe_quic_stats *to, const struct qe_quic_stats *from)
+{
+    to->datagrams_received += from->datagrams_received;
+    to->datagrams_sent += from->datagrams_sent;
+    to->dropped_malformed += from->dropped_malformed;
+    to->dropped_unknown += from->dropped_unknown;
+    to->dropped_version += from->dropped_version;
+    to->dropped_limit += from->dropped_limit;
+    to->dropped_memory += from->dropped_memory;
+    to->retries_sent += from->retries_sent;
+    to->tokens_refused += from->tokens_refused;
+    to->resets_sent += from->resets_sent;
+    to->handshakes += from->handshakes;
+    to->handshakes_refused += from->handshakes_refused;
+    to->handshakes_timed_out += from->handshakes_timed_out;
+}
+
+static struct cplane_command *find_command(struct qe_cplane *c, uint64_t cookie)
+{
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
+        if (c->commands[i].cookie == cookie) return &c->commands[i];
+    return NULL;
+}
+
+bool cplane_on_report(struct qe_cplane *c, struct qe_mail *mail)
+{
+    struct cplane_command *command = mail->cookie ? find_command(c, mail->cookie) : NULL;
+    if (!command) return false;
+    if (mail->kind != QE_MAIL_REPORT_END) {
+        qe_list_remove(&mail->link);
+        qe_list_append(&command->letters, &mail->link);
+        return true;
+    }
+    qe_counters_add(&command->counters, &mail->report.counters);
+    add_quic(&command->quic, &mail->report.quic);
+    if (--command->lanes_left == 0) finish_report(c, command);
+    return false;
+}
+
+// A free place for a command that has to wait; 503 where there is none.
+static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_command *command)
+{
+    struct cplane_command *place = find_command(c, 0);
+    if (!place) {
+        reply_error(c, command->id, 503, "too many commands are waiting");
+        return NULL;
+    }
+    // Random, because an echo's cookie is what proves that the answer is one.
+    do
+        place->cookie = cplane_random64(c, QE_RANDOM_SESSION);
+    while (place->cookie == 0);
+    place->id = command->id;
+    place->verb = command->verb;
+    place->begun_ns = c->now_ns;
+    qe_list_init(&place->letters);
+    return place;
+}
+
+static void ask_lanes(struct qe_cplane *c, const struct qe_command *command)
+{
+    struct cplane_command *place = wait_for(c, command);
+    if (!place) return;
+    for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
+        struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_REPORT, NULL, 0);
+        if (!mail) continue;
+        mail->cookie = place->cookie;
+        place->lanes_left++;
+    }
+    if (place->lanes_left == 0) finish_report(c, place);
+}
+
+// The peer that `text` names: a whole ID, a name, an overlay address, or a unique beginning of an ID.
+static struct cplane_peer *find_peer(struct qe_cplane *c, const char *text, const char **error)
+{
+    struct cplane_peer *found = NULL;
+    struct qe_ip ip;
+    bool is_ip = qe_ip_parse(text, &ip);
+    size_t size = strlen(text);
+    *error = "no such peer";
+    for (size_t i = 0; i < c->peer_count; i++) {
+        struct cplane_peer *peer = &c->peers[i];
+        char id[QE_NODE_ID_TEXT_SIZE];
+        if (strcmp(peer->config->name, text) == 0 && size > 0) return peer;
+        for (size_t j = 0; is_ip && j < peer->address_count; j++)
+            if (qe_ip_equal(&peer->addresses[j], &ip)) return peer;
+        if (size < 3 || strncmp(qe_node_id_format(&peer->config->id, id), text, size) != 0) continue;
+        if (found) {
+            *error = "several peers' IDs begin like that";
+            return NULL;
+        }
+        found = peer;
+    }
+    return found;
+}
+
+static void ping(struct qe_cplane *c, const struct qe_command *command)
+{
+    const char *error;
+    struct cplane_peer *peer = find_peer(c, command->argument ? command->argument : "", &error);
+    if (!peer) {
+        reply_error(c, command->id, 404, error);
+        return;
+    }
+    if (!peer->session.active) {
+        reply_error(c, command->id, 409, "not connected to that peer");
+        return;
+    }
+    struct cplane_command *place = wait_for(c, command);
+    struct qe_mail *mail = place ? cplane_post(c, peer->home, QE_MAIL_ECHO, NULL, 0) : NULL;
+    if (!mail) return;
+    mail->peer = place->peer = peer->index;
+    mail->cookie = place->cookie;
+}
+
+void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
+{
+    struct cplane_command *command = mail->cookie ? find_command(c, mail->cookie) : NULL;
+    char id[QE_NODE_ID_TEXT_SIZE];
+    struct qe_json json;
+    if (!command || command->verb != QE_COMMAND_PING || command->peer != mail->peer) return;
+    qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
+    qe_json_object_begin(&json);
+    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
+    number(&json, "rtt_us", (c->now_ns - command->begun_ns) / QE_NS_PER_US);
+    qe_json_object_end(&json);
+    reply(c, command->id, 200, &json);
+    qe_json_fini(&json);
+    command_free(c, command);
+}
+
+void cplane_command(struct qe_cplane *c, const struct qe_command *command)
+{
+    struct qe_json json;
+    qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
+    switch (command->verb) {
+    case QE_COMMAND_STATUS:
+        write_status(c, &json);
+        reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_ROUTES:
+        write_routes(c, &json);
+        reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_PEERS:
+    case QE_COMMAND_METRICS:
+        ask_lanes(c, command);
+        break;
+    case QE_COMMAND_PING:
+        ping(c, command);
+        break;
+    case QE_COMMAND_STOP:
+        qe_json_object_begin(&json);
+        flag(&json, "stopping", true);
+        qe_json_object_end(&json);
+        reply(c, command->id, 202, &json);
+        cplane_goodbye(c);
+        break;
+    }
+    qe_json_fini(&json);
+}
+
+void cplane_commands_expire(struct qe_cplane *c)
+{
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++) {
+        struct cplane_command *command = &c->commands[i];
+        if (command->cookie == 0 || c->now_ns - command->begun_ns < CPLANE_PING_TIMEOUT_NS) continue;
+        reply_error(c, command->id, 504, "no answer");
+        command_free(c, command);
+    }
+}
+
+uint64_t cplane_commands_deadline(const struct qe_cplane *c)
+{
+    uint64_t deadline = QE_TIME_NEVER;
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
+        if (c->commands[i].cookie != 0)
+            deadline = qe_time_min(deadline, c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);
+    return deadline;
+}
+
+void cplane_commands_drop(struct qe_cplane *c)
+{
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
+        command_free(c, &c->commands[i]);
+}

@@ -1,0 +1,42 @@
+// The forwarding snapshot: all that a lane needs to know to forward, made by the control part and never changed after.
+// A change makes a new one; a lane drops the old one when it has the new.
+#ifndef QE_NODE_SNAPSHOT_H
+#define QE_NODE_SNAPSHOT_H
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "identity/identity.h"
+#include "route/route.h"
+
+#define QE_SNAPSHOT_OWN_MAX 4
+
+struct qe_snapshot_peer {
+    struct qe_node_id id;
+    uint8_t lane; // the lane that its packets belong to
+};
+
+struct qe_snapshot {
+    const struct qe_mem *mem;
+    unsigned references;
+    uint64_t generation;
+    struct qe_cidr own[QE_SNAPSHOT_OWN_MAX]; // this node's overlay addresses, each with its network's prefix
+    size_t own_count;
+    struct qe_route_table *routes;  // overlay prefixes → index into peers
+    struct qe_snapshot_peer *peers; // in the order of their IDs; an index stays the same for the life of the node
+    size_t peer_count;
+};
+
+// An empty snapshot for `peer_count` peers with one reference; NULL without memory.
+struct qe_snapshot *qe_snapshot_new(const struct qe_mem *mem, size_t peer_count);
+struct qe_snapshot *qe_snapshot_hold(struct qe_snapshot *snapshot);
+void qe_snapshot_release(struct qe_snapshot *snapshot);
+
+// The peer with that ID, or QE_PEER_NONE.
+uint32_t qe_snapshot_find(const struct qe_snapshot *snapshot, const struct qe_node_id *id);
+// This node's own address of that family, or NULL.
+const struct qe_ip *qe_snapshot_own(const struct qe_snapshot *snapshot, uint8_t family);
+bool qe_snapshot_is_own(const struct qe_snapshot *snapshot, const struct qe_ip *ip);
+// The broadcast address of one of the node's IPv4 networks.
+bool qe_snapshot_is_broadcast(const struct qe_snapshot *snapshot, const struct qe_ip *ip);
+
+#endif

@@ -1,0 +1,294 @@
+#include "session/session.h"
+
+#include "base/time.h"
+#include "wire/wire.h"
+
+#include <stdio.h>
+
+// The least time between two attempts that something other than the timer asked for.
+#define WANTED_INTERVAL_NS QE_NS_PER_S
+
+void qe_session_init(struct qe_session *s, const struct qe_node_id *self, const struct qe_node_id *peer)
+{
+    *s = (struct qe_session){.self = *self, .peer = *peer};
+}
+
+struct qe_path *qe_session_path(struct qe_session *s, uint64_t id)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state != QE_PATH_FREE && s->paths[i].id == id) return &s->paths[i];
+    return NULL;
+}
+
+struct qe_path *qe_session_active(struct qe_session *s)
+{
+    return s->active ? qe_session_path(s, s->active) : NULL;
+}
+
+static bool any_in_state(const struct qe_session *s, enum qe_path_state state)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == state) return true;
+    return false;
+}
+
+enum qe_session_state qe_session_state(const struct qe_session *s)
+{
+    if (any_in_state(s, QE_PATH_OPEN)) return QE_SESSION_CONNECTED;
+    if (any_in_state(s, QE_PATH_SILENT)) return QE_SESSION_UNRESPONSIVE;
+    if (any_in_state(s, QE_PATH_DIALING)) return QE_SESSION_DIALING;
+    return s->candidate_count && !s->stopping ? QE_SESSION_BACKOFF : QE_SESSION_WAITING;
+}
+
+void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, bool configured)
+{
+    size_t at = 0;
+    while (at < s->candidate_count && !qe_addr_equal(&s->candidates[at], addr))
+        at++;
+    size_t first = s->first_is_configured && !configured ? 1 : 0;
+    if (at < s->candidate_count && at <= first) {
+        s->first_is_configured |= configured;
+        return;
+    }
+    // Moves to the front of the learned ones, or of all; the last one falls out.
+    if (at == s->candidate_count && s->candidate_count < QE_SESSION_CANDIDATES_MAX) s->candidate_count++;
+    if (at >= s->candidate_count) at = s->candidate_count - 1;
+    memmove(&s->candidates[first + 1], &s->candidates[first], (at - first) * sizeof s->candidates[0]);
+    s->candidates[first] = *addr;
+    s->first_is_configured |= configured;
+    s->next_candidate = 0;
+}
+
+bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target)
+{
+    if (s->stopping || s->candidate_count == 0 || now_ns < s->dial_at_ns) return false;
+    if (any_in_state(s, QE_PATH_OPEN) || any_in_state(s, QE_PATH_DIALING) || !any_in_state(s, QE_PATH_FREE))
+        return false;
+    *target = s->candidates[s->next_candidate % s->candidate_count];
+    return true;
+}
+
+static struct qe_path *take_slot(struct qe_session *s)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_FREE) return &s->paths[i];
+    return NULL;
+}
+
+bool qe_session_on_dialled(
+    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns)
+{
+    struct qe_path *path = take_slot(s);
+    if (!path) return false;
+    *path = (struct qe_path){
+        .state = QE_PATH_DIALING, .id = id, .lane = lane, .client = true, .since_ns = now_ns, .remote = *target};
+    s->dials++;
+    s->next_candidate++;
+    return true;
+}
+
+// Sets the next attempt: 250 ms, 500 ms, … 10 s, each ± 25 %, and not before `least` from now.
+static void back_off(struct qe_session *s, uint64_t least_ns, uint32_t jitter, uint64_t now_ns)
+{
+    uint64_t wait = QE_DIAL_WAIT_FIRST_NS;
+    for (unsigned i = 0; i < s->failures && wait < QE_DIAL_WAIT_LAST_NS; i++)
+        wait *= 2;
+    if (wait > QE_DIAL_WAIT_LAST_NS) wait = QE_DIAL_WAIT_LAST_NS;
+    if (wait < least_ns) wait = least_ns;
+    wait = wait - wait / 4 + wait / 2 * (jitter >> 8) / (UINT32_MAX >> 8);
+    s->failures++;
+    s->dial_at_ns = now_ns + wait;
+}
+
+void qe_session_on_dial_failed(struct qe_session *s, const char *why, uint32_t jitter, uint64_t now_ns)
+{
+    s->dials++;
+    s->next_candidate++;
+    snprintf(s->last_error, sizeof s->last_error, "%s", why);
+    back_off(s, 0, jitter, now_ns);
+}
+
+// Whether `a` is to carry packets rather than `b`; both are open.
+static bool preferred(const struct qe_session *s, const struct qe_path *a, const struct qe_path *b)
+{
+    if (a->client != b->client) {
+        bool we_are_lower = qe_node_id_compare(&s->self, &s->peer) < 0;
+        return a->client == we_are_lower;
+    }
+    return a->since_ns != b->since_ns ? a->since_ns > b->since_ns : a->id > b->id;
+}
+
+// Chooses the active path anew, and retires what we dialled and no longer need.
+static void choose(struct qe_session *s, uint64_t now_ns)
+{
+    struct qe_path *best = NULL;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        struct qe_path *path = &s->paths[i];
+        if (path->state == QE_PATH_OPEN && (!best || preferred(s, path, best))) best = path;
+    }
+    bool open = best != NULL;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        struct qe_path *path = &s->paths[i];
+        if (!open && path->state == QE_PATH_SILENT && (!best || preferred(s, path, best))) best = path;
+        if (open && path != best && path->client && (path->state == QE_PATH_OPEN || path->state == QE_PATH_SILENT)) {
+            path->state = QE_PATH_RETIRED;
+            path->retire_ns = now_ns + QE_PATH_LINGER_NS;
+        }
+    }
+    s->active = best ? best->id : 0;
+    if (!open) {
+        s->connected_ns = 0;
+    } else if (s->connected_ns == 0) {
+        s->connected_ns = now_ns;
+        s->failures = 0;
+        s->last_error[0] = 0;
+    }
+}
+
+struct qe_path *qe_session_on_open(
+    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_conn_info *info, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path) {
+        path = take_slot(s);
+        if (!path) return NULL;
+    }
+    *path = (struct qe_path){.state = QE_PATH_OPEN,
+        .id = id,
+        .lane = lane,
+        .client = info->client,
+        .resumed = info->resumed,
+        .early = info->early_accepted,
+        .since_ns = now_ns,
+        .local = info->local,
+        .remote = info->remote};
+    choose(s, now_ns);
+    return path;
+}
+
+size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoch, uint64_t *dead, uint64_t now_ns)
+{
+    size_t count = 0;
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path) return 0;
+    path->heard_hello = true;
+    path->boot_epoch = boot_epoch;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        struct qe_path *other = &s->paths[i];
+        if (other->state == QE_PATH_FREE || !other->heard_hello || other->boot_epoch == boot_epoch) continue;
+        // An older path whose hello came late says nothing about the newer one.
+        if (other->since_ns <= path->since_ns) dead[count++] = other->id;
+    }
+    choose(s, now_ns);
+    return count;
+}
+
+void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path || path->state != QE_PATH_OPEN) return;
+    path->state = QE_PATH_SILENT;
+    choose(s, now_ns);
+    if (!s->active || qe_session_active(s)->state == QE_PATH_SILENT) {
+        snprintf(s->last_error, sizeof s->last_error, "nothing heard");
+        s->dial_at_ns = now_ns;
+    }
+}
+
+void qe_session_on_heard(struct qe_session *s, uint64_t id, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path || path->state != QE_PATH_SILENT) return;
+    path->state = QE_PATH_OPEN;
+    choose(s, now_ns);
+}
+
+void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_close why, uint32_t jitter, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path) return;
+    bool was_dialling = path->state == QE_PATH_DIALING;
+    bool mattered = was_dialling || id == s->active;
+    path->state = QE_PATH_FREE;
+    choose(s, now_ns);
+    if (!mattered || any_in_state(s, QE_PATH_OPEN)) return;
+
+    snprintf(s->last_error, sizeof s->last_error, "%s", qe_conn_end_text(why));
+    bool refused = why.end == QE_CONN_END_REFUSED;
+    bool goodbye = why.end == QE_CONN_END_REMOTE && why.code == QE_CLOSE_GOODBYE;
+    if (was_dialling || refused || goodbye)
+        back_off(s, refused ? QE_DIAL_WAIT_REFUSED_NS : goodbye ? QE_NS_PER_S : 0, jitter, now_ns);
+    else
+        s->dial_at_ns = now_ns; // it worked until now: try at once
+}
+
+void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns)
+{
+    uint64_t soonest = s->dial_at_ns;
+    if (any_in_state(s, QE_PATH_OPEN) || any_in_state(s, QE_PATH_DIALING) || soonest <= now_ns) return;
+    if (soonest - now_ns > WANTED_INTERVAL_NS) s->dial_at_ns = now_ns + WANTED_INTERVAL_NS;
+}
+
+void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns)
+{
+    if (any_in_state(s, QE_PATH_OPEN)) return;
+    s->failures = 0;
+    if (s->dial_at_ns > now_ns) s->dial_at_ns = now_ns;
+}
+
+uint64_t qe_session_retired(const struct qe_session *s, uint64_t now_ns)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_RETIRED && s->paths[i].retire_ns <= now_ns) return s->paths[i].id;
+    return 0;
+}
+
+uint64_t qe_session_deadline(const struct qe_session *s)
+{
+    uint64_t deadline = QE_TIME_NEVER;
+    struct qe_addr target;
+    if (qe_session_dial_due(s, QE_TIME_NEVER, &target)) deadline = s->dial_at_ns;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_RETIRED) deadline = qe_time_min(deadline, s->paths[i].retire_ns);
+    return deadline;
+}
+
+const char *qe_session_state_name(enum qe_session_state state)
+{
+    switch (state) {
+    case QE_SESSION_WAITING:
+        return "waiting";
+    case QE_SESSION_DIALING:
+        return "dialing";
+    case QE_SESSION_CONNECTED:
+        return "connected";
+    case QE_SESSION_UNRESPONSIVE:
+        return "unresponsive";
+    case QE_SESSION_BACKOFF:
+        return "backoff";
+    }
+    return "?";
+}
+
+const char *qe_conn_end_text(struct qe_conn_close why)
+{
+    switch (why.end) {
+    case QE_CONN_END_LOCAL:
+        return "closed by this node";
+    case QE_CONN_END_REMOTE:
+        if (why.code == QE_CLOSE_GOODBYE) return "the peer stopped";
+        if (why.code == QE_CLOSE_SUPERSEDED) return "another connection took over";
+        return "closed by the peer";
+    case QE_CONN_END_IDLE:
+        return "nothing heard until the idle timeout";
+    case QE_CONN_END_HANDSHAKE:
+        return "no answer";
+    case QE_CONN_END_REFUSED:
+        return "refused: one side does not allow the other's key";
+    case QE_CONN_END_RESET:
+        return "the peer restarted";
+    case QE_CONN_END_ERROR:
+        return "protocol error";
+    }
+    return "?";
+}
