@@ -101,8 +101,11 @@ void world_init(struct world *w, uint64_t seed)
     w->now_ns = QE_NS_PER_S;
     w->delay_ns = 10 * QE_NS_PER_MS;
     if (sodium_init() < 0) abort();
-    w->tls = qe_tls_library_new();
-    assert(w->tls);
+    // One for the whole program, as in the simulator: it holds nothing of a node.
+    static struct qe_tls_library *shared;
+    if (!shared) shared = qe_tls_library_new();
+    assert(shared);
+    w->tls = shared;
 }
 
 struct world_host *world_add(struct world *w)
@@ -375,7 +378,6 @@ size_t world_fini(struct world *w)
         w->flight = d->next;
         free(d);
     }
-    qe_tls_library_free(w->tls);
     return w->blocks;
 }
 
