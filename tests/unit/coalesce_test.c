@@ -257,6 +257,17 @@ static void lengths_stay_within_16_bits(void)
         CU_ASSERT_EQUAL(sink.count, 4); // 46 of 1400 bytes fit
         stop(c);
     }
+    // Two that are too long together.
+    struct model_flow flow = model_flow(false, false);
+    struct qe_coalescer *c = start(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct model_flow segment = model_segment(&flow, i, i * 40000, true);
+        size_t size = model_packet(&segment, payload, 40000, packet);
+        CU_ASSERT_TRUE(qe_coalescer_add(c, qe_span(packet, size)));
+    }
+    qe_coalescer_flush(c);
+    CU_ASSERT_EQUAL(sink.count, 2);
+    stop(c);
 }
 
 static void udp_joins_at_most_64_datagrams(void)

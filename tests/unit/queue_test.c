@@ -154,15 +154,19 @@ static void a_flow_that_was_empty_goes_first_but_only_once(void)
 
 static void a_flow_that_keeps_emptying_does_not_starve_the_others(void)
 {
-    start((struct qe_queue_options){0});
-    for (int i = 0; i < 500; i++)
-        push(0, 1500);
-    int served = 0;
-    for (int i = 0; i < 400; i++) {
-        push(1, 1500);
-        served += pop(NULL, NULL) == 0;
+    start((struct qe_queue_options){.packets_max = 1 << 20});
+    for (int i = 0; i < 10000; i++)
+        push(0, 100);
+    uint64_t bytes[2] = {0};
+    for (int i = 0; i < 4000; i++) {
+        uint32_t size;
+        int flow = pop(&size, NULL);
+        bytes[flow] += size;
+        // It waits until it was found empty, and is back with two packets, less than a quantum.
+        bool is_empty = world.last_number[1] == world.pushed[1];
+        if (flow == 0 && is_empty) push(1, 700), push(1, 700);
     }
-    CU_ASSERT(served >= 130);
+    CU_ASSERT(bytes[0] * 10 > bytes[1] * 8);
     stop();
 }
 
@@ -187,6 +191,32 @@ static void drops_follow_the_control_law(void)
         double at = (double)world.dropped_ns[k + 1] / 1e6;
         CU_ASSERT(at >= due - 0.01 && at <= due + 1.01);
     }
+    stop();
+}
+
+// Keeps the flow waiting far too long for `ms` milliseconds and then empties it. The time between the first two drops.
+static uint64_t spell_ns(int ms)
+{
+    world.drops = 0;
+    for (int i = 0; i < 2 * ms; i++)
+        push(0, 1000);
+    for (int i = 0; i < ms; i++) {
+        world.now_ns += i == 0 ? 10 * QE_NS_PER_MS : QE_NS_PER_MS;
+        CU_ASSERT_EQUAL(pop(NULL, NULL), 0);
+    }
+    while (pop(NULL, NULL) == 0)
+        continue;
+    CU_ASSERT_FATAL(world.drops > 1);
+    return world.dropped_ns[1] - world.dropped_ns[0];
+}
+
+static void dropping_that_begins_again_soon_goes_on_where_it_was(void)
+{
+    start((struct qe_queue_options){.bytes_max = 1 << 30, .packets_max = 1 << 20});
+    CU_ASSERT_EQUAL(spell_ns(2000), 100 * QE_NS_PER_MS);
+    CU_ASSERT(spell_ns(1000) < 20 * QE_NS_PER_MS);
+    world.now_ns += 16 * 100 * QE_NS_PER_MS;
+    CU_ASSERT_EQUAL(spell_ns(1000), 100 * QE_NS_PER_MS);
     stop();
 }
 
@@ -373,6 +403,7 @@ static const struct unit_case cases[] = {
     {"a flow that was empty goes first, but only once", a_flow_that_was_empty_goes_first_but_only_once},
     {"a flow that keeps emptying does not starve the others", a_flow_that_keeps_emptying_does_not_starve_the_others},
     {"drops follow the control law", drops_follow_the_control_law},
+    {"dropping that begins again soon goes on where it was", dropping_that_begins_again_soon_goes_on_where_it_was},
     {"a standing queue is cut to about the target", a_standing_queue_is_cut_to_about_the_target},
     {"ECN-capable packets are marked instead", ecn_capable_packets_are_marked_instead},
     {"a single large packet is no standing queue", a_single_large_packet_is_no_standing_queue},

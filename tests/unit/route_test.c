@@ -119,7 +119,7 @@ static void prefixes_of_every_length_nest(void)
         CU_ASSERT_EQUAL(qe_route_table_lookup(table, &ip), QE_ROUTE_NONE);
         for (uint8_t n = 0; n <= bits; n++) {
             CU_ASSERT_EQUAL(qe_route_table_set(table, &(struct qe_cidr){ip, n}, n), 0);
-            CU_ASSERT_EQUAL(qe_route_table_lookup(table, &ip), n);
+            CU_ASSERT_EQUAL(qe_route_table_lookup(table, &ip), (uint32_t)n);
         }
         for (uint8_t n = 0; n < bits; n++) {
             struct qe_ip other = ip;
@@ -127,7 +127,7 @@ static void prefixes_of_every_length_nest(void)
             CU_ASSERT_EQUAL(qe_route_table_lookup(table, &other), n);
         }
         for (int n = bits; n >= 0; n--) {
-            CU_ASSERT_EQUAL(qe_route_table_lookup(table, &ip), n);
+            CU_ASSERT_EQUAL(qe_route_table_lookup(table, &ip), (uint32_t)n);
             CU_ASSERT_TRUE(qe_route_table_remove(table, &(struct qe_cidr){ip, (uint8_t)n}));
             CU_ASSERT_FALSE(qe_route_table_remove(table, &(struct qe_cidr){ip, (uint8_t)n}));
         }

@@ -90,6 +90,25 @@ static void udp_is_never_cut_shorter_than_its_segments(void)
     CU_ASSERT_TRUE(qe_segmenter_finished(&s));
 }
 
+static void udp_never_says_that_it_has_no_checksum(void)
+{
+    // The last word of the payload makes the sum come out as zero, which is sent as its equal (RFC 768).
+    struct model_flow flow = model_flow(true, true);
+    size_t size = model_packet(&flow, payload, 1000, want);
+    uint16_t sum = qe_load16(want + 46), word = qe_load16(payload + 998);
+    uint32_t adjusted = (uint32_t)word + sum;
+    qe_store16(payload + 998, (uint16_t)(adjusted + (adjusted >> 16)));
+    struct qe_offload offload;
+    size_t total = model_super_packet(&flow, payload, 1010, 1000, super, &offload);
+    struct qe_segmenter s;
+    struct qe_span pieces[2];
+    CU_ASSERT_TRUE(qe_segmenter_init(&s, super, total, &offload));
+    CU_ASSERT_EQUAL(qe_segmenter_next(&s, 1500, pieces), 2);
+    CU_ASSERT_EQUAL(gather(pieces, 2), size);
+    CU_ASSERT_EQUAL(qe_load16(got + 46), 0xffff);
+    CU_ASSERT_TRUE(model_checksums_hold(got, size));
+}
+
 static void tcp_without_room_for_a_byte_cannot_be_made_to_fit(void)
 {
     struct model_flow flow = model_flow(true, false);
@@ -189,6 +208,7 @@ static void contradictions_between_packet_and_offload_are_refused(void)
 static const struct unit_case cases[] = {
     {"segments equal those cut the plain way", segments_equal_those_cut_the_plain_way},
     {"UDP is never cut shorter than its segments", udp_is_never_cut_shorter_than_its_segments},
+    {"UDP never says that it has no checksum", udp_never_says_that_it_has_no_checksum},
     {"TCP without room for a byte cannot be made to fit", tcp_without_room_for_a_byte_cannot_be_made_to_fit},
     {"a plain packet goes whole with its checksum completed", a_plain_packet_goes_whole_with_its_checksum_completed},
     {"options before the transport header stay in every segment",
