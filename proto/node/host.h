@@ -38,8 +38,12 @@ struct qe_trace {
     uint64_t a, b;          // two numbers whose meaning the name gives
 };
 
+struct qe_tls_library; // quic/library.h
+
 struct qe_host {
     void *user;
+    // What TLS shares in a process; the host makes it once, for all its nodes.
+    struct qe_tls_library *tls;
     struct qe_mem mem;
     struct qe_key identity; // the public half of QE_SECRET_IDENTITY
 

@@ -1,0 +1,167 @@
+// Writing: packets of one connection back to back into one buffer, equal in size so that the kernel can cut them apart
+// again (UDP_SEGMENT): a smaller one may end the batch, a larger one never follows. ngtcp2 says when its window and its
+// pacer allow a packet; datagrams are asked of the owner only then, so that what waits, waits in the owner's queue.
+#include "quic/internal.h"
+
+#include <assert.h>
+
+#define SEGMENTS_MAX 64
+#define BATCH_MAX    65000
+// However slow the path, a batch may have this many packets.
+#define BURST_PACKETS_MIN 4
+
+struct batch {
+    uint8_t *at;
+    size_t left;
+    size_t segment; // size of the first packet; 0: none yet
+    size_t count;
+    struct qe_send to;
+};
+
+static ngtcp2_ssize write_control(
+    struct qe_conn *conn, struct batch *batch, size_t room, ngtcp2_path *path, ngtcp2_pkt_info *info)
+{
+    ngtcp2_ssize taken = -1;
+    struct qe_span bytes = qe_control_next(&conn->control, conn->complete);
+    const ngtcp2_vec vec = {(uint8_t *)(uintptr_t)bytes.data, bytes.size};
+    ngtcp2_ssize size = ngtcp2_conn_writev_stream(conn->ng, path, info, batch->at, room, &taken,
+        NGTCP2_WRITE_STREAM_FLAG_NONE, conn->control.stream, &vec, 1, conn->quic->now_ns);
+    if (taken >= 0) qe_control_on_sent(&conn->control, (size_t)taken);
+    return size;
+}
+
+static bool control_waits(const struct qe_conn *conn)
+{
+    const struct qe_control *control = &conn->control;
+    if (control->stream == -1 || control->blocked) return false;
+    return (control->greet && conn->complete) || qe_control_next(control, conn->complete).size > 0;
+}
+
+// Writes one packet with as many datagrams as fit. Several only where the owner's are small: asking ngtcp2 twice for
+// each packet costs more than it gains where the second never fits.
+static ngtcp2_ssize write_datagrams(
+    struct qe_conn *conn, struct batch *batch, size_t room, ngtcp2_path *path, ngtcp2_pkt_info *info)
+{
+    const struct qe_quic_owner *owner = &conn->quic->options.owner;
+    size_t used = 0;
+    for (;;) {
+        struct qe_datagram_out offer;
+        ngtcp2_vec vec[4];
+        size_t size = 0;
+        int accepted = 0;
+        if (conn->over || !owner->next_datagram(owner->user, conn, conn->datagram_max, &offer)) {
+            conn->wanted = false;
+            break;
+        }
+        assert(offer.piece_count <= 4);
+        for (size_t i = 0; i < offer.piece_count; i++) {
+            vec[i] = (ngtcp2_vec){(uint8_t *)(uintptr_t)offer.pieces[i].data, offer.pieces[i].size};
+            size += offer.pieces[i].size;
+        }
+        assert(size <= conn->datagram_max);
+        used += size + 3;
+        bool more = used + size + 3 <= conn->datagram_max;
+        ngtcp2_ssize written = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
+            more ? NGTCP2_WRITE_DATAGRAM_FLAG_MORE : NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec, offer.piece_count,
+            conn->quic->now_ns);
+        if (accepted) owner->datagram_taken(owner->user, conn);
+        if (written != NGTCP2_ERR_WRITE_MORE) return written;
+    }
+    return ngtcp2_conn_writev_stream(
+        conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
+}
+
+// One packet, or 0 where there is nothing to say or no leave to say it. Control comes before data, so that no amount of
+// data can starve it.
+static ngtcp2_ssize write_packet(
+    struct qe_conn *conn, struct batch *batch, size_t room, ngtcp2_path *path, ngtcp2_pkt_info *info)
+{
+    if (control_waits(conn)) {
+        ngtcp2_ssize size = write_control(conn, batch, room, path, info);
+        if (size != NGTCP2_ERR_STREAM_DATA_BLOCKED) return size;
+        conn->control.blocked = true;
+    }
+    if (conn->wanted && conn->established && conn->datagram_max > 0)
+        return write_datagrams(conn, batch, room, path, info);
+    return ngtcp2_conn_writev_stream(
+        conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
+}
+
+static bool same_way(const struct qe_send *a, const struct qe_send *b)
+{
+    return a->ecn == b->ecn && a->socket == b->socket && a->interface == b->interface &&
+           qe_addr_equal(&a->remote, &b->remote) && qe_addr_equal(&a->local, &b->local);
+}
+
+// Adds a written packet to the batch. False: the batch ends here.
+static bool take(struct qe_conn *conn, struct batch *batch, size_t size, const ngtcp2_path *path, uint8_t ecn)
+{
+    struct qe_quic *quic = conn->quic;
+    struct qe_send to = {.ecn = ecn};
+    qe_conn_route(conn, path, &to);
+    if (batch->count == 0) {
+        batch->to = to;
+        batch->segment = size;
+    } else if (!same_way(&to, &batch->to)) {
+        quic->stray_to = to;
+        quic->stray_size = (uint32_t)size;
+        memcpy(quic->stray, batch->at, size);
+        return false;
+    }
+    batch->at += size;
+    batch->left -= size;
+    batch->count++;
+    return size == batch->segment && batch->count < SEGMENTS_MAX;
+}
+
+// Fills the batch. 0: there may be more to write; 1: there is not, for now; else ngtcp2's error.
+static int fill(struct qe_conn *conn, struct batch *batch)
+{
+    ngtcp2_path_storage path;
+    const size_t room_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
+    ngtcp2_path_storage_zero(&path);
+    for (;;) {
+        ngtcp2_pkt_info info = {0};
+        size_t room = batch->count ? batch->segment : room_max;
+        if (batch->left < room) return 0;
+        ngtcp2_ssize size = write_packet(conn, batch, room, &path.path, &info);
+        if (size < 0) return (int)size;
+        // Too little room looks like nothing to say; only a full-sized try tells.
+        if (size == 0) return batch->count && room < ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) ? 0 : 1;
+        if (!take(conn, batch, (size_t)size, &path.path, (uint8_t)info.ecn)) return 0;
+    }
+}
+
+bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out)
+{
+    struct qe_quic *quic = conn->quic;
+    size_t room = buf->capacity - buf->offset;
+    if (room > BATCH_MAX) room = BATCH_MAX;
+    const size_t packet_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
+    size_t burst =
+        conn->burst_bytes > BURST_PACKETS_MIN * packet_max ? (size_t)conn->burst_bytes : BURST_PACKETS_MIN * packet_max;
+    if (burst > ngtcp2_conn_get_send_quantum2(conn->ng)) burst = ngtcp2_conn_get_send_quantum2(conn->ng);
+    struct batch batch = {.at = qe_buf_bytes(buf), .left = room < burst ? room : burst};
+    assert(room >= packet_max && quic->stray_size == 0);
+    conn->datagram_max = qe_conn_datagram_max(conn);
+
+    conn->busy = true;
+    int rv = fill(conn, &batch);
+    ngtcp2_conn_update_pkt_tx_time(conn->ng, quic->now_ns);
+    conn->busy = false;
+    if (rv < 0) qe_conn_fail(conn, rv);
+    qe_conn_look(conn);
+    if (rv == 0)
+        qe_conn_ready(conn);
+    else
+        qe_conn_schedule(conn);
+    qe_conn_settle(conn);
+
+    if (batch.count == 0) return false;
+    buf->size = (uint32_t)(batch.at - qe_buf_bytes(buf));
+    *out = batch.to;
+    out->buf = buf;
+    out->segment_size = (uint16_t)batch.segment;
+    quic->stats.datagrams_sent += batch.count;
+    return true;
+}
