@@ -129,16 +129,7 @@ static int find_paths(struct daemon *d, struct qe_fault *fault)
 
 static int open_control(struct daemon *d, struct qe_fault *fault)
 {
-    char folder[QE_PATH_SIZE], error[QE_FAULT_TEXT_SIZE];
-    strcpy(folder, d->control_path);
-    char *slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
-        *slash = '\0';
-        if (qe_dirs_make(folder, geteuid() == 0 ? 0755 : 0700, fault)) {
-            fault->exit = QE_EXIT_CONTROL;
-            return -1;
-        }
-    }
+    char error[QE_FAULT_TEXT_SIZE];
     struct qe_control_options options = {.socket_path = d->control_path,
         .metrics = d->options->config->metrics_addr,
         .health = d->options->config->health_addr,

@@ -8,7 +8,7 @@
 struct qe_daemon_options {
     const struct qe_config *config;
     const char *state_dir;    // made if missing; NULL: the user's default (dirs.h)
-    const char *control_path; // its folder is made if missing; NULL: the user's default
+    const char *control_path; // as qe_control_open; NULL: the user's default
     bool detach;              // return once the node is up, and go on in the background
 };
 

@@ -250,6 +250,11 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
         break;
     case QE_ACTION_STOPPED:
         io->stopped = true;
+        if (action->stopped) {
+            struct qe_fault fault;
+            qe_fault_set(&fault, QE_EXIT_FAILED, "%s", action->stopped);
+            note_failure(io, &fault);
+        }
         break;
     }
     return 0;
