@@ -28,7 +28,7 @@
 // Rounds of libmicrohttpd in one qe_control_ready: connections that end make room for waiting ones.
 #define ROUNDS_MAX 16
 // How long closing waits for answers to leave.
-#define CLOSE_MS 200
+#define CLOSE_MS 1000
 
 // How far a connection's request is.
 enum stage {
@@ -413,7 +413,8 @@ void qe_control_close(struct qe_control *control)
     int64_t until = clock_ms() + CLOSE_MS;
     for (int64_t now = clock_ms(); busy(control) && now < until; now = clock_ms()) {
         struct pollfd ready = {.fd = control->epoll_fd, .events = POLLIN};
-        poll(&ready, 1, (int)(until - now));
+        int64_t wanted = qe_control_timeout_ms(control);
+        poll(&ready, 1, (int)(wanted >= 0 && wanted < until - now ? wanted : until - now));
         run(control);
     }
     if (control->socket_path && control->socket.fd >= 0) qe_listen_unix_remove(control->socket_path, &control->socket);

@@ -29,6 +29,23 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
     return rc;
 }
 
+// As in our programs, where time() is the node's clock and not the machine's.
+time_t __wrap_time(time_t *out);
+
+time_t __wrap_time(time_t *out)
+{
+    if (out) *out = 0;
+    return 0;
+}
+
+// The real clock, in milliseconds.
+static int64_t real_ms(void)
+{
+    struct timespec ts;
+    __real_clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 static char folder[64];
 static char path[96];
 
@@ -566,7 +583,10 @@ static void an_answer_given_just_before_closing_still_leaves(void)
     for (int i = 0; i < 5 && !node.held_count; i++)
         turn(10);
     release();
+    // The answer is on its way at once, and nobody else is waited for.
+    int64_t start = real_ms();
     teardown();
+    CU_ASSERT(real_ms() - start < 500);
     ssize_t n = recv(fd, out, sizeof(out) - 1, 0);
     CU_ASSERT_FATAL(n > 0);
     out[n] = 0;
@@ -698,6 +718,7 @@ static void tcp_serves_metrics_and_health_and_nothing_else(void)
     CU_ASSERT_EQUAL(status_of(answer), 200);
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"status\":\"degraded\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"reason\":\"no peer is connected\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"timestamp\":\"20"));
     node.body = "{\"state\":\"starting\"}";
     CU_ASSERT_EQUAL(status_of(ask_tcp(health, "/health")), 503);
 

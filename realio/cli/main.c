@@ -1,0 +1,77 @@
+// quicether: the daemon and its command line.
+#include "cli/ask.h"
+#include "cli/id.h"
+#include "cli/start.h"
+#include "dirs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void version(const struct qe_cli_options *options)
+{
+    // With --json and a daemon, one document says both.
+    if (!options->json)
+        printf("quicether " QUICETHER_VERSION "\n");
+    else if (!options->control)
+        printf("{\"version\":\"" QUICETHER_VERSION "\"}\n");
+}
+
+static int client(const struct qe_cli_options *options, int (*command)(const struct qe_cli_world *))
+{
+    struct qe_dirs dirs;
+    struct qe_fault fault;
+    struct qe_cli_world world = {.options = options, .control = options->control, .out = stdout, .err = stderr};
+    if (!world.control) {
+        if (qe_dirs_default(&dirs, &fault) != 0) {
+            fprintf(stderr, "quicether: %s\n", fault.text);
+            return QE_EXIT_USAGE;
+        }
+        world.control = dirs.control;
+    }
+    return command(&world);
+}
+
+static int run(const struct qe_cli_options *options)
+{
+    if (options->help) {
+        qe_cli_help(options->command, stdout);
+        return QE_EXIT_OK;
+    }
+    switch (options->command) {
+    case QE_CLI_START:
+        return qe_cli_start(options);
+    case QE_CLI_STOP:
+        return client(options, qe_cli_stop);
+    case QE_CLI_PING:
+        return client(options, qe_cli_ping);
+    case QE_CLI_ID:
+        return options->control ? client(options, qe_cli_ask) : qe_cli_id(options, stdout, stderr);
+    case QE_CLI_VERSION:
+        version(options);
+        return options->control ? client(options, qe_cli_ask) : QE_EXIT_OK;
+    case QE_CLI_HELP:
+        qe_cli_help(options->argument ? qe_cli_command_find(options->argument) : QE_CLI_HELP, stdout);
+        return QE_EXIT_OK;
+    default:
+        return client(options, qe_cli_ask);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct qe_cli_options options;
+    char error[QE_CLI_ERROR_SIZE];
+    int status = QE_EXIT_USAGE;
+    if (qe_cli_parse(argc, argv, &options, error) == 0)
+        status = run(&options);
+    else
+        fprintf(stderr, "quicether: %s\n", error);
+    qe_cli_options_fini(&options);
+    // Half an answer must not look like a whole one.
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "quicether: cannot write to standard output: %s\n", strerror(errno));
+        if (status == QE_EXIT_OK) status = QE_EXIT_FAILED;
+    }
+    return status;
+}

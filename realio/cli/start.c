@@ -1,0 +1,142 @@
+#include "cli/start.h"
+
+#include "config/load.h"
+#include "daemon.h"
+#include "dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The parser takes no more than this; one byte above lets it say so.
+#define FILE_SIZE_MAX ((1u << 20) + 1)
+
+static void *heap_alloc(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+
+static void *heap_realloc(void *user, void *old, size_t size)
+{
+    (void)user;
+    return realloc(old, size);
+}
+
+static void heap_free(void *user, void *ptr)
+{
+    (void)user;
+    free(ptr);
+}
+
+static const struct qe_mem heap = {NULL, heap_alloc, heap_realloc, heap_free};
+
+static int complain(const struct qe_config_sink *sink, const char *file, const char *why)
+{
+    char line[QE_CONFIG_LINE_SIZE];
+    snprintf(line, sizeof line, "cannot read the configuration file %s: %s", file, why);
+    sink->report(sink->user, QE_LOG_ERROR, line);
+    return -1;
+}
+
+// The whole file, malloc'ed; NULL with errno.
+static char *read_file(int fd, size_t *size)
+{
+    char *text = malloc(FILE_SIZE_MAX);
+    *size = 0;
+    while (text && *size < FILE_SIZE_MAX) {
+        ssize_t n = read(fd, text + *size, FILE_SIZE_MAX - *size);
+        if (n == 0) break;
+        if (n > 0) {
+            *size += (size_t)n;
+        } else if (errno != EINTR) {
+            int why = errno;
+            free(text);
+            errno = why;
+            return NULL;
+        }
+    }
+    return text;
+}
+
+static int load(struct qe_config *config, const char *file, bool must_exist, const struct qe_config_sink *sink)
+{
+    struct stat st;
+    size_t size;
+    // A pipe without a writer must not hold us up.
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return errno == ENOENT && !must_exist ? 0 : complain(sink, file, strerror(errno));
+    bool regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
+    if (regular) fcntl(fd, F_SETFL, 0);
+    char *text = regular ? read_file(fd, &size) : NULL;
+    int why = errno;
+    close(fd);
+    if (!text) return complain(sink, file, regular ? strerror(why) : "it is not a file");
+    int result = qe_config_load_text(config, text, size, file, sink);
+    free(text);
+    return result;
+}
+
+static int apply(struct qe_config *config, const struct qe_cli_setting *setting, const struct qe_config_sink *sink)
+{
+    static int (*const setters[])(struct qe_config *, const struct qe_config_source *, const char *) = {
+        [QE_CLI_LISTEN] = qe_config_add_listen,
+        [QE_CLI_TUN_NAME] = qe_config_set_tun_name,
+        [QE_CLI_TUN_ADDR] = qe_config_set_tun_addr,
+        [QE_CLI_NAME] = qe_config_set_name,
+        [QE_CLI_PEER] = qe_config_add_peer,
+        [QE_CLI_PEER_ALLOW] = qe_config_allow_peer,
+        [QE_CLI_LOG_LEVEL] = qe_config_set_log_level,
+    };
+    char where[32];
+    snprintf(where, sizeof where, "--%s", setting->option);
+    struct qe_config_source source = {.where = where, .origin = QE_CONFIG_COMMAND_LINE, .sink = sink};
+    return setters[setting->kind](config, &source, setting->value);
+}
+
+int qe_cli_configure(const struct qe_cli_options *options, const char *default_file, const struct qe_config_sink *sink,
+    struct qe_config *config)
+{
+    qe_config_init(config, &heap);
+    const char *file = options->config ? options->config : default_file;
+    if (file && load(config, file, options->config != NULL, sink) != 0) return -1;
+    // All mistakes at once, as with the file.
+    int result = 0;
+    for (size_t i = 0; i < options->setting_count; i++)
+        if (apply(config, &options->settings[i], sink) != 0) result = -1;
+    return result == 0 ? qe_config_finish(config, sink) : -1;
+}
+
+static void report(void *user, enum qe_log_level level, const char *line)
+{
+    (void)user;
+    fprintf(stderr, "quicether: %s%s\n", level == QE_LOG_WARN ? "warning: " : "", line);
+}
+
+int qe_cli_start(const struct qe_cli_options *options)
+{
+    const struct qe_config_sink sink = {NULL, report};
+    struct qe_dirs dirs;
+    struct qe_fault fault;
+    struct qe_config config;
+    bool homeless = qe_dirs_default(&dirs, &fault) != 0;
+    if (homeless && !(options->config && options->state_dir && options->control)) {
+        fprintf(stderr, "quicether: %s\n", fault.text);
+        return fault.exit;
+    }
+    if (qe_cli_configure(options, homeless ? NULL : dirs.config, &sink, &config) != 0) {
+        qe_config_fini(&config);
+        return QE_EXIT_USAGE;
+    }
+    struct qe_daemon_options daemon = {.config = &config,
+        .state_dir = options->state_dir,
+        .control_path = options->control,
+        .detach = options->detach};
+    int status = qe_daemon_run(&daemon);
+    qe_config_fini(&config);
+    return status;
+}
