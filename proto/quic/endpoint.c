@@ -247,7 +247,8 @@ static bool next_conn(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *
         qe_list_remove(&conn->ready);
         if (conn->grave) {
             if (!conn->grave_bytes) continue;
-            if (conn->stragglers == 0) qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + conn->grave_stay_ns);
+            if (!conn->grave_said) qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + conn->grave_stay_ns);
+            conn->grave_said = true;
             return emit(quic, buf, out, &conn->grave_send, conn->grave_bytes, conn->grave_size);
         }
         if (qe_conn_write(conn, buf, out)) return true;
