@@ -1,0 +1,212 @@
+#include "cli/show.h"
+
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A short ID is as long as it must be to tell the IDs shown apart, and at least this: "qe" and 8 characters.
+#define SHORT_ID_MIN 10
+
+#define CELL_SIZE 256
+
+// The string under `key`, or NULL where there is none or it is empty.
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && *text ? text : NULL;
+}
+
+static int64_t number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+// Text from the daemon, with control characters made harmless.
+static void put_plain(const char *text, FILE *out)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
+}
+
+const char *qe_show_ms(int64_t us, char out[QE_SHOW_TIME_SIZE])
+{
+    if (us < 0) us = 0;
+    if (us < 1000)
+        snprintf(out, QE_SHOW_TIME_SIZE, "%" PRId64 ".%02" PRId64, us / 1000, us % 1000 / 10);
+    else if (us < 10000)
+        snprintf(out, QE_SHOW_TIME_SIZE, "%" PRId64 ".%" PRId64, us / 1000, us % 1000 / 100);
+    else
+        snprintf(out, QE_SHOW_TIME_SIZE, "%" PRId64, us / 1000 + (us % 1000 >= 500));
+    return out;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+// How many characters tell apart what is under `key` in each object of `list`.
+static size_t short_id_size(const json_t *list, const char *key)
+{
+    size_t count = 0, i, size = SHORT_ID_MIN;
+    json_t *item;
+    const char **ids = calloc(json_array_size(list) + 1, sizeof(*ids));
+    if (!ids) return SIZE_MAX;
+    json_array_foreach(list, i, item)
+    {
+        const char *id = text_of(item, key);
+        if (id) ids[count++] = id;
+    }
+    qsort(ids, count, sizeof(*ids), by_text);
+    for (i = 1; i < count; i++) {
+        size_t common = 0;
+        while (ids[i][common] && ids[i][common] == ids[i - 1][common])
+            common++;
+        // The same ID twice (two routes by one peer) needs no telling apart.
+        if (ids[i][common] && common >= size) size = common + 1;
+    }
+    free(ids);
+    return size;
+}
+
+static const char *short_id(const char *id, const char *name, size_t size, char cell[CELL_SIZE])
+{
+    int shown = size < CELL_SIZE / 2 ? (int)size : CELL_SIZE / 2;
+    if (!id) return name ? name : "-";
+    if (name)
+        snprintf(cell, CELL_SIZE, "%.*s (%.*s)", shown, id, 64, name);
+    else
+        snprintf(cell, CELL_SIZE, "%.*s", shown, id);
+    return cell;
+}
+
+// "connected" as "Connected".
+static void capitalise(const char *word, char *out, size_t size)
+{
+    snprintf(out, size, "%s", word);
+    if (out[0] >= 'a' && out[0] <= 'z') out[0] = (char)(out[0] - 'a' + 'A');
+}
+
+int qe_show_status(const json_t *status, FILE *out)
+{
+    const json_t *tun = json_object_get(status, "tun");
+    const char *name = text_of(tun, "name");
+    const char *id = text_of(status, "node_id");
+    const char *state = text_of(status, "state");
+    fputs("Node ID: ", out);
+    put_plain(id ? id : "-", out);
+    fputs("\nTUN Interface: ", out);
+    put_plain(name ? name : "-", out);
+    size_t i;
+    json_t *item;
+    bool first = true;
+    json_array_foreach(json_object_get(tun, "addresses"), i, item)
+    {
+        const char *address = json_string_value(item);
+        if (!address) continue;
+        char cell[CELL_SIZE];
+        snprintf(cell, sizeof(cell), "%.*s", (int)strcspn(address, "/"), address);
+        fputs(first ? " (" : ", ", out);
+        put_plain(cell, out);
+        first = false;
+    }
+    fprintf(out, "%s\nConnected Peers: %" PRId64 "\nActive Paths: %" PRId64 "\n", first ? "" : ")",
+        number_of(json_object_get(status, "peers"), "connected"),
+        number_of(json_object_get(status, "paths"), "active"));
+    // What is as it should be goes without saying.
+    if (state && strcmp(state, "up") != 0) {
+        fputs("State: ", out);
+        put_plain(state, out);
+        fputs("\n", out);
+    }
+    json_array_foreach(json_object_get(status, "warnings"), i, item)
+    {
+        if (!json_is_string(item)) continue;
+        fputs("Warning: ", out);
+        put_plain(json_string_value(item), out);
+        fputs("\n", out);
+    }
+    return 0;
+}
+
+// "Connected", "Connected (gateway)", "Backoff (retry in 4s: no answer)".
+static void peer_status(const json_t *peer, char cell[CELL_SIZE])
+{
+    const char *state = text_of(peer, "state");
+    const char *via = text_of(peer, "via");
+    const char *why = text_of(peer, "last_error");
+    const json_t *retry = json_object_get(peer, "retry_in_ms");
+    char word[64], when[64] = "";
+    capitalise(state ? state : "-", word, sizeof(word));
+    if (state && strcmp(state, "connected") == 0) {
+        if (via && strcmp(via, "direct") != 0)
+            snprintf(cell, CELL_SIZE, "%s (%.64s)", word, via);
+        else
+            snprintf(cell, CELL_SIZE, "%s", word);
+        return;
+    }
+    if (json_is_integer(retry))
+        snprintf(when, sizeof(when), "retry in %" PRId64 "s", ((int64_t)json_integer_value(retry) + 999) / 1000);
+    if (*when || why)
+        snprintf(cell, CELL_SIZE, "%s (%s%s%.120s)", word, when, *when && why ? ": " : "", why ? why : "");
+    else
+        snprintf(cell, CELL_SIZE, "%s", word);
+}
+
+int qe_show_peers(const json_t *peers, FILE *out)
+{
+    static const char *const headings[] = {"NodeID", "Address", "RTT", "Status", NULL};
+    const json_t *list = json_object_get(peers, "peers");
+    size_t id_size = short_id_size(list, "node_id");
+    struct qe_table table;
+    size_t i;
+    json_t *peer;
+    qe_table_init(&table, headings);
+    json_array_foreach(list, i, peer)
+    {
+        char cell[CELL_SIZE], ms[QE_SHOW_TIME_SIZE];
+        const json_t *rtt = json_object_get(peer, "rtt_us");
+        const char *address = text_of(peer, "address");
+        qe_table_cell(&table, short_id(text_of(peer, "node_id"), text_of(peer, "name"), id_size, cell));
+        qe_table_cell(&table, address ? address : "-");
+        if (json_is_integer(rtt))
+            snprintf(cell, sizeof(cell), "%sms", qe_show_ms(json_integer_value(rtt), ms));
+        else
+            snprintf(cell, sizeof(cell), "-");
+        qe_table_cell(&table, cell);
+        peer_status(peer, cell);
+        qe_table_cell(&table, cell);
+    }
+    int result = qe_table_print(&table, out);
+    qe_table_fini(&table);
+    return result;
+}
+
+int qe_show_routes(const json_t *routes, FILE *out)
+{
+    static const char *const headings[] = {"Destination", "Next Hop", "Interface", NULL};
+    const json_t *list = json_object_get(routes, "routes");
+    size_t id_size = short_id_size(list, "next_hop");
+    struct qe_table table;
+    size_t i;
+    json_t *route;
+    qe_table_init(&table, headings);
+    json_array_foreach(list, i, route)
+    {
+        char cell[CELL_SIZE];
+        const char *destination = text_of(route, "destination");
+        const char *via = text_of(route, "via");
+        const char *hop = text_of(route, "next_hop");
+        bool local = hop && strcmp(hop, "local") == 0;
+        qe_table_cell(&table, destination ? destination : "-");
+        qe_table_cell(&table, local ? "local" : short_id(hop, text_of(route, "name"), id_size, cell));
+        capitalise(via ? via : "-", cell, sizeof(cell));
+        qe_table_cell(&table, cell);
+    }
+    int result = qe_table_print(&table, out);
+    qe_table_fini(&table);
+    return result;
+}

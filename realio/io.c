@@ -1,0 +1,460 @@
+// Order makes the speed: everything that came in is handed to the node in large events first (so that it acknowledges
+// once for many), then its actions are done, sends to one socket together; then the inputs again. Nothing waits for a
+// batch to fill: with little to do, each packet goes straight through.
+#include "io.h"
+
+#include "netlink.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static void step(struct qe_io *io, struct qe_event *event)
+{
+    event->now_ns = qe_loop_now_ns();
+    event->wall_ms = qe_loop_wall_ms();
+    qe_node_step(io->node, event);
+}
+
+// The host is done with a buffer that an action handed over.
+static void on_buffer_done(void *user, struct qe_buf *buf)
+{
+    struct qe_io *io = user;
+    if (qe_bufpool_free(&io->pool, buf)) io->credit_back++;
+}
+
+static void give_credit_back(struct qe_io *io)
+{
+    struct qe_event event = {.kind = QE_EVENT_BUFFERS, .buffers = io->credit_back};
+    io->credit_back = 0;
+    step(io, &event);
+}
+
+// Sockets.
+
+static void on_socket_ready(void *user, uint32_t events)
+{
+    struct qe_io_socket *socket = user;
+    if (events & (EPOLLIN | EPOLLERR)) socket->readable = true;
+    if (events & EPOLLOUT) socket->writable = true;
+}
+
+static struct qe_io_socket *find_socket(struct qe_io *io, uint32_t id)
+{
+    for (size_t i = 0; i < io->socket_count; i++)
+        if (io->sockets[i].used && io->sockets[i].udp.id == id) return &io->sockets[i];
+    return NULL;
+}
+
+static void flush_socket(struct qe_io *io, struct qe_io_socket *socket)
+{
+    socket->dirty = false;
+    qe_udp_flush(&socket->udp, on_buffer_done, io);
+    if (socket->udp.blocked == socket->wants_out) return;
+    socket->wants_out = socket->udp.blocked;
+    qe_loop_modify(io->options.loop, &socket->source, socket->wants_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void close_socket(struct qe_io *io, struct qe_io_socket *socket)
+{
+    // What was sent before it was closed still goes, if the kernel takes it.
+    if (!socket->udp.blocked) qe_udp_flush(&socket->udp, on_buffer_done, io);
+    qe_loop_remove(io->options.loop, &socket->source);
+    qe_udp_close(&socket->udp, on_buffer_done, io);
+    socket->used = false;
+}
+
+static struct qe_io_socket *free_socket(struct qe_io *io)
+{
+    for (size_t i = 0; i < io->socket_count; i++)
+        if (!io->sockets[i].used) return &io->sockets[i];
+    return io->socket_count < QE_IO_SOCKETS_MAX ? &io->sockets[io->socket_count++] : NULL;
+}
+
+static void answer(struct qe_io *io, uint64_t request, enum qe_result_code code, const struct qe_addr *local,
+    const struct qe_fault *fault)
+{
+    struct qe_event event = {.kind = QE_EVENT_RESULT};
+    event.result.request = request;
+    event.result.code = code;
+    if (local) event.result.local = *local;
+    if (fault) event.result.text = fault->text;
+    step(io, &event);
+}
+
+// The first failure is why the node does not come up; a warning says what it does without.
+static void note_failure(struct qe_io *io, const struct qe_fault *fault)
+{
+    if (io->failed) return;
+    io->failed = true;
+    io->fault = *fault;
+}
+
+static void do_socket_open(struct qe_io *io, const struct qe_action *action)
+{
+    uint64_t request = action->socket_open.request;
+    uint32_t id = action->socket_open.socket;
+    struct qe_addr bind_to = action->socket_open.bind;
+    struct qe_io_socket *socket = find_socket(io, id) ? NULL : free_socket(io);
+    struct qe_fault fault;
+    int error = EMFILE;
+    if (!socket) {
+        qe_fault_set(&fault, QE_EXIT_SOCKET, "too many sockets (at most %d)", QE_IO_SOCKETS_MAX);
+    } else if (qe_udp_open(&socket->udp, id, &bind_to, &io->udp, &fault, &error) == 0) {
+        socket->used = true;
+        socket->readable = socket->writable = socket->dirty = socket->wants_out = false;
+        socket->source = (struct qe_loop_source){socket->udp.fd, on_socket_ready, socket};
+        if (qe_loop_add(io->options.loop, &socket->source, EPOLLIN) == 0) {
+            struct qe_addr local = socket->udp.local;
+            answer(io, request, QE_RESULT_OK, &local, NULL);
+            return;
+        }
+        error = errno;
+        qe_fault_set(&fault, QE_EXIT_SOCKET, "epoll: %s", strerror(error));
+        close_socket(io, socket);
+    }
+    // A machine without IPv6, or without that address, may still do with the others.
+    bool missing = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+    if (missing)
+        qe_log_text(io->options.log, QE_LOG_WARN, fault.text);
+    else
+        note_failure(io, &fault);
+    answer(io, request, missing ? QE_RESULT_UNAVAILABLE : QE_RESULT_REFUSED, NULL, &fault);
+}
+
+// The TUN.
+
+static void on_tun_ready(void *user, uint32_t events)
+{
+    struct qe_io *io = user;
+    (void)events;
+    io->tun_readable = true;
+}
+
+static void on_links_ready(void *user, uint32_t events)
+{
+    struct qe_io *io = user;
+    (void)events;
+    io->links_readable = true;
+}
+
+static int open_tun(struct qe_io *io, const struct qe_tun_open *wanted, struct qe_fault *fault)
+{
+    if (io->tun.fd >= 0) return qe_fault_set(fault, QE_EXIT_TUN, "the TUN is open already");
+    if (qe_tun_open(&io->tun, wanted->name, fault)) return -1;
+    struct qe_netlink_tun setup = {.index = io->tun.index,
+        .name = io->tun.name,
+        .mtu = wanted->mtu,
+        .addresses = wanted->addresses,
+        .address_count = wanted->address_count};
+    bool no_ipv6;
+    io->tun_source = (struct qe_loop_source){io->tun.fd, on_tun_ready, io};
+    qe_links_ignore(io->links, io->tun.index);
+    int result = qe_netlink_set_up_tun(&setup, &no_ipv6, fault);
+    if (result == 0 && qe_loop_add(io->options.loop, &io->tun_source, EPOLLIN))
+        result = qe_fault_set(fault, QE_EXIT_TUN, "epoll: %s", strerror(errno));
+    if (result) {
+        qe_tun_close(&io->tun, &io->pool);
+        return -1;
+    }
+    if (no_ipv6) qe_log(io->options.log, QE_LOG_WARN, "%s has no IPv6 address: the system has IPv6 off", io->tun.name);
+    if (!io->tun.uso) qe_log(io->options.log, QE_LOG_DEBUG, "the kernel does not cut UDP super-packets (USO)");
+    return 0;
+}
+
+static void do_tun_open(struct qe_io *io, const struct qe_tun_open *wanted)
+{
+    uint64_t request = wanted->request;
+    struct qe_fault fault;
+    if (open_tun(io, wanted, &fault) == 0) {
+        answer(io, request, QE_RESULT_OK, NULL, NULL);
+        return;
+    }
+    note_failure(io, &fault);
+    answer(io, request, QE_RESULT_REFUSED, NULL, &fault);
+}
+
+static void pause_tun(struct qe_io *io, bool pause)
+{
+    if (io->tun_paused == pause) return;
+    io->tun_paused = pause;
+    qe_loop_modify(io->options.loop, &io->tun_source, pause ? 0 : EPOLLIN);
+}
+
+// Actions.
+
+static void do_store(struct qe_io *io, const struct qe_action *action)
+{
+    bool erase = action->kind == QE_ACTION_ERASE;
+    const char *key = erase ? action->erase_key : action->store.key;
+    int result =
+        erase ? qe_store_erase(io->options.store, key) : qe_store_put(io->options.store, key, action->store.value);
+    if (result && !io->store_refused)
+        qe_log(io->options.log, QE_LOG_WARN, "state \"%s\" is not saved: too large, or the disk is too slow", key);
+    io->store_refused = result != 0;
+}
+
+// Returns the bytes moved.
+static size_t do_send(struct qe_io *io, const struct qe_send *send)
+{
+    struct qe_io_socket *socket = find_socket(io, send->socket);
+    size_t size = send->buf->size;
+    if (!socket || size == 0 || send->segment_size == 0 || !qe_udp_enqueue(&socket->udp, send)) {
+        if (!socket) io->udp.dropped_other++;
+        on_buffer_done(io, send->buf);
+        return size;
+    }
+    socket->dirty = true;
+    if (socket->udp.waiting_bytes >= QE_IO_FLUSH_BYTES && !socket->udp.blocked) flush_socket(io, socket);
+    return size;
+}
+
+static size_t do_deliver(struct qe_io *io, const struct qe_deliver *deliver)
+{
+    size_t size = deliver->buf->size;
+    if (io->tun.fd >= 0) qe_tun_write(&io->tun, deliver);
+    on_buffer_done(io, deliver->buf);
+    return size;
+}
+
+// Returns the bytes moved.
+static size_t perform(struct qe_io *io, const struct qe_action *action)
+{
+    switch (action->kind) {
+    case QE_ACTION_SEND:
+        return do_send(io, &action->send);
+    case QE_ACTION_DELIVER:
+        return do_deliver(io, &action->deliver);
+    case QE_ACTION_SOCKET_OPEN:
+        do_socket_open(io, action);
+        break;
+    case QE_ACTION_SOCKET_CLOSE: {
+        struct qe_io_socket *socket = find_socket(io, action->socket_close);
+        if (socket) close_socket(io, socket);
+        break;
+    }
+    case QE_ACTION_TUN_OPEN:
+        do_tun_open(io, &action->tun_open);
+        break;
+    case QE_ACTION_STORE:
+    case QE_ACTION_ERASE:
+        do_store(io, action);
+        break;
+    case QE_ACTION_LOG:
+        qe_log_text(io->options.log, action->log.level, action->log.text);
+        break;
+    case QE_ACTION_REPLY:
+        io->options.reply(io->options.user, action->reply.command, action->reply.status, action->reply.body);
+        break;
+    case QE_ACTION_STOPPED:
+        io->stopped = true;
+        break;
+    }
+    return 0;
+}
+
+// Does actions until there are none or a round's worth is moved.
+static void do_actions(struct qe_io *io)
+{
+    struct qe_action action;
+    size_t moved = 0;
+    io->busy = false;
+    while (qe_node_next(io->node, &action)) {
+        moved += perform(io, &action);
+        if (moved < QE_IO_ROUND_BYTES) continue;
+        io->busy = true;
+        break;
+    }
+    for (size_t i = 0; i < io->socket_count; i++) {
+        struct qe_io_socket *socket = &io->sockets[i];
+        if (socket->used && socket->dirty && !socket->udp.blocked) flush_socket(io, socket);
+    }
+    // The node has not stalled as long as half of its credit is left, so the event can wait for company.
+    if (io->pool.lent + io->credit_back > QE_BUFPOOL_CREDIT / 2 && io->credit_back > 0) {
+        give_credit_back(io);
+        io->busy = true;
+    }
+}
+
+// Events.
+
+static void take_datagrams(struct qe_io *io, struct qe_io_socket *socket)
+{
+    struct qe_event event = {.kind = QE_EVENT_DATAGRAMS};
+    bool more;
+    socket->readable = false;
+    event.datagrams.count = qe_udp_receive(&socket->udp, io->receiver, &event.datagrams.list, &more);
+    if (event.datagrams.count > 0) step(io, &event);
+}
+
+static void take_packets(struct qe_io *io)
+{
+    struct qe_packet_in list[QE_IO_PACKETS_MAX];
+    struct qe_event event = {.kind = QE_EVENT_PACKETS, .packets = {list, 0}};
+    bool more;
+    io->tun_readable = false;
+    if (!io->tun.spare && !qe_bufpool_has_large(&io->pool)) {
+        pause_tun(io, true);
+        return;
+    }
+    event.packets.count = qe_tun_read(&io->tun, &io->pool, list, QE_IO_PACKETS_MAX, QE_IO_PACKETS_BYTES_MAX, &more);
+    if (event.packets.count > 0) step(io, &event);
+    if (!io->tun.gone) return;
+    qe_loop_remove(io->options.loop, &io->tun_source);
+    struct qe_fault fault;
+    qe_fault_set(&fault, QE_EXIT_TUN, "the network device %s was deleted", io->tun.name);
+    note_failure(io, &fault);
+}
+
+static void take_links(struct qe_io *io)
+{
+    struct qe_event event = {.kind = QE_EVENT_LINK};
+    io->links_readable = false;
+    qe_links_ready(io->links);
+    while (qe_links_next(io->links, &event.link))
+        step(io, &event);
+}
+
+static void trim(struct qe_io *io, uint64_t now)
+{
+    if (io->trim_ns != QE_TIME_NEVER && now >= io->trim_ns) {
+        qe_bufpool_trim(&io->pool);
+        qe_udp_receiver_trim(io->receiver);
+        io->trim_ns = QE_TIME_NEVER;
+    }
+    if (io->trim_ns == QE_TIME_NEVER && qe_bufpool_is_fat(&io->pool)) io->trim_ns = now + QE_IO_TRIM_NS;
+}
+
+void qe_io_turn(struct qe_io *io)
+{
+    for (size_t i = 0; i < io->socket_count; i++) {
+        struct qe_io_socket *socket = &io->sockets[i];
+        if (!socket->used) continue;
+        if (socket->writable) {
+            socket->writable = false;
+            flush_socket(io, socket);
+        }
+        if (socket->readable) take_datagrams(io, socket);
+    }
+    if (io->tun_paused && qe_bufpool_has_large(&io->pool)) pause_tun(io, false);
+    if (io->tun_readable && io->tun.fd >= 0) take_packets(io);
+    if (io->links_readable) take_links(io);
+    uint64_t now = qe_loop_now_ns();
+    if (qe_node_deadline(io->node) <= now) {
+        struct qe_event event = {.kind = QE_EVENT_TIMEOUT};
+        step(io, &event);
+    }
+    do_actions(io);
+    trim(io, now);
+}
+
+uint64_t qe_io_deadline(const struct qe_io *io)
+{
+    if (io->busy) return 0;
+    return qe_time_min(qe_node_deadline(io->node), io->trim_ns);
+}
+
+void qe_io_command(struct qe_io *io, const struct qe_command *command)
+{
+    struct qe_event event = {.kind = QE_EVENT_COMMAND, .command = *command};
+    step(io, &event);
+}
+
+// Beginning and end.
+
+static void on_stored(void *user, const char *key, struct qe_span value)
+{
+    struct qe_io *io = user;
+    struct qe_event event = {.kind = QE_EVENT_STORED};
+    event.stored.key = key;
+    event.stored.value = value;
+    step(io, &event);
+}
+
+static void on_complaint(void *user, const char *line)
+{
+    struct qe_io *io = user;
+    qe_log_text(io->options.log, QE_LOG_WARN, line);
+}
+
+int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_fault *fault)
+{
+    memset(io, 0, sizeof *io);
+    io->options = *options;
+    io->trim_ns = QE_TIME_NEVER;
+    qe_bufpool_init(&io->pool);
+    qe_tun_init(&io->tun);
+    qe_random_init(&io->random);
+    qe_io_lend(io);
+    io->sockets = calloc(QE_IO_SOCKETS_MAX, sizeof *io->sockets);
+    io->receiver = qe_udp_receiver_new();
+    if (!io->sockets || !io->receiver) {
+        qe_fault_set(fault, QE_EXIT_FAILED, "no memory");
+        goto fail;
+    }
+    io->links = qe_links_open(fault);
+    if (!io->links) goto fail;
+    io->links_source = (struct qe_loop_source){io->links->fd, on_links_ready, io};
+    if (qe_loop_add(options->loop, &io->links_source, EPOLLIN)) {
+        qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
+        goto fail;
+    }
+    if (qe_node_new(&io->node, options->config, &io->host, qe_loop_now_ns(), qe_loop_wall_ms())) {
+        io->node = NULL;
+        qe_fault_set(fault, QE_EXIT_FAILED, "the node could not be made: no memory, or TLS does not start");
+        goto fail;
+    }
+    qe_store_load(options->store, on_stored, on_complaint, io);
+    return 0;
+fail:
+    qe_io_fini(io);
+    return -1;
+}
+
+int qe_io_start(struct qe_io *io, struct qe_fault *fault)
+{
+    io->credit_back = QE_BUFPOOL_CREDIT;
+    give_credit_back(io);
+    struct qe_event event = {.kind = QE_EVENT_START};
+    step(io, &event);
+    do
+        do_actions(io);
+    while (io->busy && !io->failed && !io->stopped);
+    size_t sockets = 0;
+    for (size_t i = 0; i < io->socket_count; i++)
+        sockets += io->sockets[i].used;
+    if (!io->failed && io->tun.fd < 0) {
+        struct qe_fault none;
+        qe_fault_set(&none, QE_EXIT_FAILED, "the node did not ask for a TUN");
+        note_failure(io, &none);
+    }
+    if (!io->failed && sockets == 0) {
+        struct qe_fault none;
+        qe_fault_set(&none, QE_EXIT_SOCKET, "none of the UDP addresses to listen on is there; see --listen");
+        note_failure(io, &none);
+    }
+    if (io->failed) {
+        *fault = io->fault;
+        return -1;
+    }
+    take_links(io);
+    do_actions(io);
+    return 0;
+}
+
+void qe_io_fini(struct qe_io *io)
+{
+    for (size_t i = 0; i < io->socket_count; i++)
+        if (io->sockets[i].used) close_socket(io, &io->sockets[i]);
+    if (io->node) qe_node_free(io->node);
+    io->node = NULL;
+    if (io->links) qe_loop_remove(io->options.loop, &io->links_source);
+    qe_links_close(io->links);
+    qe_tun_close(&io->tun, &io->pool);
+    qe_udp_receiver_free(io->receiver);
+    free(io->sockets);
+    qe_random_fini(&io->random);
+    qe_bufpool_fini(&io->pool);
+}

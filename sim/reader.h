@@ -1,0 +1,62 @@
+// Reading tables of a scenario into structs, by tables of keys. Every mistake becomes one line, "FILE:LINE: what is
+// wrong; what is expected", and the first one counts. A key that is absent leaves its field as it was, so that defaults
+// and overrides are the same thing: what the struct held before.
+#ifndef QE_SIM_READER_H
+#define QE_SIM_READER_H
+
+#include "toml/toml.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_ERROR_SIZE 512
+
+struct sim_reader {
+    const char *file;
+    bool failed;
+    char error[SIM_ERROR_SIZE];
+};
+
+enum sim_key_kind {
+    SIM_KEY_TEXT,     // char *, allocated
+    SIM_KEY_NAME,     // char *, allocated; a well-formed name
+    SIM_KEY_FLAG,     // bool
+    SIM_KEY_NUMBER,   // uint64_t
+    SIM_KEY_DURATION, // uint64_t, ns
+    SIM_KEY_RATE,     // uint64_t, bit/s; "unlimited" is 0
+    SIM_KEY_SIZE,     // uint64_t, bytes
+    SIM_KEY_CHANCE,   // uint32_t, ppb
+    SIM_KEY_OTHER,    // the caller reads it by itself
+};
+
+struct sim_key {
+    const char *name;
+    enum sim_key_kind kind;
+    size_t offset;
+};
+
+// Says what is wrong with `value`.
+void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Reads the table into the struct at `out`; unknown keys are mistakes. `keys` ends with a NULL name; `where` is what
+// the table is called in messages.
+void sim_reader_table(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *where, const struct sim_key *keys, void *out);
+// Reads one value as `key` says into the struct at `out`.
+void sim_reader_field(struct sim_reader *r, const struct qe_toml_value *value, const struct sim_key *key, void *out);
+// The table's value under `key` if it has the kind, NULL if it is absent or a mistake.
+const struct qe_toml_value *sim_reader_get(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, enum qe_toml_kind kind);
+// The same for one that must be there.
+const struct qe_toml_value *sim_reader_need(struct sim_reader *r, const struct qe_toml_value *table, const char *where,
+    const char *key, enum qe_toml_kind kind);
+// The text of a string value without NUL bytes in it; "" and a mistake otherwise.
+const char *sim_reader_text(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
+
+// Single values, each a mistake where it is none. what: the key's name.
+uint64_t sim_reader_duration(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
+uint64_t sim_reader_number(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
+
+#endif

@@ -1,0 +1,29 @@
+// Quantities of a scenario as text: "15ms", "10Mbit/s", "64KiB", "0.5%". Read exactly, in integers: a text that is not
+// a whole number of the smallest unit is refused, not rounded.
+#ifndef QE_SIM_UNITS_H
+#define QE_SIM_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_UNITS_TEXT_SIZE 40
+
+// ns, us, ms, s, min, h → nanoseconds.
+bool sim_duration_parse(const char *text, uint64_t *ns);
+// bit/s, kbit/s, Mbit/s, Gbit/s (powers of 1000) → bits a second.
+bool sim_rate_parse(const char *text, uint64_t *bits);
+// B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024) → bytes.
+bool sim_size_parse(const char *text, uint64_t *bytes);
+// "0.5%" → parts per billion; at most 100%.
+bool sim_chance_parse(const char *text, uint32_t *ppb);
+// "25packets".
+bool sim_packets_parse(const char *text, uint64_t *packets);
+
+// The largest unit that says the value without a fraction of more than three digits, or the smallest unit. They return
+// `out`.
+const char *sim_duration_format(uint64_t ns, char out[SIM_UNITS_TEXT_SIZE]);
+const char *sim_rate_format(uint64_t bits, char out[SIM_UNITS_TEXT_SIZE]);
+const char *sim_chance_format(uint32_t ppb, char out[SIM_UNITS_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,285 @@
+// The client commands against the real control server, run by a process with a node of a few lines.
+#include "cli/ask.h"
+#include "control/control.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STATUS                                                                                                         \
+    "{\"node_id\":\"qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"version\":\"0.1.0\",\"state\":\"up\","                      \
+    "\"tun\":{\"name\":\"quicether0\",\"addresses\":[\"100.64.0.1/"                                                    \
+    "16\"]},\"peers\":{\"configured\":1,\"connected\":1},"                                                             \
+    "\"paths\":{\"active\":1}}"
+#define STATUS_TEXT                                                                                                    \
+    "Node ID: qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nTUN Interface: quicether0 (100.64.0.1)\nConnected Peers: 1\n"        \
+    "Active Paths: 1\n"
+
+static char path[64];
+static pid_t daemon_pid;
+static struct qe_control *control;
+static bool stopping;
+static unsigned pings;
+
+static void on_command(void *user, const struct qe_command *command)
+{
+    (void)user;
+    int status = 200;
+    const char *body = "{}";
+    switch (command->verb) {
+    case QE_COMMAND_STATUS:
+        body = STATUS;
+        break;
+    case QE_COMMAND_PEERS:
+        body = "{\"peers\":[]}";
+        break;
+    case QE_COMMAND_ROUTES:
+        body = "{\"routes\":[]}";
+        break;
+    case QE_COMMAND_METRICS:
+        body = "{\"metrics\":[]}";
+        break;
+    case QE_COMMAND_STOP:
+        status = 202;
+        body = "{\"stopping\":true}";
+        stopping = true;
+        break;
+    case QE_COMMAND_PING:
+        pings++;
+        if (strcmp(command->argument, "home") == 0) {
+            body = pings % 2 ? "{\"peer\":\"qehome\",\"rtt_us\":1000}" : "{\"peer\":\"qehome\",\"rtt_us\":3000}";
+        } else if (strcmp(command->argument, "away") == 0) {
+            status = 409;
+            body = "{\"error\":\"away is not connected\"}";
+        } else {
+            status = 404;
+            body = "{\"error\":\"there is no such peer\"}";
+        }
+    }
+    qe_control_reply(control, command->id, status, qe_span(body, strlen(body)));
+}
+
+// `linger_ms`: how long the process takes to end once it was told to stop.
+_Noreturn static void be_daemon(int ready, int linger_ms)
+{
+    char error[256] = "";
+    struct qe_control_options options = {.socket_path = path, .command = on_command};
+    alarm(60);
+    control = qe_control_open(&options, error, sizeof(error));
+    if (!control || write(ready, "x", 1) != 1) _exit(1);
+    while (!stopping) {
+        struct pollfd fd = {.fd = qe_control_fd(control), .events = POLLIN};
+        int64_t ms = qe_control_timeout_ms(control);
+        poll(&fd, 1, ms < 0 ? 1000 : (int)ms);
+        qe_control_ready(control);
+    }
+    qe_control_close(control);
+    nanosleep(&(struct timespec){linger_ms / 1000, linger_ms % 1000 * 1000000L}, NULL);
+    _exit(0);
+}
+
+static void start(int linger_ms)
+{
+    int ready[2];
+    char byte;
+    snprintf(path, sizeof(path), "/tmp/qe-ask-%ld.sock", (long)getpid());
+    CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+    fflush(NULL);
+    daemon_pid = fork();
+    if (daemon_pid == 0) be_daemon(ready[1], linger_ms);
+    close(ready[1]);
+    CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+}
+
+static void reap(void)
+{
+    kill(daemon_pid, SIGKILL);
+    waitpid(daemon_pid, NULL, 0);
+    unlink(path);
+}
+
+struct run {
+    int status;
+    char *out, *err;
+};
+
+static struct run run(int (*command)(const struct qe_cli_world *), const char *line)
+{
+    char copy[256], error[QE_CLI_ERROR_SIZE] = "";
+    char *argv[16] = {(char *)"quicether"};
+    int argc = 1;
+    struct run r = {0};
+    size_t out_size, err_size;
+    struct qe_cli_options options;
+    snprintf(copy, sizeof(copy), "%s", line);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    CU_ASSERT_EQUAL_FATAL(qe_cli_parse(argc, argv, &options, error), 0);
+    FILE *out = open_memstream(&r.out, &out_size), *err = open_memstream(&r.err, &err_size);
+    struct qe_cli_world world = {.options = &options, .control = path, .out = out, .err = err};
+    r.status = command(&world);
+    fclose(out);
+    fclose(err);
+    qe_cli_options_fini(&options);
+    return r;
+}
+
+static void check(
+    int (*command)(const struct qe_cli_world *), const char *line, int status, const char *out, const char *err)
+{
+    struct run r = run(command, line);
+    CU_ASSERT_EQUAL(r.status, status);
+    CU_ASSERT_STRING_EQUAL(r.out, out);
+    CU_ASSERT_STRING_EQUAL(r.err, err);
+    if (r.status != status || strcmp(r.out, out) != 0 || strcmp(r.err, err) != 0)
+        fprintf(stderr, "'%s': status %d\n%s\n%s\n", line, r.status, r.out, r.err);
+    free(r.out);
+    free(r.err);
+}
+
+static void what_the_daemon_says_is_shown_or_passed_on(void)
+{
+    start(0);
+    check(qe_cli_ask, "status", 0, STATUS_TEXT, "");
+    check(qe_cli_ask, "status --json", 0, STATUS "\n", "");
+    check(qe_cli_ask, "peers", 0, "NodeID | Address | RTT | Status\n", "");
+    check(qe_cli_ask, "peers --json", 0, "{\"peers\":[]}\n", "");
+    check(qe_cli_ask, "routes", 0, "Destination | Next Hop | Interface\n", "");
+    check(qe_cli_ask, "id", 0, "qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "");
+    check(qe_cli_ask, "id --json", 0, "{\"node_id\":\"qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}\n", "");
+    check(qe_cli_ask, "version", 0, "daemon: quicether 0.1.0\n", "");
+    check(
+        qe_cli_ask, "version --json", 0, "{\"version\":\"" QUICETHER_VERSION "\",\"daemon_version\":\"0.1.0\"}\n", "");
+    reap();
+}
+
+static void pings_are_counted_and_summed_up(void)
+{
+    start(0);
+    check(qe_cli_ping, "ping home --count 3 --interval 0.01", 0,
+        "qehome: seq=1 time=1.0 ms\nqehome: seq=2 time=3.0 ms\nqehome: seq=3 time=1.0 ms\n"
+        "3 sent, 3 answered, rtt min/avg/max 1.0/1.6/3.0 ms\n",
+        "");
+    check(qe_cli_ping, "ping home --count 1 --json", 0, "{\"peer\":\"qehome\",\"rtt_us\":3000}\n", "");
+    check(qe_cli_ping, "ping away --count 2 --interval 0.01", 1,
+        "away: seq=1 away is not connected\naway: seq=2 away is not connected\n2 sent, 0 answered\n", "");
+    check(qe_cli_ping, "ping away --count 1 --json", 1, "{\"error\":\"away is not connected\"}\n", "");
+    check(qe_cli_ping, "ping nobody", 1, "", "quicether: there is no such peer\n");
+    check(qe_cli_ping, "ping a&peer=home", 1, "", "quicether: there is no such peer\n");
+    reap();
+}
+
+static void without_a_daemon_the_exit_status_is_3(void)
+{
+    char err[256];
+    snprintf(path, sizeof(path), "/tmp/qe-ask-%ld.none", (long)getpid());
+    snprintf(err, sizeof(err),
+        "quicether: no daemon answers on %s; start it with 'quicether start' or name its socket with --control\n",
+        path);
+    check(qe_cli_ask, "status", 3, "", err);
+    check(qe_cli_ask, "peers --watch", 3, "", err);
+    check(qe_cli_ask, "routes --json", 3, "", err);
+    check(qe_cli_ping, "ping home", 3, "", err);
+    check(qe_cli_stop, "stop", 3, "", err);
+}
+
+// Runs the command in a process of its own, interrupts it after a while and returns what it said.
+static struct run run_interrupted(int (*command)(const struct qe_cli_world *), const char *line, int ms)
+{
+    static char out[1 << 16];
+    int pipe_fds[2], status;
+    size_t used = 0;
+    struct run r = {.out = out};
+    CU_ASSERT_EQUAL_FATAL(pipe(pipe_fds), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        struct run inner = run(command, line);
+        (void)!write(pipe_fds[1], inner.out, strlen(inner.out));
+        _exit(inner.status);
+    }
+    close(pipe_fds[1]);
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+    kill(child, SIGINT);
+    for (ssize_t n; used < sizeof(out) - 1 && (n = read(pipe_fds[0], out + used, sizeof(out) - 1 - used)) > 0;)
+        used += (size_t)n;
+    out[used] = 0;
+    close(pipe_fds[0]);
+    waitpid(child, &status, 0);
+    r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return r;
+}
+
+static void watching_and_endless_pings_end_cleanly_when_interrupted(void)
+{
+    start(0);
+    struct run r = run_interrupted(qe_cli_ask, "status --watch --json --interval 0.05", 600);
+    CU_ASSERT_EQUAL(r.status, 0);
+    size_t lines = 0;
+    for (const char *at = r.out; *at; at += strlen(STATUS "\n"), lines++)
+        CU_ASSERT_FATAL(strncmp(at, STATUS "\n", strlen(STATUS "\n")) == 0);
+    CU_ASSERT(lines >= 2);
+
+    r = run_interrupted(qe_cli_ask, "status --watch --interval 3600", 600);
+    CU_ASSERT_EQUAL(r.status, 0);
+    CU_ASSERT_STRING_EQUAL(r.out, STATUS_TEXT);
+
+    r = run_interrupted(qe_cli_ping, "ping home --count 0 --interval 0.05", 600);
+    CU_ASSERT_EQUAL(r.status, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, " answered, rtt min/avg/max 1.0/"));
+    reap();
+}
+
+static void watching_goes_on_while_the_daemon_is_away(void)
+{
+    start(0);
+    fflush(NULL);
+    pid_t killer = fork();
+    if (killer == 0) {
+        nanosleep(&(struct timespec){0, 300000000}, NULL);
+        kill(daemon_pid, SIGKILL);
+        _exit(0);
+    }
+    struct run r = run_interrupted(qe_cli_ask, "status --watch --json --interval 0.05", 900);
+    CU_ASSERT_EQUAL(r.status, 0);
+    CU_ASSERT(strncmp(r.out, STATUS "\n", strlen(STATUS "\n")) == 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(r.out, "\n{\"error\":\"no daemon answers on "));
+    waitpid(killer, NULL, 0);
+    reap();
+}
+
+static void stop_returns_when_the_process_is_gone(void)
+{
+    start(500);
+    // What waits for the daemon is init or a service manager, at once; here it is this process, from the background.
+    signal(SIGCHLD, SIG_IGN);
+    check(qe_cli_stop, "stop", 0, "stopped\n", "");
+    CU_ASSERT_EQUAL(kill(daemon_pid, 0), -1);
+    CU_ASSERT_EQUAL(errno, ESRCH);
+    signal(SIGCHLD, SIG_DFL);
+    unlink(path);
+    start(0);
+    signal(SIGCHLD, SIG_IGN);
+    check(qe_cli_stop, "stop --json", 0, "{\"stopped\":true}\n", "");
+    signal(SIGCHLD, SIG_DFL);
+}
+
+static const struct unit_case cases[] = {
+    {"what the daemon says is shown or passed on", what_the_daemon_says_is_shown_or_passed_on},
+    {"pings are counted and summed up", pings_are_counted_and_summed_up},
+    {"without a daemon the exit status is 3", without_a_daemon_the_exit_status_is_3},
+    {"watching and endless pings end cleanly when interrupted",
+        watching_and_endless_pings_end_cleanly_when_interrupted},
+    {"watching goes on while the daemon is away", watching_goes_on_while_the_daemon_is_away},
+    {"stop returns when the process is gone", stop_returns_when_the_process_is_gone},
+};
+UNIT_MAIN("ask", cases)
