@@ -271,7 +271,8 @@ static int on_datagram(ngtcp2_conn *ng, uint32_t flags, const uint8_t *data, siz
     bool early = flags & NGTCP2_DATAGRAM_FLAG_0RTT;
     (void)ng;
     if (!ready_for_data(conn, early)) return NGTCP2_ERR_CALLBACK_FAILURE;
-    if (!conn->over)
+    // An empty one only asked for an acknowledgement (write.c).
+    if (size && !conn->over)
         conn->quic->options.owner.datagram(conn->quic->options.owner.user, conn, qe_span(data, size), conn->ecn, early);
     return 0;
 }
@@ -284,26 +285,34 @@ static int on_reset(ngtcp2_conn *ng, const ngtcp2_pkt_stateless_reset2 *reset, v
     return 0;
 }
 
+static bool is_current(const struct qe_conn *conn, const ngtcp2_path *path)
+{
+    const ngtcp2_path *current = ngtcp2_conn_get_path2(conn->ng);
+    const struct qe_addr locals[] = {qe_path_from(&path->local), qe_path_from(&current->local)};
+    const struct qe_addr remotes[] = {qe_path_from(&path->remote), qe_path_from(&current->remote)};
+    return qe_addr_equal(&locals[0], &locals[1]) && qe_addr_equal(&remotes[0], &remotes[1]);
+}
+
+// ngtcp2 uses a new path while it validates it, and validates the old one as well, to fall back on.
 static int on_validation_begun(
     ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path *path, const ngtcp2_path *fallback, void *user)
 {
+    struct qe_conn *conn = user;
     (void)ng;
     (void)flags;
-    (void)path;
     (void)fallback;
-    ((struct qe_conn *)user)->validating = true;
+    if (is_current(conn, path)) conn->validating = true;
     return 0;
 }
 
 static int on_validation(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path *path, const ngtcp2_path *fallback,
     ngtcp2_path_validation_result result, void *user)
 {
+    struct qe_conn *conn = user;
     (void)ng;
     (void)flags;
-    (void)path;
     (void)fallback;
-    (void)result;
-    ((struct qe_conn *)user)->validating = false;
+    if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS || is_current(conn, path)) conn->validating = false;
     return 0;
 }
 

@@ -111,3 +111,28 @@ out:
     qe_tls_scope_leave(&scope);
     return result;
 }
+
+int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64_t now_ns, uint64_t wall_ms)
+{
+    struct qe_tls_scope scope;
+    ngtcp2_sockaddr_union local, remote;
+    ngtcp2_path path;
+    uint8_t next = (uint8_t)((conn->binding + 1) % QE_BINDINGS);
+    if (!conn->client || !conn->confirmed || conn->over || conn->busy) return -1;
+    binding_path(next, &path, &local, &remote, &conn->remote);
+    const struct qe_binding before = conn->bindings[next];
+    conn->bindings[next] = (struct qe_binding){true, to->socket, to->interface, to->local};
+    if (qe_ip_is_unspecified(&to->local.ip)) conn->bindings[next].local = (struct qe_addr){0};
+    qe_quic_enter(conn->quic, &scope, now_ns, wall_ms);
+    conn->busy = true;
+    int rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
+    conn->busy = false;
+    qe_tls_scope_leave(&scope);
+    if (rv != 0) {
+        conn->bindings[next] = before;
+        return -1;
+    }
+    conn->binding = next;
+    qe_conn_ready(conn);
+    return 0;
+}

@@ -112,7 +112,7 @@ void qe_conn_settle(struct qe_conn *conn)
     struct qe_quic *quic = conn->quic;
     if (!conn->over || conn->busy || conn->grave) return;
     if (!conn->silent && !ngtcp2_conn_in_draining_period2(conn->ng)) write_goodbye(conn);
-    uint64_t stay_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
+    conn->grave_stay_ns = qe_time_min(3 * ngtcp2_conn_get_pto2(conn->ng), GRAVE_NS_MAX);
     qe_conn_free_engine(conn);
 
     if (conn->counted) quic->handshake_count--;
@@ -123,7 +123,8 @@ void qe_conn_settle(struct qe_conn *conn)
     qe_list_remove(&conn->ready);
     qe_list_remove(&conn->link);
     qe_list_append(&quic->graves, &conn->link);
-    qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + qe_time_min(stay_ns, GRAVE_NS_MAX));
+    // An owner closes between events too, when the clock here is an old one: the goodbye's sending sets it right.
+    qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + (conn->grave_bytes ? GRAVE_NS_MAX : conn->grave_stay_ns));
     if (conn->grave_bytes) qe_conn_ready(conn);
     // Graves are a courtesy: the oldest gives way.
     if (quic->grave_count > quic->options.connections_max)

@@ -200,7 +200,11 @@ void qe_quic_expire(struct qe_quic *quic, uint64_t now_ns, uint64_t wall_ms)
     while ((timer = qe_heap_pop(&quic->heap, quic->now_ns))) {
         struct qe_conn *conn = qe_container(timer, struct qe_conn, timer);
         if (conn->grave) {
-            qe_conn_free(conn);
+            // A goodbye that the host has had no room for is still to be said.
+            if (conn->grave_bytes && !conn->grave_said)
+                qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + conn->grave_stay_ns + 1);
+            else
+                qe_conn_free(conn);
             continue;
         }
         conn->busy = true;
@@ -247,8 +251,10 @@ static bool next_conn(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *
         struct qe_conn *conn = qe_container(quic->ready.next, struct qe_conn, ready);
         qe_list_remove(&conn->ready);
         if (conn->grave) {
-            if (conn->grave_bytes) return emit(quic, buf, out, &conn->grave_send, conn->grave_bytes, conn->grave_size);
-            continue;
+            if (!conn->grave_bytes) continue;
+            if (!conn->grave_said) qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + conn->grave_stay_ns);
+            conn->grave_said = true;
+            return emit(quic, buf, out, &conn->grave_send, conn->grave_bytes, conn->grave_size);
         }
         if (qe_conn_write(conn, buf, out)) return true;
     }

@@ -96,9 +96,10 @@ struct qe_conn {
     bool validating; // a path of it is being validated
     bool silent;     // ends without a goodbye
     bool grave;
-    bool pinned;  // `key` must be the peer's
-    bool asked;   // `allow` was, about `key`
-    bool allowed; // and what it said
+    bool grave_said; // the goodbye has been sent once
+    bool pinned;     // `key` must be the peer's
+    bool asked;      // `allow` was, about `key`
+    bool allowed;    // and what it said
     bool key_known;
     uint8_t ecn; // of the datagram being read
     uint8_t cid_count, reset_count, binding;
@@ -120,6 +121,7 @@ struct qe_conn {
     struct qe_send grave_send; // where the goodbye goes
     uint8_t *grave_bytes;
     uint32_t grave_size;
+    uint64_t grave_stay_ns; // after the goodbye was first sent
     uint32_t stragglers;
 
     bool initial_known;

@@ -170,6 +170,15 @@ void qe_conn_set_user(struct qe_conn *conn, void *user);
 const struct qe_key *qe_conn_key(const struct qe_conn *conn);
 void qe_conn_info(const struct qe_conn *conn, struct qe_conn_info *info, uint64_t now_ns);
 
+// A client goes on from another place, keeping the connection (RFC 9000 §9.2); `moved` follows once the new path is
+// validated. 0; -1 for a server, before `confirmed`, or where the peer left no connection ID for it.
+struct qe_conn_place {
+    uint32_t socket;
+    uint32_t interface;
+    struct qe_addr local; // as in qe_quic_dial
+};
+int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64_t now_ns, uint64_t wall_ms);
+
 // Queues bytes on the control stream (copied). 0; -1 where more than 64 KiB would wait, or without memory.
 int qe_conn_control_send(struct qe_conn *conn, struct qe_span bytes);
 // There is something in next_datagram for this connection.

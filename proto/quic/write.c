@@ -64,11 +64,25 @@ static ngtcp2_ssize write_datagrams(
         ngtcp2_ssize written = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
             more ? NGTCP2_WRITE_DATAGRAM_FLAG_MORE : NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec, offer.piece_count,
             conn->quic->now_ns);
-        if (accepted) owner->datagram_taken(owner->user, conn);
+        if (accepted) {
+            conn->ping = false;
+            owner->datagram_taken(owner->user, conn);
+        }
         if (written != NGTCP2_ERR_WRITE_MORE) return written;
     }
     return ngtcp2_conn_writev_stream(
         conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
+}
+
+// ngtcp2 sends no PING on demand; an empty DATAGRAM frame asks for an acknowledgement as well, and is as short.
+static ngtcp2_ssize write_ping(
+    struct qe_conn *conn, struct batch *batch, size_t room, ngtcp2_path *path, ngtcp2_pkt_info *info)
+{
+    int accepted = 0;
+    ngtcp2_ssize size = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
+        NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, NULL, 0, conn->quic->now_ns);
+    if (accepted) conn->ping = false;
+    return size;
 }
 
 // One packet, or 0 where there is nothing to say or no leave to say it. Control comes before data, so that no amount of
@@ -83,6 +97,7 @@ static ngtcp2_ssize write_packet(
     }
     if (conn->wanted && conn->established && conn->datagram_max > 0)
         return write_datagrams(conn, batch, room, path, info);
+    if (conn->ping && conn->established && conn->datagram_max > 0) return write_ping(conn, batch, room, path, info);
     return ngtcp2_conn_writev_stream(
         conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
 }
