@@ -5,9 +5,6 @@
 
 #include "log.h"
 
-// Exit status after a forbidden system call.
-#define QE_EXIT_SANDBOX 9
-
 // Drops the capabilities of the calling thread and of those that it starts later, and the way back to them. What the
 // system does not allow is logged as a warning. `state_dir` stays writable.
 void qe_privilege_drop(const char *state_dir, struct qe_log *log);

@@ -1,39 +1,115 @@
-// A node's configuration, validated. Both programs fill it the same way: defaults, then the file (qe_config_load over a
-// TOML tree), then the command line.
+// A node's configuration, validated. Both programs fill it the same way: qe_config_init for the defaults, then the file
+// (qe_config_load over a TOML tree), then the command line (the setters below), then qe_config_finish.
+//
+// A mistake is one line, "where is what, expected what", given to a sink; where is the file's name and line or the
+// option. docs/configuration.md lists every key.
 #ifndef QE_CONFIG_CONFIG_H
 #define QE_CONFIG_CONFIG_H
 
 #include "base/addr.h"
+#include "base/mem.h"
 #include "identity/identity.h"
 #include "node/action.h"
 
 #define QE_CONFIG_LISTEN_MAX 8
 #define QE_CONFIG_PEERS_MAX  1024
+#define QE_CONFIG_NAMES_MAX  1024
+#define QE_CONFIG_LANES_MAX  32
 #define QE_TUN_NAME_SIZE     16
 
 #define QE_DEFAULT_PORT 9000
 #define QE_DEFAULT_MTU  1420
+#define QE_MTU_MIN      1280 // RFC 8200 §5: IPv6 needs it
+
+// Longest line given to a sink, with its NUL; longer ones are cut.
+#define QE_CONFIG_LINE_SIZE 512
+
+// Who said something: a later one overrides an earlier one.
+enum qe_config_origin { QE_CONFIG_DEFAULT, QE_CONFIG_FILE, QE_CONFIG_COMMAND_LINE };
 
 // A peer that may connect, and where to dial it.
 struct qe_config_peer {
     struct qe_node_id id;
     char name[QE_NAME_SIZE]; // "" for none
     struct qe_addr addr;     // family 0: not known, it waits to be dialled
+    enum qe_config_origin addr_origin;
+};
+
+// A name that local configuration gives to a node; it allows nobody by itself.
+struct qe_config_name {
+    char name[QE_NAME_SIZE];
+    struct qe_node_id id;
 };
 
 struct qe_config {
     char name[QE_NAME_SIZE];         // [node] name; "" for none
     char tun_name[QE_TUN_NAME_SIZE]; // [network] tun_name, default "quicether0"
-    struct qe_cidr tun_addr;         // [network] tun_addr; family 0: derived from the node ID in 100.64.0.0/16
+    struct qe_cidr tun_addr;         // [network] tun_addr, IPv4; family 0: derived from the node ID in 100.64.0.0/16
     uint16_t mtu;                    // [network] mtu, 1280..1420, default 1420
     struct qe_addr listen[QE_CONFIG_LISTEN_MAX]; // [network] listen, default 0.0.0.0:9000 and [::]:9000
     size_t listen_count;
-    struct qe_config_peer *peers; // sorted by ID, no ID twice
+    enum qe_config_origin listen_origin;
+    uint16_t port;                // [discovery] dht_port: of the default listen addresses, default 9000
+    struct qe_config_peer *peers; // [[peer]], [peers] allowed; sorted by ID, no ID twice
     size_t peer_count;
+    struct qe_config_name *names; // [peers.names] and the names of [[peer]], in their order, no name twice
+    size_t name_count;
     enum qe_log_level log_level; // [monitoring] log_level, default info
     uint8_t lanes;               // [performance] lanes, 1..32, default 1
     struct qe_addr metrics_addr; // [monitoring] metrics_addr; family 0: none
     struct qe_addr health_addr;  // [monitoring] health_addr; family 0: none
+    const struct qe_mem *mem;    // owns peers and names
 };
+
+// Hears of mistakes (QE_LOG_ERROR) and of what is accepted but odd (QE_LOG_WARN), a line each, without newline.
+struct qe_config_sink {
+    void *user;
+    void (*report)(void *user, enum qe_log_level level, const char *line);
+};
+
+// Who sets a value.
+struct qe_config_source {
+    const char *where; // starts each line about it: "--listen", "/etc/quicether/config.toml:12: network.listen"
+    enum qe_config_origin origin;
+    const struct qe_config_sink *sink;
+};
+
+// The defaults. `mem` must outlive the configuration; nothing is allocated yet.
+void qe_config_init(struct qe_config *config, const struct qe_mem *mem);
+void qe_config_fini(struct qe_config *config);
+// Makes `to` (uninitialised) a copy that owns its lists through `mem`. 0, or -1 without memory, with nothing to free.
+int qe_config_copy(struct qe_config *to, const struct qe_config *from, const struct qe_mem *mem);
+
+// Setters: 0, or -1 after a line to the sink; then the configuration is as it was.
+int qe_config_set_name(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_set_tun_name(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "100.64.0.1/16"
+int qe_config_set_tun_addr(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "error", "warn", "info", "debug"
+int qe_config_set_log_level(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "ADDR:PORT"; the first one of a later origin drops those of earlier ones. Port 0 lets the system choose.
+int qe_config_add_listen(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// Gives a node a name.
+int qe_config_add_name(
+    struct qe_config *config, const struct qe_config_source *source, const char *name, const struct qe_node_id *id);
+// "ID", "NAME", "ID@ADDR:PORT", "NAME@ADDR:PORT": may connect, and is dialled where an address is given. A NAME must be
+// known by now. An address of a later origin replaces one of an earlier; two different ones of the same origin are a
+// mistake.
+int qe_config_add_peer(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "ID" or "NAME": may connect. A NAME that nobody has is a mistake on the command line; in the file it is warned about
+// and allows nobody, because it may be known one day.
+int qe_config_allow_peer(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// The same for an ID with an optional address (NULL: none), already parsed.
+int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *source, const struct qe_node_id *id,
+    const struct qe_addr *addr);
+
+// Once all is said: gives peers their names, settles defaults that depend on others, and checks what only the whole can
+// show. 0, or -1 after lines to the sink.
+int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink);
+
+// The node that local configuration calls `name`; NULL for none.
+const struct qe_node_id *qe_config_find_name(const struct qe_config *config, const char *name);
+// The peer with this ID; NULL for none.
+const struct qe_config_peer *qe_config_find_peer(const struct qe_config *config, const struct qe_node_id *id);
 
 #endif

@@ -229,10 +229,32 @@ void qe_conn_look(struct qe_conn *conn)
     conn->burst_bytes = info.cwnd * QE_NS_PER_MS / rtt_ns;
 }
 
+// Silence that proves nothing yet, and silence that proves enough whatever the probe timeout.
+#define SILENCE_MIN_NS (500 * QE_NS_PER_MS)
+#define SILENCE_MAX_NS (5 * QE_NS_PER_S)
+
+static void tell_responsive(struct qe_conn *conn, bool responsive)
+{
+    conn->unheard = !responsive;
+    if (conn->quic->options.owner.responsive)
+        conn->quic->options.owner.responsive(conn->quic->options.owner.user, conn, responsive);
+}
+
+void qe_conn_judge(struct qe_conn *conn)
+{
+    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return;
+    uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
+    if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
+    if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
+    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns) tell_responsive(conn, false);
+}
+
 void qe_conn_on_batch_read(struct qe_conn *conn)
 {
     if (!conn->ng) return;
+    uint64_t received = conn->packets_received;
     qe_conn_look(conn);
+    if (conn->unheard && !conn->over && conn->packets_received != received) tell_responsive(conn, true);
     qe_conn_ready(conn);
     if (conn->validating || !conn->established || conn->over) return;
     struct qe_send now = {0};

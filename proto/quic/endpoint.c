@@ -178,7 +178,11 @@ void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64
 {
     struct qe_tls_scope scope;
     struct run run = {0};
-    assert(in->segment_size > 0 && in->remote.ip.family != 0);
+    if (in->size == 0 || in->segment_size == 0 || in->remote.ip.family == 0) {
+        quic->stats.datagrams_received++;
+        quic->stats.dropped_malformed++;
+        return;
+    }
     qe_quic_enter(quic, &scope, now_ns, wall_ms);
     for (uint32_t at = 0; at < in->size; at += in->segment_size) {
         uint32_t left = in->size - at;
@@ -207,6 +211,7 @@ void qe_quic_expire(struct qe_quic *quic, uint64_t now_ns, uint64_t wall_ms)
             qe_conn_settle(conn);
             continue;
         }
+        qe_conn_judge(conn);
         qe_conn_ready(conn);
     }
     qe_tls_scope_leave(&scope);

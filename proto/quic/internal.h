@@ -111,6 +111,7 @@ struct qe_conn {
     struct qe_addr local, remote;
 
     uint64_t last_received_ns, unanswered_since_ns;
+    bool unheard;              // the owner was told that nothing is heard
     uint64_t packets_received; // as of the last look
     uint64_t burst_bytes;      // most to send at a time
     size_t datagram_max;
@@ -211,6 +212,8 @@ void qe_conn_look(struct qe_conn *conn);
 bool qe_conn_on_proven(struct qe_conn *conn, bool early);
 // A datagram for this connection.
 void qe_conn_read(struct qe_conn *conn, const ngtcp2_path *path, uint8_t ecn, struct qe_span bytes);
+// Tells the owner where nothing has been heard for too long. Call it when a timer fired.
+void qe_conn_judge(struct qe_conn *conn);
 // After all datagrams of a batch for this connection.
 void qe_conn_on_batch_read(struct qe_conn *conn);
 // Sets its timer to what ngtcp2 wants.

@@ -27,28 +27,28 @@ static const char *target_of(enum qe_cli_command command)
     }
 }
 
-// One string of the status, as `id` and `version` print it.
-static int show_field(const struct qe_cli_world *world, const json_t *status, const char *key, const char *before)
+// The daemon's version next to ours, or its node ID alone.
+static int show_field(const struct qe_cli_world *world, const json_t *status)
 {
-    const char *text = json_string_value(json_object_get(status, key));
+    bool version = world->options->command == QE_CLI_VERSION;
+    const char *text = json_string_value(json_object_get(status, version ? "version" : "node_id"));
     if (!text) return -1;
-    if (world->options->json) {
-        json_t *one = json_pack("{s:s}", key, text);
-        int result = one ? json_dumpf(one, world->out, JSON_COMPACT) : -1;
-        json_decref(one);
-        if (result != 0) return -1;
-        fputs("\n", world->out);
+    if (!world->options->json) {
+        fprintf(world->out, version ? "daemon: quicether %s\n" : "%s\n", text);
         return 0;
     }
-    fprintf(world->out, "%s%s\n", before, text);
-    return 0;
+    json_t *one = version ? json_pack("{s:s, s:s}", "version", QUICETHER_VERSION, "daemon_version", text)
+                          : json_pack("{s:s}", "node_id", text);
+    int result = one ? json_dumpf(one, world->out, JSON_COMPACT) : -1;
+    json_decref(one);
+    fputs("\n", world->out);
+    return result;
 }
 
 static int show(const struct qe_cli_world *world, const json_t *json)
 {
     enum qe_cli_command command = world->options->command;
-    if (command == QE_CLI_ID) return show_field(world, json, "node_id", "");
-    if (command == QE_CLI_VERSION) return show_field(world, json, "version", "daemon: quicether ");
+    if (command == QE_CLI_ID || command == QE_CLI_VERSION) return show_field(world, json);
     if (world->options->json) {
         if (json_dumpf(json, world->out, JSON_COMPACT) != 0) return -1;
         fputs("\n", world->out);
@@ -61,7 +61,9 @@ static int show(const struct qe_cli_world *world, const json_t *json)
 
 static int status_of(enum qe_client_outcome outcome)
 {
-    return outcome == QE_CLIENT_OK ? QE_CLI_OK : outcome == QE_CLIENT_UNREACHABLE ? QE_CLI_UNREACHABLE : QE_CLI_FAILED;
+    return outcome == QE_CLIENT_OK            ? QE_EXIT_OK
+           : outcome == QE_CLIENT_UNREACHABLE ? QE_EXIT_UNREACHABLE
+                                              : QE_EXIT_FAILED;
 }
 
 static int fail(const struct qe_cli_world *world, const char *text, int status)
@@ -84,9 +86,9 @@ static int tick(const struct qe_cli_world *world, int interrupt_fd, bool absence
     // Home, draw over what is there, clear the rest: no flicker.
     if (clear && outcome != QE_CLIENT_INTERRUPTED) fputs("\033[H\033[J", world->out);
     if (outcome == QE_CLIENT_OK) {
-        if (show(world, reply.json) != 0) status = fail(world, "the daemon's answer cannot be shown", QE_CLI_FAILED);
+        if (show(world, reply.json) != 0) status = fail(world, "the daemon's answer cannot be shown", QE_EXIT_FAILED);
     } else if (outcome == QE_CLIENT_INTERRUPTED) {
-        status = QE_CLI_OK;
+        status = QE_EXIT_OK;
     } else if (!absence_shown) {
         fail(world, reply.error, status);
     } else if (world->options->json) {
@@ -108,7 +110,7 @@ static int watch(const struct qe_cli_world *world)
     int64_t next = clock_ms();
     int status = tick(world, interrupt_fd, false, clear);
     // A daemon that is not there to start with is an error; one that goes away meanwhile is what one watches for.
-    while (status == QE_CLI_OK && !ferror(world->out) && fflush(world->out) == 0) {
+    while (status == QE_EXIT_OK && !ferror(world->out) && fflush(world->out) == 0) {
         int64_t now = clock_ms();
         next += world->options->interval_ms;
         if (next < now) next = now;

@@ -1,16 +1,12 @@
-// The commands that are clients of a running daemon. Each returns the exit status of `quicether`, prints what it found
+// The commands that are clients of a running daemon. Each returns an exit status (enum qe_exit), prints what it found
 // to `out` and one line to `err` where it failed.
 #ifndef QE_CLI_ASK_H
 #define QE_CLI_ASK_H
 
 #include "cli/options.h"
+#include "fault.h"
 
 #include <stdio.h>
-
-#define QE_CLI_OK          0
-#define QE_CLI_FAILED      1
-#define QE_CLI_USAGE       2
-#define QE_CLI_UNREACHABLE 3
 
 // How long `stop` waits for the daemon to be gone after it said that it stops.
 #define QE_CLI_STOP_MS 15000

@@ -137,7 +137,7 @@ static enum qe_client_outcome read_answer(struct exchange *x, const struct qe_ht
     if (!json_is_object(reply->json))
         return fail(
             x, QE_CLIENT_BROKEN, "what answers on %s is no quicether daemon: its answer is no JSON object", x->path);
-    if (reply->status == 200) return QE_CLIENT_OK;
+    if (reply->status < 300) return QE_CLIENT_OK;
     const char *words = json_string_value(json_object_get(reply->json, "error"));
     if (words) return fail(x, QE_CLIENT_REFUSED, "%s", words);
     return fail(x, QE_CLIENT_REFUSED, "the daemon on %s answers with status %d", x->path, reply->status);

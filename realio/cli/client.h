@@ -13,7 +13,7 @@
 #define QE_CLIENT_ERROR_SIZE 512
 
 enum qe_client_outcome {
-    QE_CLIENT_OK,          // an answer with status 200
+    QE_CLIENT_OK,          // an answer with a status of success
     QE_CLIENT_REFUSED,     // an answer with another status; `error` has the daemon's words
     QE_CLIENT_UNREACHABLE, // nobody answers on the socket, or we may not ask
     QE_CLIENT_BROKEN,      // somebody answers, but not as a daemon does

@@ -279,6 +279,7 @@ static const char *const exit_statuses[] = {
     "6  a UDP address cannot be listened on (start)",
     "7  another daemon has the state directory (start)",
     "8  the control socket, metrics or health address cannot be had (start)",
+    "9  the sandbox stopped the daemon: a bug, please report it (start)",
 };
 
 static void help_statuses(FILE *out)

@@ -63,7 +63,7 @@ static bool ping(
     if (go_on) tally->sent++;
     if (outcome == QE_CLIENT_OK) on_answer(world, tally, reply.json);
     if (outcome == QE_CLIENT_INTERRUPTED) {
-        *status = tally->answered ? QE_CLI_OK : QE_CLI_FAILED;
+        *status = tally->answered ? QE_EXIT_OK : QE_EXIT_FAILED;
     } else if (world->options->json && reply.json) {
         json_dumpf(reply.json, world->out, JSON_COMPACT);
         fputs("\n", world->out);
@@ -72,7 +72,7 @@ static bool ping(
     }
     if (!go_on && outcome != QE_CLIENT_INTERRUPTED) {
         fprintf(world->err, "quicether: %s\n", reply.error);
-        *status = outcome == QE_CLIENT_UNREACHABLE ? QE_CLI_UNREACHABLE : QE_CLI_FAILED;
+        *status = outcome == QE_CLIENT_UNREACHABLE ? QE_EXIT_UNREACHABLE : QE_EXIT_FAILED;
     }
     qe_client_reply_fini(&reply);
     return go_on;
@@ -84,10 +84,10 @@ int qe_cli_ping(const struct qe_cli_world *world)
     char target[768] = "/v1/ping?peer=";
     if (!qe_http_escape(o->argument, target + strlen(target), sizeof(target) - strlen(target))) {
         fprintf(world->err, "quicether: '%.64s…' is too long for a peer's ID or name\n", o->argument);
-        return QE_CLI_USAGE;
+        return QE_EXIT_USAGE;
     }
     struct tally tally = {0};
-    int status = QE_CLI_OK;
+    int status = QE_EXIT_OK;
     int interrupt_fd = qe_interrupt_open();
     int64_t next = clock_ms();
     while (ping(world, target, interrupt_fd, &tally, &status)) {
@@ -99,5 +99,5 @@ int qe_cli_ping(const struct qe_cli_world *world)
     }
     qe_interrupt_close(interrupt_fd);
     if (tally.sent) summary(world, &tally);
-    return status != QE_CLI_OK ? status : tally.answered ? QE_CLI_OK : QE_CLI_FAILED;
+    return status != QE_EXIT_OK ? status : tally.answered ? QE_EXIT_OK : QE_EXIT_FAILED;
 }

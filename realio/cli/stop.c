@@ -51,10 +51,10 @@ int qe_cli_stop(const struct qe_cli_world *world)
         .timeout_ms = QE_CLIENT_TIMEOUT_MS,
         .interrupt_fd = -1};
     enum qe_client_outcome outcome = qe_client_call(&request, &reply);
-    int status = QE_CLI_OK;
+    int status = QE_EXIT_OK;
     if (outcome != QE_CLIENT_OK) {
         fprintf(world->err, "quicether: %s\n", reply.error);
-        status = outcome == QE_CLIENT_UNREACHABLE ? QE_CLI_UNREACHABLE : QE_CLI_FAILED;
+        status = outcome == QE_CLIENT_UNREACHABLE ? QE_EXIT_UNREACHABLE : QE_EXIT_FAILED;
         goto out;
     }
     enum waited waited = wait_for_process(reply.daemon);
@@ -63,7 +63,7 @@ int qe_cli_stop(const struct qe_cli_world *world)
         fprintf(world->err,
             "quicether: the daemon on %s (process %ld) said that it stops but is still there after %d seconds\n",
             world->control, (long)reply.daemon, QE_CLI_STOP_MS / 1000);
-        status = QE_CLI_FAILED;
+        status = QE_EXIT_FAILED;
         goto out;
     }
     fputs(world->options->json ? "{\"stopped\":true}\n" : "stopped\n", world->out);

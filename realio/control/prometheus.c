@@ -100,12 +100,21 @@ static void put_milli(struct text *t, int64_t milli)
     put(t, number, (size_t)n);
 }
 
-static int put_sample(struct text *t, const char *name, const json_t *sample)
+// A histogram's samples, and no others, are told apart by what follows the name.
+static bool suffix_valid(const char *type, const char *suffix)
+{
+    if (strcmp(type, "histogram") != 0) return !suffix;
+    return suffix && (strcmp(suffix, "_bucket") == 0 || strcmp(suffix, "_sum") == 0 || strcmp(suffix, "_count") == 0);
+}
+
+static int put_sample(struct text *t, const char *name, const char *type, const json_t *sample)
 {
     const json_t *value = json_object_get(sample, "value");
     const json_t *milli = json_object_get(sample, "value_milli");
-    if (!value == !milli || !json_is_integer(value ? value : milli)) return -1;
+    const char *suffix = json_string_value(json_object_get(sample, "suffix"));
+    if (!value == !milli || !json_is_integer(value ? value : milli) || !suffix_valid(type, suffix)) return -1;
     put_text(t, name);
+    if (suffix) put_text(t, suffix);
     if (put_labels(t, json_object_get(sample, "labels")) != 0) return -1;
     put_text(t, " ");
     if (milli) {
@@ -125,9 +134,8 @@ static int put_metric(struct text *t, const json_t *metric)
     const char *type = json_string_value(json_object_get(metric, "type"));
     const char *help = json_string_value(json_object_get(metric, "help"));
     const json_t *samples = json_object_get(metric, "samples");
-    if (!name_valid(name, true) || !type || (strcmp(type, "counter") != 0 && strcmp(type, "gauge") != 0) ||
-        !json_is_array(samples))
-        return -1;
+    bool known = type && (strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 || strcmp(type, "histogram") == 0);
+    if (!name_valid(name, true) || !known || !json_is_array(samples)) return -1;
     if (help) {
         put_text(t, "# HELP ");
         put_text(t, name);
@@ -144,7 +152,7 @@ static int put_metric(struct text *t, const json_t *metric)
     json_t *sample;
     json_array_foreach(samples, i, sample)
     {
-        if (put_sample(t, name, sample) != 0) return -1;
+        if (put_sample(t, name, type, sample) != 0) return -1;
     }
     return 0;
 }

@@ -64,6 +64,7 @@ finish() {
 # What one wants to see of a test that failed.
 report() {
     set +e
+    exec >&2 # standard output may be anywhere when a test ends
     local host
     printf '\n%s failed at %s\n' "$test_name" "${failed_at:-an unknown line}"
     for host in "${hosts[@]}"; do
@@ -110,7 +111,7 @@ fail() {
         [ "${BASH_SOURCE[frame]}" = "${BASH_SOURCE[0]}" ] || break
     done
     failed_at="line ${BASH_LINENO[frame - 1]}"
-    printf 'FAILED: %s\n' "$*"
+    printf 'FAILED: %s\n' "$*" >&2
     exit 1
 }
 
@@ -307,16 +308,22 @@ answers() {
 
 # peer HOST OTHER: what HOST's daemon says about OTHER, as one JSON object.
 peer() {
-    qe "$1" peers --json | jq -e --arg id "$(id_of "$2")" '.peers[] | select(.id == $id)'
+    qe "$1" peers --json | jq -e --arg id "$(id_of "$2")" '.peers[] | select(.node_id == $id)'
 }
-peer_status() { peer "$1" "$2" | jq -r '.status'; }
-peer_is() { [ "$(peer_status "$1" "$2")" = "$3" ]; }
+peer_state() { peer "$1" "$2" | jq -r '.state'; }
+# peer_is HOST OTHER STATE|STATE...
+peer_is() { peer_state "$1" "$2" | grep -qxE -- "$3"; }
 
-# counter HOST NAME: the sum of a metric's samples.
+# counter HOST NAME: a metric, its samples added up; the name without "quicether_".
 counter() {
-    on "$1" curl -sS --max-time 5 --unix-socket "$work/$1/control.sock" http://localhost/metrics |
-        awk -v name="$2" '{ metric = $1; sub(/\{.*/, "", metric) } metric == name { sum += $NF } END { print sum + 0 }'
+    on "$1" curl -sS --fail --max-time 5 --unix-socket "$work/$1/control.sock" http://localhost/metrics |
+        awk -v name="quicether_$2" '
+            { metric = $1; sub(/\{.*/, "", metric) }
+            metric == name { sum += $NF; found = 1 }
+            END { if (!found) exit 1; printf "%d\n", sum }'
 }
+# more HOST NAME BEFORE: the counter has grown past BEFORE.
+more() { [ "$(counter "$1" "$2")" -gt "$3" ]; }
 
 logged() { grep -qiE -- "$2" "$work/$1/log"; }
 

@@ -220,22 +220,23 @@ static void a_node_that_restarts_is_back_within_a_second(void)
     begin_pair(10);
     connect();
     run_for(2 * QE_NS_PER_S);
-    // The side that was dialled: it knows where its peer was, and has a ticket for it only if it ever dialled.
-    world_kill(b);
-    run_for(300 * QE_NS_PER_MS);
-    world_start(b);
-    CU_ASSERT_TRUE(world_until(&world, both_connected, QE_NS_PER_S));
-    run_for(5 * QE_NS_PER_S);
-    // The side that dials: resumes with 0-RTT.
+    // The side that dialled has a ticket, and the other one still honours it: 0-RTT.
     world_kill(a);
     run_for(300 * QE_NS_PER_MS);
     world_start(a);
     CU_ASSERT_TRUE(world_until(&world, both_connected, QE_NS_PER_S));
+    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, "host1 connected at 10.0.0.2:9000 (0-RTT)"));
     CU_ASSERT_TRUE(passes(a, b, 4, 1, 200));
     CU_ASSERT_TRUE(passes(b, a, 4, 2, 200));
-    CU_ASSERT_TRUE(world_connected(a, b));
-    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "\"resumed\":true"));
-    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "\"early\":true"));
+    // The side that was dialled knows where its peer was.
+    run_for(5 * QE_NS_PER_S);
+    world_kill(b);
+    run_for(300 * QE_NS_PER_MS);
+    world_start(b);
+    CU_ASSERT_TRUE(world_until(&world, both_connected, QE_NS_PER_S));
+    run_for(200 * QE_NS_PER_MS); // what a sends before it hears of the restart is lost
+    CU_ASSERT_TRUE(passes(a, b, 4, 3, 200));
+    CU_ASSERT_TRUE(passes(b, a, 4, 4, 200));
     end();
 }
 

@@ -47,6 +47,7 @@ static void on_command(void *user, const struct qe_command *command)
         body = "{\"metrics\":[]}";
         break;
     case QE_COMMAND_STOP:
+        status = 202;
         body = "{\"stopping\":true}";
         stopping = true;
         break;
@@ -155,6 +156,8 @@ static void what_the_daemon_says_is_shown_or_passed_on(void)
     check(qe_cli_ask, "id", 0, "qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "");
     check(qe_cli_ask, "id --json", 0, "{\"node_id\":\"qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}\n", "");
     check(qe_cli_ask, "version", 0, "daemon: quicether 0.1.0\n", "");
+    check(
+        qe_cli_ask, "version --json", 0, "{\"version\":\"" QUICETHER_VERSION "\",\"daemon_version\":\"0.1.0\"}\n", "");
     reap();
 }
 

@@ -41,6 +41,19 @@ static void metrics_render_as_the_specification_shows_them(void)
     free(text);
 }
 
+static void histograms_have_buckets_sum_and_count(void)
+{
+    char *text = render("{\"metrics\":[{\"name\":\"m_seconds\",\"type\":\"histogram\",\"samples\":["
+                        "{\"suffix\":\"_bucket\",\"labels\":{\"le\":\"1\"},\"value\":2},"
+                        "{\"suffix\":\"_bucket\",\"labels\":{\"le\":\"+Inf\"},\"value\":3},"
+                        "{\"suffix\":\"_sum\",\"labels\":{},\"value\":70},"
+                        "{\"suffix\":\"_count\",\"labels\":{},\"value\":3}]}]}");
+    CU_ASSERT_STRING_EQUAL(text,
+        "# TYPE m_seconds histogram\nm_seconds_bucket{le=\"1\"} 2\nm_seconds_bucket{le=\"+Inf\"} 3\nm_seconds_sum 70\n"
+        "m_seconds_count 3\n");
+    free(text);
+}
+
 static void numbers_are_exact(void)
 {
     static const struct {
@@ -94,7 +107,10 @@ static void another_shape_is_refused(void)
         METRIC("\"1m\"", "\"gauge\"", "[]"),
         METRIC("\"m m\"", "\"gauge\"", "[]"),
         METRIC("\"m\\nm\"", "\"gauge\"", "[]"),
-        METRIC("\"m\"", "\"histogram\"", "[]"),
+        METRIC("\"m\"", "\"summary\"", "[]"),
+        METRIC("\"m\"", "\"histogram\"", "[{\"value\":1}]"),
+        METRIC("\"m\"", "\"histogram\"", "[{\"suffix\":\"_x\",\"value\":1}]"),
+        METRIC("\"m\"", "\"gauge\"", "[{\"suffix\":\"_sum\",\"value\":1}]"),
         METRIC("\"m\"", "null", "[]"),
         METRIC("\"m\"", "\"gauge\"", "{}"),
         METRIC("\"m\"", "\"gauge\"", "[1]"),
@@ -179,6 +195,7 @@ static void health_says_what_is_wrong(void)
 
 static const struct unit_case cases[] = {
     {"metrics render as the specification shows them", metrics_render_as_the_specification_shows_them},
+    {"histograms have buckets, sum and count", histograms_have_buckets_sum_and_count},
     {"numbers are exact", numbers_are_exact},
     {"what labels and helps hold is escaped", what_labels_and_helps_hold_is_escaped},
     {"another shape is refused", another_shape_is_refused},

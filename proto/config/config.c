@@ -1,0 +1,296 @@
+// Keeps true: whatever was refused left no trace in the configuration, and peers are sorted by ID at all times, so that
+// two configurations that say the same are the same.
+#include "config/config.h"
+
+#include "config/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct qe_addr any4 = {{4, {0}}, QE_DEFAULT_PORT, 0};
+static const struct qe_addr any6 = {{6, {0}}, QE_DEFAULT_PORT, 0};
+
+void qe_config_init(struct qe_config *config, const struct qe_mem *mem)
+{
+    *config = (struct qe_config){
+        .tun_name = "quicether0",
+        .mtu = QE_DEFAULT_MTU,
+        .listen = {any4, any6},
+        .listen_count = 2,
+        .port = QE_DEFAULT_PORT,
+        .log_level = QE_LOG_INFO,
+        .lanes = 1,
+        .mem = mem,
+    };
+}
+
+void qe_config_fini(struct qe_config *config)
+{
+    if (!config->mem) return;
+    qe_free(config->mem, config->peers);
+    qe_free(config->mem, config->names);
+    *config = (struct qe_config){0};
+}
+
+// A copy of `count` items of `size` bytes; NULL for none.
+static int copy_items(const struct qe_mem *mem, void **to, const void *from, size_t count, size_t size)
+{
+    *to = NULL;
+    if (count == 0) return 0;
+    *to = qe_realloc(mem, NULL, count, size);
+    if (!*to) return -1;
+    memcpy(*to, from, count * size);
+    return 0;
+}
+
+int qe_config_copy(struct qe_config *to, const struct qe_config *from, const struct qe_mem *mem)
+{
+    void *peers, *names;
+    if (copy_items(mem, &peers, from->peers, from->peer_count, sizeof(*from->peers)) != 0) return -1;
+    if (copy_items(mem, &names, from->names, from->name_count, sizeof(*from->names)) != 0) {
+        qe_free(mem, peers);
+        return -1;
+    }
+    *to = *from;
+    to->mem = mem;
+    to->peers = peers;
+    to->names = names;
+    return 0;
+}
+
+// "WHERE WHAT"
+static void report(const struct qe_config_source *source, enum qe_log_level level, const char *what)
+{
+    char line[QE_CONFIG_LINE_SIZE];
+    snprintf(line, sizeof(line), "%s %s", source->where, what);
+    source->sink->report(source->sink->user, level, line);
+}
+
+// "WHERE WHAT": a mistake. -1.
+static int refuse(const struct qe_config_source *source, const char *what)
+{
+    report(source, QE_LOG_ERROR, what);
+    return -1;
+}
+
+// "WHERE is VALUE, expected EXPECTED". -1.
+static int refuse_value(const struct qe_config_source *source, const char *value, const char *expected)
+{
+    char what[256], quote[QE_CHECK_QUOTE_SIZE];
+    snprintf(what, sizeof(what), "is %s, expected %s", qe_check_quote(value, quote), expected);
+    return refuse(source, what);
+}
+
+// Makes room for one more item of `size` bytes, at most `max`. NULL after a line about "too many WHAT".
+static void *grow(struct qe_config *config, const struct qe_config_source *source, void *items, size_t count,
+    size_t size, size_t max, const char *what)
+{
+    char line[96];
+    if (count >= max) {
+        snprintf(line, sizeof(line), "is one of too many %s, expected at most %zu", what, max);
+        refuse(source, line);
+        return NULL;
+    }
+    void *more = qe_realloc(config->mem, items, count + 1, size);
+    if (!more) refuse(source, "does not fit into memory");
+    return more;
+}
+
+int qe_config_set_name(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    const char *expected = qe_check_name(text);
+    if (expected) return refuse_value(source, text, expected);
+    snprintf(config->name, sizeof(config->name), "%s", text);
+    return 0;
+}
+
+int qe_config_set_tun_name(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    const char *expected = qe_check_interface(text);
+    if (expected) return refuse_value(source, text, expected);
+    snprintf(config->tun_name, sizeof(config->tun_name), "%s", text);
+    return 0;
+}
+
+int qe_config_set_tun_addr(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    const char *expected = qe_check_tun_addr(text, &config->tun_addr);
+    return expected ? refuse_value(source, text, expected) : 0;
+}
+
+int qe_config_set_log_level(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    const char *expected = qe_check_log_level(text, &config->log_level);
+    return expected ? refuse_value(source, text, expected) : 0;
+}
+
+int qe_config_add_listen(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    struct qe_addr addr;
+    const char *expected = qe_check_listen(text, &addr);
+    if (expected) return refuse_value(source, text, expected);
+    size_t count = source->origin > config->listen_origin ? 0 : config->listen_count;
+    // Port 0 is another port each time.
+    for (size_t i = 0; i < count && addr.port != 0; i++)
+        if (qe_addr_equal(&config->listen[i], &addr)) return refuse_value(source, text, "each address only once");
+    _Static_assert(QE_CONFIG_LISTEN_MAX == 8, "as the message says");
+    if (count == QE_CONFIG_LISTEN_MAX) return refuse_value(source, text, "at most 8 addresses");
+    config->listen[count] = addr;
+    config->listen_count = count + 1;
+    config->listen_origin = source->origin;
+    return 0;
+}
+
+static const struct qe_config_name *find_name(const struct qe_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->name_count; i++)
+        if (strcmp(config->names[i].name, name) == 0) return &config->names[i];
+    return NULL;
+}
+
+const struct qe_node_id *qe_config_find_name(const struct qe_config *config, const char *name)
+{
+    const struct qe_config_name *found = find_name(config, name);
+    return found ? &found->id : NULL;
+}
+
+int qe_config_add_name(
+    struct qe_config *config, const struct qe_config_source *source, const char *name, const struct qe_node_id *id)
+{
+    const char *expected = qe_check_name(name);
+    if (expected) return refuse_value(source, name, expected);
+    const struct qe_config_name *known = find_name(config, name);
+    if (known) {
+        if (qe_node_id_equal(&known->id, id)) return 0;
+        char what[160], text[QE_NODE_ID_TEXT_SIZE];
+        snprintf(what, sizeof(what), "gives the name \"%s\" to a second node, expected only %s", name,
+            qe_node_id_format(&known->id, text));
+        return refuse(source, what);
+    }
+    struct qe_config_name *names =
+        grow(config, source, config->names, config->name_count, sizeof(*names), QE_CONFIG_NAMES_MAX, "names");
+    if (!names) return -1;
+    config->names = names;
+    struct qe_config_name *entry = &names[config->name_count++];
+    *entry = (struct qe_config_name){.id = *id};
+    snprintf(entry->name, sizeof(entry->name), "%s", name);
+    return 0;
+}
+
+// Where the peer with this ID is, or would be.
+static size_t peer_place(const struct qe_config *config, const struct qe_node_id *id)
+{
+    size_t low = 0, high = config->peer_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (qe_node_id_compare(&config->peers[middle].id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct qe_config_peer *qe_config_find_peer(const struct qe_config *config, const struct qe_node_id *id)
+{
+    size_t place = peer_place(config, id);
+    if (place == config->peer_count || !qe_node_id_equal(&config->peers[place].id, id)) return NULL;
+    return &config->peers[place];
+}
+
+int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *source, const struct qe_node_id *id,
+    const struct qe_addr *addr)
+{
+    size_t place = peer_place(config, id);
+    if (!qe_config_find_peer(config, id)) {
+        struct qe_config_peer *peers =
+            grow(config, source, config->peers, config->peer_count, sizeof(*peers), QE_CONFIG_PEERS_MAX, "peers");
+        if (!peers) return -1;
+        config->peers = peers;
+        memmove(&peers[place + 1], &peers[place], (config->peer_count - place) * sizeof(*peers));
+        config->peer_count++;
+        peers[place] = (struct qe_config_peer){.id = *id};
+    }
+    struct qe_config_peer *peer = &config->peers[place];
+    if (!addr || source->origin < peer->addr_origin) return 0;
+    if (peer->addr.ip.family && source->origin == peer->addr_origin && !qe_addr_equal(&peer->addr, addr)) {
+        char what[160], first[QE_ADDR_TEXT_SIZE];
+        snprintf(
+            what, sizeof(what), "gives a peer a second address, expected only %s", qe_addr_format(&peer->addr, first));
+        return refuse(source, what);
+    }
+    peer->addr = *addr;
+    peer->addr_origin = source->origin;
+    return 0;
+}
+
+// The node that "ID" or "NAME" means. 0; 1 where the text is a name that nobody has; -1 where it is neither.
+static int resolve(const struct qe_config *config, const char *text, struct qe_node_id *id)
+{
+    if (qe_node_id_parse(text, id)) return 0;
+    if (!qe_name_valid(text)) return -1;
+    const struct qe_node_id *named = qe_config_find_name(config, text);
+    if (!named) return 1;
+    *id = *named;
+    return 0;
+}
+
+static const char unknown_name[] = "a node ID, or a name that [peers.names] or a [[peer]] knows";
+
+int qe_config_add_peer(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    char who[QE_NAME_SIZE + 1];
+    const char *at = strchr(text, '@');
+    size_t size = at ? (size_t)(at - text) : strlen(text);
+    if (size >= sizeof(who)) return refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
+    memcpy(who, text, size);
+    who[size] = '\0';
+
+    struct qe_node_id id;
+    int found = resolve(config, who, &id);
+    if (found < 0) return refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
+    if (found > 0) return refuse_value(source, who, unknown_name);
+    if (!at) return qe_config_put_peer(config, source, &id, NULL);
+    struct qe_addr addr;
+    const char *expected = qe_check_remote(at + 1, &addr);
+    if (expected) return refuse_value(source, at + 1, expected);
+    return qe_config_put_peer(config, source, &id, &addr);
+}
+
+int qe_config_allow_peer(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    struct qe_node_id id;
+    int found = resolve(config, text, &id);
+    if (found == 0) return qe_config_put_peer(config, source, &id, NULL);
+    if (found < 0) return refuse_value(source, text, "a node ID or a name");
+    if (source->origin != QE_CONFIG_FILE) return refuse_value(source, text, unknown_name);
+    char what[256], quote[QE_CHECK_QUOTE_SIZE];
+    snprintf(what, sizeof(what), "is %s, which allows nobody: neither [peers.names] nor a [[peer]] knows that name",
+        qe_check_quote(text, quote));
+    report(source, QE_LOG_WARN, what);
+    return 0;
+}
+
+int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink)
+{
+    if (config->listen_origin == QE_CONFIG_DEFAULT)
+        for (size_t i = 0; i < config->listen_count; i++)
+            config->listen[i].port = config->port;
+    for (size_t i = config->name_count; i-- > 0;) { // the first name of a node stays
+        const struct qe_config_name *name = &config->names[i];
+        if (!qe_config_find_peer(config, &name->id)) continue;
+        memcpy(config->peers[peer_place(config, &name->id)].name, name->name, sizeof(name->name));
+    }
+    int result = 0;
+    for (size_t i = 0; i < config->peer_count; i++)
+        for (size_t j = 0; j < config->listen_count; j++) {
+            char line[QE_CONFIG_LINE_SIZE], id[QE_NODE_ID_TEXT_SIZE], addr[QE_ADDR_TEXT_SIZE];
+            if (config->peers[i].addr.ip.family == 0 || !qe_addr_equal(&config->peers[i].addr, &config->listen[j]))
+                continue;
+            snprintf(line, sizeof(line), "peer %s has the address %s, where this node listens, expected another one",
+                qe_node_id_format(&config->peers[i].id, id), qe_addr_format(&config->peers[i].addr, addr));
+            sink->report(sink->user, QE_LOG_ERROR, line);
+            result = -1;
+        }
+    return result;
+}

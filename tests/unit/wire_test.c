@@ -1,0 +1,173 @@
+#include "base/addr.h"
+#include "flow/fragment.h"
+#include "route/overlay.h"
+#include "unit.h"
+#include "wire/wire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// The text of the test vector `name` in docs/protocol.md.
+static bool vector(const char *name, char out[1024])
+{
+    char line[1024], pattern[64];
+    FILE *file = fopen(QE_PROTOCOL_PAGE, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    size_t width = (size_t)snprintf(pattern, sizeof pattern, "    vector %s ", name);
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file)) {
+        if (strncmp(line, pattern, width) != 0) continue;
+        line[strcspn(line, "\n")] = 0;
+        snprintf(out, 1024, "%s", line + width + strspn(line + width, " "));
+        found = true;
+    }
+    fclose(file);
+    CU_ASSERT_TRUE(found);
+    return found;
+}
+
+static size_t vector_bytes(const char *name, uint8_t out[512])
+{
+    char text[1024];
+    size_t size = 0;
+    if (!vector(name, text)) return 0;
+    for (const char *p = text; *p;) {
+        unsigned byte;
+        if (*p == ' ') {
+            p++;
+            continue;
+        }
+        CU_ASSERT_EQUAL_FATAL(sscanf(p, "%2x", &byte), 1);
+        out[size++] = (uint8_t)byte;
+        p += 2;
+    }
+    return size;
+}
+
+static struct qe_node_id vector_id(void)
+{
+    uint8_t bytes[512];
+    struct qe_key key;
+    CU_ASSERT_EQUAL_FATAL(vector_bytes("key", bytes), sizeof key.bytes);
+    memcpy(key.bytes, bytes, sizeof key.bytes);
+    return qe_node_id_from_key(&key);
+}
+
+static void ids_and_addresses_are_as_documented(void)
+{
+    char expected[1024], text[QE_ADDR_TEXT_SIZE];
+    struct qe_node_id id = vector_id();
+    struct qe_cidr six = qe_overlay_ip6(&id), four = qe_overlay_ip4(&id, 0);
+    vector("id", expected);
+    CU_ASSERT_STRING_EQUAL(qe_node_id_format(&id, text), expected);
+    vector("ip6", expected);
+    CU_ASSERT_STRING_EQUAL(qe_ip_format(&six.ip, text), expected);
+    CU_ASSERT_EQUAL(six.bits, 48);
+    vector("ip4", expected);
+    CU_ASSERT_STRING_EQUAL(qe_ip_format(&four.ip, text), expected);
+    CU_ASSERT_EQUAL(four.bits, 16);
+    CU_ASSERT_TRUE(qe_overlay_is_derived6(&six.ip));
+    CU_ASSERT_FALSE(qe_overlay_is_derived6(&four.ip));
+}
+
+static void no_derived_address_is_the_networks_own_or_broadcast(void)
+{
+    struct unit_random random = unit_random();
+    struct qe_cidr first = {{0, {0}}, 0};
+    for (int i = 0; i < 200000; i++) {
+        struct qe_node_id id;
+        unit_random_fill(&random, id.bytes, sizeof id.bytes);
+        struct qe_cidr net = qe_overlay_ip4(&id, (uint32_t)i);
+        uint32_t host = qe_ip4_to_u32(&net.ip) & 0xffff;
+        CU_ASSERT_TRUE(host != 0 && host != 0xffff);
+        if (i == 0) first = qe_overlay_ip4(&id, 1);
+    }
+    CU_ASSERT_EQUAL(first.bits, 16);
+}
+
+static struct qe_hello documented_hello(void)
+{
+    struct qe_node_id id = vector_id();
+    struct qe_hello hello = {.version = 1,
+        .session = UINT64_C(0x0102030405060708),
+        .boot_epoch = UINT64_C(0x1112131415161718),
+        .addresses = {qe_overlay_ip4(&id, 0).ip, qe_overlay_ip6(&id).ip},
+        .address_count = 2,
+        .name = "laptop"};
+    return hello;
+}
+
+static void hello_is_as_documented(void)
+{
+    uint8_t expected[512], got[512];
+    struct qe_hello hello = documented_hello(), back;
+    size_t size = vector_bytes("hello", expected);
+    CU_ASSERT_EQUAL(qe_hello_encode(&hello, got, sizeof got), size);
+    CU_ASSERT_EQUAL(memcmp(got, expected, size), 0);
+    CU_ASSERT_TRUE_FATAL(qe_hello_decode(qe_span(expected + 3, size - 3), &back));
+    CU_ASSERT_EQUAL(back.session, hello.session);
+    CU_ASSERT_EQUAL(back.boot_epoch, hello.boot_epoch);
+    CU_ASSERT_EQUAL(back.address_count, 2);
+    CU_ASSERT_TRUE(qe_ip_equal(&back.addresses[0], &hello.addresses[0]));
+    CU_ASSERT_TRUE(qe_ip_equal(&back.addresses[1], &hello.addresses[1]));
+    CU_ASSERT_STRING_EQUAL(back.name, "laptop");
+}
+
+static void a_hello_cut_anywhere_is_refused_and_a_longer_one_is_not(void)
+{
+    uint8_t bytes[512];
+    struct qe_hello hello = documented_hello(), back;
+    size_t size = qe_hello_encode(&hello, bytes, sizeof bytes);
+    for (size_t cut = 0; cut < size - 3; cut++)
+        CU_ASSERT_FALSE(qe_hello_decode(qe_span(bytes + 3, cut), &back));
+    CU_ASSERT_TRUE(qe_hello_decode(qe_span(bytes + 3, size - 3 + 40), &back));
+    for (size_t room = 0; room < size; room++)
+        CU_ASSERT_EQUAL(qe_hello_encode(&hello, bytes, room), 0);
+}
+
+static void a_hello_with_impossible_fields_is_refused(void)
+{
+    uint8_t bytes[512];
+    struct qe_hello hello = documented_hello(), back;
+    size_t size = qe_hello_encode(&hello, bytes, sizeof bytes) - 3;
+    uint8_t *body = bytes + 3;
+    static const struct {
+        size_t at;
+        uint8_t value;
+        const char *what;
+    } table[] = {
+        {0, 0, "version 0"},
+        {21, 9, "nine addresses"},
+        {22, 5, "family 5"},
+        {44, 64, "a name of 64"},
+        {45, 'L', "an upper-case name"},
+        {46, 0, "a NUL in the name"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        uint8_t was = body[table[i].at];
+        body[table[i].at] = table[i].value;
+        CU_ASSERT_FALSE(qe_hello_decode(qe_span(body, size), &back));
+        body[table[i].at] = was;
+    }
+    CU_ASSERT_TRUE(qe_hello_decode(qe_span(body, size), &back));
+}
+
+static void fragments_are_as_documented(void)
+{
+    uint8_t expected[512], header[QE_FRAGMENT_HEADER_SIZE];
+    size_t piece;
+    CU_ASSERT_EQUAL(vector_bytes("fragment", expected), sizeof header);
+    CU_ASSERT_TRUE(qe_fragment_header(7, 0, 1420, 1172, header, &piece));
+    CU_ASSERT_EQUAL(memcmp(header, expected, sizeof header), 0);
+    CU_ASSERT_EQUAL(piece, 1172 - QE_FRAGMENT_HEADER_SIZE);
+}
+
+static const struct unit_case cases[] = {
+    {"IDs and addresses are as documented", ids_and_addresses_are_as_documented},
+    {"no derived address is the network's own or broadcast", no_derived_address_is_the_networks_own_or_broadcast},
+    {"hello is as documented", hello_is_as_documented},
+    {"a hello cut anywhere is refused and a longer one is not", a_hello_cut_anywhere_is_refused_and_a_longer_one_is_not},
+    {"a hello with impossible fields is refused", a_hello_with_impossible_fields_is_refused},
+    {"fragments are as documented", fragments_are_as_documented},
+};
+UNIT_MAIN("wire", cases)
