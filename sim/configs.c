@@ -61,8 +61,8 @@ static size_t port_of(const struct sim_scenario_link *link, size_t host)
 }
 
 // An address at which `host` can be dialled: on a link that `from` is on too, else on any; the first in the file.
-static bool find_address(const struct sim_scenario *s, size_t from, size_t host, const struct qe_config *config,
-    struct qe_addr *out)
+static bool find_address(
+    const struct sim_scenario *s, size_t from, size_t host, const struct qe_config *config, struct qe_addr *out)
 {
     for (int shared = 1; shared >= 0; shared--)
         for (size_t i = 0; i < s->link_count; i++) {

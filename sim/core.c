@@ -1,8 +1,8 @@
 // The node itself as the node under test.
 #include "core.h"
 
-static int create(void **node, const struct qe_config *config, const struct qe_host *host, uint64_t now_ns,
-    uint64_t wall_ms)
+static int create(
+    void **node, const struct qe_config *config, const struct qe_host *host, uint64_t now_ns, uint64_t wall_ms)
 {
     struct qe_node *made = NULL;
     int result = qe_node_new(&made, config, host, now_ns, wall_ms);

@@ -94,15 +94,24 @@ static uint64_t pipe_value(const struct sim_pipe *pipe, enum sim_measure_id id)
 {
     const struct sim_pipe_stats *s = &pipe->stats;
     switch (id) {
-    case SIM_MEASURE_ENTERED: return s->entered;
-    case SIM_MEASURE_ENTERED_BYTES: return s->entered_bytes;
-    case SIM_MEASURE_DELIVERED: return s->delivered;
-    case SIM_MEASURE_DROPPED_QUEUE: return s->dropped[SIM_DROP_QUEUE];
-    case SIM_MEASURE_DROPPED_LOSS: return s->dropped[SIM_DROP_LOSS];
-    case SIM_MEASURE_DROPPED_MTU: return s->dropped[SIM_DROP_MTU];
-    case SIM_MEASURE_DROPPED_DOWN: return s->dropped[SIM_DROP_DOWN];
-    case SIM_MEASURE_QUEUE_PEAK: return s->queue_packets_peak;
-    default: abort();
+    case SIM_MEASURE_ENTERED:
+        return s->entered;
+    case SIM_MEASURE_ENTERED_BYTES:
+        return s->entered_bytes;
+    case SIM_MEASURE_DELIVERED:
+        return s->delivered;
+    case SIM_MEASURE_DROPPED_QUEUE:
+        return s->dropped[SIM_DROP_QUEUE];
+    case SIM_MEASURE_DROPPED_LOSS:
+        return s->dropped[SIM_DROP_LOSS];
+    case SIM_MEASURE_DROPPED_MTU:
+        return s->dropped[SIM_DROP_MTU];
+    case SIM_MEASURE_DROPPED_DOWN:
+        return s->dropped[SIM_DROP_DOWN];
+    case SIM_MEASURE_QUEUE_PEAK:
+        return s->queue_packets_peak;
+    default:
+        abort();
     }
 }
 
@@ -121,30 +130,36 @@ static void judge_link(const struct sim_world *world, const struct sim_scenario_
                 value += one;
         }
     }
-    out->what = e->port == SIM_NONE
-                    ? text("link %s %s", link->name, e->measure->name)
-                    : text("link %s from %s %s", link->name, link->ports[e->port].interface->box->name,
-                          e->measure->name);
+    out->what = e->port == SIM_NONE ? text("link %s %s", link->name, e->measure->name)
+                                    : text("link %s from %s %s", link->name, link->ports[e->port].interface->box->name,
+                                          e->measure->name);
     judge_value(out, e, e->measure->unit, true, value);
 }
 
 static uint64_t host_value(const struct sim_host *host, enum sim_measure_id id)
 {
     switch (id) {
-    case SIM_MEASURE_MEMORY_PEAK: return host->memory.bytes_peak;
-    case SIM_MEASURE_STARTS: return host->counts.starts;
-    case SIM_MEASURE_STEPS: return host->counts.steps;
-    case SIM_MEASURE_TUN_IN: return host->counts.tun_in;
-    case SIM_MEASURE_TUN_OUT: return host->counts.tun_out;
-    case SIM_MEASURE_DATAGRAMS_SENT: return host->counts.datagrams_sent;
-    case SIM_MEASURE_DATAGRAMS_RECEIVED: return host->counts.datagrams_received;
-    default: abort();
+    case SIM_MEASURE_MEMORY_PEAK:
+        return host->memory.bytes_peak;
+    case SIM_MEASURE_STARTS:
+        return host->counts.starts;
+    case SIM_MEASURE_STEPS:
+        return host->counts.steps;
+    case SIM_MEASURE_TUN_IN:
+        return host->counts.tun_in;
+    case SIM_MEASURE_TUN_OUT:
+        return host->counts.tun_out;
+    case SIM_MEASURE_DATAGRAMS_SENT:
+        return host->counts.datagrams_sent;
+    case SIM_MEASURE_DATAGRAMS_RECEIVED:
+        return host->counts.datagrams_received;
+    default:
+        abort();
     }
 }
 
 // From when on both sides (or, for `up` false, the first host) see it so, at or after the window's start.
-static bool settled_at(
-    const struct sim_world *world, const struct sim_scenario_expect *e, bool up, uint64_t *since_ns)
+static bool settled_at(const struct sim_world *world, const struct sim_scenario_expect *e, bool up, uint64_t *since_ns)
 {
     bool own = false, other = false;
     uint64_t at = e->after_ns;
@@ -169,13 +184,13 @@ static void judge_pair(const struct sim_world *world, const struct sim_scenario_
 {
     static const char *const words[] = {"connected", "disconnected"};
     const char *a = world->hosts[e->host]->box.name, *b = world->hosts[e->other]->box.name;
-    char within[SIM_UNITS_TEXT_SIZE], after[SIM_UNITS_TEXT_SIZE], measured[SIM_UNITS_TEXT_SIZE];
+    char within[SIM_UNITS_TEXT_SIZE], after[SIM_UNITS_TEXT_SIZE], measured[SIM_VALUE_TEXT_SIZE];
     bool up = e->kind == SIM_EXPECT_CONNECTED;
     uint64_t since;
     bool known = settled_at(world, e, up, &since);
     out->what = text("%s %s %s after %s", words[!up], a, b, sim_duration_format(e->after_ns, after));
     out->bound = text("within %s", sim_duration_format(e->max, within));
-    out->measured = sim_copy_text(known ? sim_duration_format(since, measured) : "never");
+    out->measured = sim_copy_text(known ? sim_value_format(SIM_UNIT_DURATION, since, measured) : "never");
     out->passed = known && since <= e->max;
 }
 
@@ -201,13 +216,14 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     uint64_t value;
     switch (e->kind) {
     case SIM_EXPECT_FLOW: {
-        bool known =
-            sim_flow_measure(&world->flows.list[e->flow], e->measure->id, e->after_ns, e->before_ns, &value);
+        bool known = sim_flow_measure(&world->flows.list[e->flow], e->measure->id, e->after_ns, e->before_ns, &value);
         out->what = text("flow %s %s", world->scenario->flows[e->flow].name, e->measure->name);
         judge_value(out, e, e->measure->unit, known, value);
         break;
     }
-    case SIM_EXPECT_LINK: judge_link(world, e, out); break;
+    case SIM_EXPECT_LINK:
+        judge_link(world, e, out);
+        break;
     case SIM_EXPECT_HOST:
         out->what = text("host %s %s", world->hosts[e->host]->box.name, e->measure->name);
         judge_value(out, e, e->measure->unit, true, host_value(world->hosts[e->host], e->measure->id));
@@ -216,12 +232,16 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     case SIM_EXPECT_EVENT:
     case SIM_EXPECT_COUNTER:
         out->what = text("host %s %s \"%s\"", world->hosts[e->host]->box.name, words[e->kind], e->text);
-        judge_value(out, e, SIM_UNIT_COUNT, e->kind != SIM_EXPECT_COUNTER || world->counted[index],
-            world->counts[index]);
+        judge_value(
+            out, e, SIM_UNIT_COUNT, e->kind != SIM_EXPECT_COUNTER || world->counted[index], world->counts[index]);
         break;
     case SIM_EXPECT_CONNECTED:
-    case SIM_EXPECT_DISCONNECTED: judge_pair(world, e, out); break;
-    case SIM_EXPECT_NEVER_CONNECTED: judge_never(world, e, out); break;
+    case SIM_EXPECT_DISCONNECTED:
+        judge_pair(world, e, out);
+        break;
+    case SIM_EXPECT_NEVER_CONNECTED:
+        judge_never(world, e, out);
+        break;
     }
 }
 

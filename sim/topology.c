@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-static void build_links(const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts,
-    struct sim_link *links)
+static void build_links(
+    const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links)
 {
     for (size_t i = 0; i < scenario->link_count; i++) {
         const struct sim_scenario_link *link = &scenario->links[i];
@@ -27,9 +27,9 @@ static void add_given_routes(const struct sim_scenario_host *settings, struct si
     for (size_t i = 0; i < settings->route_count; i++) {
         const struct sim_route *way = sim_box_route(box, &settings->routes[i].via, 0);
         if (way)
-            sim_box_add_route(box, (struct sim_route){.to = settings->routes[i].to,
-                                       .interface = way->interface,
-                                       .via = settings->routes[i].via});
+            sim_box_add_route(
+                box, (struct sim_route){
+                         .to = settings->routes[i].to, .interface = way->interface, .via = settings->routes[i].via});
     }
 }
 
@@ -105,8 +105,7 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
                 struct qe_cidr to = qe_cidr_network(there->addresses[j]);
                 const struct sim_route *have = sim_box_route(router, &there->addresses[j].ip, 0);
                 if (via.family && !(have && have->to.bits == to.bits))
-                    sim_box_add_route(
-                        router, (struct sim_route){.to = to, .interface = reached[i].first, .via = via});
+                    sim_box_add_route(router, (struct sim_route){.to = to, .interface = reached[i].first, .via = via});
             }
         }
     }
@@ -114,8 +113,8 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
     sim_release(reached);
 }
 
-void sim_topology_build(const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts,
-    struct sim_link *links)
+void sim_topology_build(
+    const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links)
 {
     build_links(scenario, network, hosts, links);
     for (size_t i = 0; i < scenario->host_count; i++) {

@@ -7,8 +7,8 @@
 
 // The underlay of a scenario. `hosts` are made already, one for each of the scenario's; `links` (as many as it has) are
 // made here.
-void sim_topology_build(const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts,
-    struct sim_link *links);
+void sim_topology_build(
+    const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links);
 
 // Configurations as the scenario gives them, one for each host; a router's is empty. NULL on a mistake, which `error`
 // then names.

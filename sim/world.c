@@ -18,9 +18,8 @@ static void violated(void *user, struct sim_host *host, const char *what)
     sim_trace_note(&world->trace, who, "VIOLATION %s", what);
     if (world->result->violation[0]) return;
     uint64_t now = world->engine.now_ns;
-    snprintf(world->result->violation, sizeof(world->result->violation),
-        "%" PRIu64 ".%09" PRIu64 "s %s%s%s", now / 1000000000, now % 1000000000, host ? "host " : "",
-        host ? host->box.name : "", host ? "" : "network");
+    snprintf(world->result->violation, sizeof(world->result->violation), "%" PRIu64 ".%09" PRIu64 "s %s%s%s",
+        now / 1000000000, now % 1000000000, host ? "host " : "", host ? host->box.name : "", host ? "" : "network");
     size_t used = strlen(world->result->violation);
     snprintf(world->result->violation + used, sizeof(world->result->violation) - used, ": %s", what);
 }
@@ -41,8 +40,7 @@ static size_t host_of(const struct sim_world *world, const struct qe_node_id *id
 static void note_connection(struct sim_world *world, size_t host, size_t other, bool up)
 {
     SIM_ROOM(world->changes, world->change_count, world->change_capacity);
-    world->changes[world->change_count++] =
-        (struct sim_connection_change){world->engine.now_ns, host, other, up};
+    world->changes[world->change_count++] = (struct sim_connection_change){world->engine.now_ns, host, other, up};
 }
 
 static void traced(void *user, struct sim_host *host, const struct qe_trace *trace)
@@ -61,8 +59,8 @@ static void traced(void *user, struct sim_host *host, const struct qe_trace *tra
         size_t other = host_of(world, &trace->peer);
         peer = other != SIM_NONE ? world->hosts[other]->box.name : "unknown";
     }
-    sim_trace_note(&world->trace, sim_box_who(&host->box), "%s %s %" PRIu64 " %" PRIu64, trace->name, peer, trace->a,
-        trace->b);
+    sim_trace_note(
+        &world->trace, sim_box_who(&host->box), "%s %s %" PRIu64 " %" PRIu64, trace->name, peer, trace->a, trace->b);
 }
 
 static void logged(void *user, struct sim_host *host, enum qe_log_level level, const char *text)
@@ -114,21 +112,35 @@ static void happen(struct sim_world *world, const struct sim_scenario_at *at)
 {
     struct sim_host *host = at->host == SIM_NONE ? NULL : world->hosts[at->host];
     switch (at->kind) {
-    case SIM_AT_LINK_DOWN: set_link_down(world, at, true, true); break;
-    case SIM_AT_LINK_UP: set_link_down(world, at, false, true); break;
-    case SIM_AT_LINK_BLACKHOLE: set_link_down(world, at, true, false); break;
-    case SIM_AT_LINK_CHANGE: change_link(world, at); break;
+    case SIM_AT_LINK_DOWN:
+        set_link_down(world, at, true, true);
+        break;
+    case SIM_AT_LINK_UP:
+        set_link_down(world, at, false, true);
+        break;
+    case SIM_AT_LINK_BLACKHOLE:
+        set_link_down(world, at, true, false);
+        break;
+    case SIM_AT_LINK_CHANGE:
+        change_link(world, at);
+        break;
     case SIM_AT_HOST_START:
         if (!sim_host_running(host)) sim_host_start(host);
         break;
-    case SIM_AT_HOST_STOP: sim_host_stop(host); break;
-    case SIM_AT_HOST_CRASH: sim_host_crash(host); break;
+    case SIM_AT_HOST_STOP:
+        sim_host_stop(host);
+        break;
+    case SIM_AT_HOST_CRASH:
+        sim_host_crash(host);
+        break;
     case SIM_AT_HOST_RESTART:
         world->restarting[at->host] = true;
         sim_host_stop(host);
         if (!sim_host_running(host)) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
         break;
-    case SIM_AT_HOST_CLOCK: host->wall_offset_ms += at->clock_ms; break;
+    case SIM_AT_HOST_CLOCK:
+        host->wall_offset_ms += at->clock_ms;
+        break;
     }
 }
 
@@ -138,8 +150,7 @@ static void timeline_occurs(struct sim_source *source)
     const struct sim_scenario *s = world->scenario;
     while (world->next_at < s->at_count && s->ats[world->next_at].time_ns <= world->engine.now_ns)
         happen(world, &s->ats[world->next_at++]);
-    if (world->next_at < s->at_count)
-        sim_engine_schedule(&world->engine, source, s->ats[world->next_at].time_ns);
+    if (world->next_at < s->at_count) sim_engine_schedule(&world->engine, source, s->ats[world->next_at].time_ns);
 }
 
 static void ended(void *user, struct sim_host *host)
@@ -147,8 +158,7 @@ static void ended(void *user, struct sim_host *host)
     struct sim_world *world = user;
     for (size_t i = 0; i < world->scenario->host_count; i++)
         if (i != host->box.index) note_connection(world, host->box.index, i, false);
-    if (world->restarting[host->box.index])
-        sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
+    if (world->restarting[host->box.index]) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
 }
 
 // Starts hosts: those whose time has come at the beginning, and those that stopped to be started again.
@@ -177,8 +187,7 @@ static void build(struct sim_world *world)
     sim_engine_init(&world->engine);
     sim_trace_init(&world->trace, &world->engine.now_ns, o->trace);
     sim_network_init(&world->network, &world->engine, &world->trace, o->seed, sim_host_deliver);
-    sim_hosts_init(
-        &world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
+    sim_hosts_init(&world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
     world->shared.user = world;
     world->shared.delivered = delivered;
     world->shared.traced = traced;
@@ -274,8 +283,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     }
     build(&world);
     sim_engine_schedule(&world.engine, &world.starts, 0);
-    if (world.scenario->at_count)
-        sim_engine_schedule(&world.engine, &world.timeline, world.scenario->ats[0].time_ns);
+    if (world.scenario->at_count) sim_engine_schedule(&world.engine, &world.timeline, world.scenario->ats[0].time_ns);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);

@@ -66,9 +66,9 @@ struct sim_world {
     struct sim_flows flows;
     struct sim_source timeline, starts;
     size_t next_at;
-    bool *restarting;    // by host: start again once stopped
-    uint64_t *counts;    // by expectation: lines or events that matched, or the counter asked for
-    bool *counted;       // whether there is such a counter
+    bool *restarting; // by host: start again once stopped
+    uint64_t *counts; // by expectation: lines or events that matched, or the counter asked for
+    bool *counted;    // whether there is such a counter
     struct sim_connection_change *changes;
     size_t change_count, change_capacity;
     struct sim_result *result;
