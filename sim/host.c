@@ -102,6 +102,7 @@ void sim_host_start(struct sim_host *host)
     sim_trace_start(hosts->trace, sim_box_who(&host->box));
     host->counts.starts++;
     host->stopping = false;
+    host->lent.tls = hosts->tls;
     host->in_use = host->returned = 0;
     if (!host->links_down) {
         host->links_down = sim_obtain(host->box.interface_count, sizeof(*host->links_down));
@@ -141,6 +142,7 @@ static void forget_input(struct sim_host *host)
     sim_host_forget_datagrams(host);
     for (size_t i = 0; i < host->tun_in_count; i++)
         sim_buffers_give(&host->hosts->buffers, host->tun_in[i].buf);
+    host->inputs -= host->tun_in_count;
     for (size_t i = 0; i < host->command_count; i++)
         sim_release(host->commands[i].argument);
     host->tun_in_count = host->result_count = host->command_count = 0;
@@ -156,9 +158,12 @@ static void end_node(struct sim_host *host, bool crashed)
     hosts->core->destroy(host->node);
     host->node = NULL;
     sim_engine_cancel(hosts->engine, &host->source);
+    if (host->inputs) hosts->violated(hosts->user, host, "packets from the TUN were not given back");
     if (host->memory.blocks) hosts->violated(hosts->user, host, "memory was not freed");
     if (host->in_use != host->returned) hosts->violated(hosts->user, host, "output buffers were not given back");
     host->in_use = host->returned = 0;
+    host->inputs = 0;
+    hosts->ended(hosts->user, host);
 }
 
 void sim_host_crash(struct sim_host *host)
@@ -176,6 +181,7 @@ bool sim_host_tun_input(struct sim_host *host, const uint8_t *bytes, size_t size
     memcpy(qe_buf_bytes(buf), bytes, size);
     buf->size = (uint32_t)size;
     host->counts.tun_in++;
+    host->inputs++;
     sim_trace_tun(host->hosts->trace, sim_box_who(&host->box), SIM_TRACE_TUN_IN, qe_span(bytes, size), offload);
     SIM_ROOM(host->tun_in, host->tun_in_count, host->tun_in_capacity);
     host->tun_in[host->tun_in_count++] = (struct qe_packet_in){buf, *offload};
@@ -279,6 +285,18 @@ static bool feed(struct sim_host *host)
     return fed;
 }
 
+static bool storm(struct sim_host *host)
+{
+    struct sim_hosts *hosts = host->hosts;
+    if (host->instant_ns != hosts->engine->now_ns) {
+        host->instant_ns = hosts->engine->now_ns;
+        host->instant_steps = 0;
+    }
+    if (host->instant_steps <= SIM_STORM_MAX) return false;
+    hosts->violated(hosts->user, host, "timer storm: time does not move on");
+    return true;
+}
+
 // Does what the node wants done; false where it has ended.
 static bool drain(struct sim_host *host)
 {
@@ -290,24 +308,14 @@ static bool drain(struct sim_host *host)
                 return false;
             }
             sim_host_act(host, &action);
+            host->instant_steps++;
+            if (storm(host)) return false;
         }
         // Buffers are announced as the kernel would be done with them: soon, but not one by one.
         if (host->returned == 0) return true;
         if (host->in_use < SIM_CREDITS && host->returned < SIM_CREDITS / 2) return true;
         announce_buffers(host);
     }
-}
-
-static bool storm(struct sim_host *host)
-{
-    struct sim_hosts *hosts = host->hosts;
-    if (host->instant_ns != hosts->engine->now_ns) {
-        host->instant_ns = hosts->engine->now_ns;
-        host->instant_steps = 0;
-    }
-    if (host->instant_steps <= SIM_STORM_MAX) return false;
-    hosts->violated(hosts->user, host, "timer storm: time does not move on");
-    return true;
 }
 
 static void occur(struct sim_source *source)

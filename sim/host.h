@@ -17,8 +17,8 @@
 #define SIM_SOCKETS_MAX   1024
 #define SIM_ADDRESSES_MAX 16
 #define SIM_CREDITS       64 // output buffers a node may have
-// Steps of one node without time moving that count as a storm.
-#define SIM_STORM_MAX 20000
+// Steps and actions of one node without time moving that count as a storm.
+#define SIM_STORM_MAX 1000000
 
 // The node under test, as functions. Tests put scripted ones in its place.
 struct sim_core {
@@ -40,6 +40,7 @@ struct sim_hosts {
     struct sim_trace *trace;
     struct sim_buffers buffers;
     const struct sim_core *core;
+    struct qe_tls_library *tls; // lent to every node
     uint64_t seed;
     uint64_t wall_base_ms; // unix time at the start of the run
     uint64_t held;         // datagrams in the hosts' sockets
@@ -49,6 +50,8 @@ struct sim_hosts {
     void (*traced)(void *user, struct sim_host *host, const struct qe_trace *trace);
     void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
     void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);
+    // A node has ended: it said goodbye, or crashed.
+    void (*ended)(void *user, struct sim_host *host);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, const char *what);
 };
@@ -101,6 +104,7 @@ struct sim_host {
     void *node; // NULL: not running
     bool stopping;
     uint64_t instant_ns, instant_steps;
+    uint64_t inputs;   // buffers that went in by events and did not come back
     uint32_t in_use;   // buffers lent, and not yet announced back
     uint32_t returned; // of these, done with and to be announced
 

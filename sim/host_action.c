@@ -14,7 +14,10 @@ static void take_back(struct sim_host *host, struct qe_buf *buf)
         hosts->violated(hosts->user, host, "an action has a buffer that the node does not own");
         return;
     }
-    if (!input) host->returned++;
+    if (input)
+        host->inputs--;
+    else
+        host->returned++;
     sim_buffers_give(&hosts->buffers, buf);
 }
 

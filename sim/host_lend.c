@@ -51,7 +51,10 @@ static void lend_buf_free(void *user, struct qe_buf *buf)
         host->hosts->violated(host->hosts->user, host, "the node gave a buffer back that it does not own");
         return;
     }
-    if (!input) host->in_use--;
+    if (input)
+        host->inputs--;
+    else
+        host->in_use--;
     sim_buffers_give(&host->hosts->buffers, buf);
 }
 

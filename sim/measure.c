@@ -74,7 +74,8 @@ const char *sim_value_format(enum sim_unit unit, uint64_t value, char out[SIM_VA
     const char *from = text;
     switch (unit) {
     case SIM_UNIT_DURATION:
-        from = sim_duration_format(value, text);
+        // Nobody reads the nanoseconds of a figure in milliseconds.
+        from = sim_duration_format(value < 1000000 ? value : value - value % 1000, text);
         break;
     case SIM_UNIT_RATE:
         from = sim_rate_format(value, text);

@@ -15,7 +15,6 @@ void sim_packet_pool_init(struct sim_packet_pool *pool)
 
 void sim_packet_pool_fini(struct sim_packet_pool *pool)
 {
-    assert(pool->out == 0);
     while (pool->free) {
         struct sim_packet *packet = pool->free;
         pool->free = packet->next;
