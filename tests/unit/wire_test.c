@@ -166,7 +166,8 @@ static const struct unit_case cases[] = {
     {"IDs and addresses are as documented", ids_and_addresses_are_as_documented},
     {"no derived address is the network's own or broadcast", no_derived_address_is_the_networks_own_or_broadcast},
     {"hello is as documented", hello_is_as_documented},
-    {"a hello cut anywhere is refused and a longer one is not", a_hello_cut_anywhere_is_refused_and_a_longer_one_is_not},
+    {"a hello cut anywhere is refused and a longer one is not",
+        a_hello_cut_anywhere_is_refused_and_a_longer_one_is_not},
     {"a hello with impossible fields is refused", a_hello_with_impossible_fields_is_refused},
     {"fragments are as documented", fragments_are_as_documented},
 };
