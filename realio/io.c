@@ -392,7 +392,10 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
     qe_bufpool_init(&io->pool);
     qe_tun_init(&io->tun);
     qe_random_init(&io->random);
-    qe_io_lend(io);
+    if (qe_io_lend(io)) {
+        qe_fault_set(fault, QE_EXIT_FAILED, "TLS does not start");
+        goto fail;
+    }
     io->sockets = calloc(QE_IO_SOCKETS_MAX, sizeof *io->sockets);
     io->receiver = qe_udp_receiver_new();
     if (!io->sockets || !io->receiver) {
@@ -408,7 +411,7 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
     }
     if (qe_node_new(&io->node, options->config, &io->host, qe_loop_now_ns(), qe_loop_wall_ms())) {
         io->node = NULL;
-        qe_fault_set(fault, QE_EXIT_FAILED, "the node could not be made: no memory, or TLS does not start");
+        qe_fault_set(fault, QE_EXIT_FAILED, "the node could not be made: no memory, or TLS refuses the identity key");
         goto fail;
     }
     qe_store_load(options->store, on_stored, on_complaint, io);
@@ -455,6 +458,7 @@ void qe_io_fini(struct qe_io *io)
         if (io->sockets[i].used) close_socket(io, &io->sockets[i]);
     if (io->node) qe_node_free(io->node);
     io->node = NULL;
+    qe_io_unlend(io);
     if (io->links) qe_loop_remove(io->options.loop, &io->links_source);
     qe_links_close(io->links);
     qe_tun_close(&io->tun, &io->pool);

@@ -86,8 +86,9 @@ void qe_io_turn(struct qe_io *io);
 // When to take a turn at the latest; 0: at once.
 uint64_t qe_io_deadline(const struct qe_io *io);
 
-// Fills io->host.
-void qe_io_lend(struct qe_io *io);
+// Fills io->host, and frees what it holds. 0, or -1 where TLS does not start.
+int qe_io_lend(struct qe_io *io);
+void qe_io_unlend(struct qe_io *io);
 // Logs what was counted, where it is not zero.
 void qe_io_log_counters(struct qe_io *io);
 

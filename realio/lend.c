@@ -1,5 +1,6 @@
 // What the node borrows from the daemon (struct qe_host): memory, randomness, buffers, the use of its secret key.
 #include "io.h"
+#include "quic/library.h"
 
 #include <stdlib.h>
 
@@ -57,9 +58,10 @@ static void host_trace(void *user, const struct qe_trace *trace)
         qe_node_id_format(&trace->peer, peer), (unsigned long long)trace->a, (unsigned long long)trace->b);
 }
 
-void qe_io_lend(struct qe_io *io)
+int qe_io_lend(struct qe_io *io)
 {
     io->host = (struct qe_host){.user = io,
+        .tls = qe_tls_library_new(),
         .mem = {NULL, host_alloc, host_realloc, host_free},
         .identity = qe_identity_public(io->options.identity),
         .random = host_random,
@@ -67,4 +69,11 @@ void qe_io_lend(struct qe_io *io)
         .buf_new = host_buf_new,
         .buf_free = host_buf_free,
         .trace = io->options.log->level >= QE_LOG_DEBUG ? host_trace : NULL};
+    return io->host.tls ? 0 : -1;
+}
+
+void qe_io_unlend(struct qe_io *io)
+{
+    qe_tls_library_free(io->host.tls);
+    io->host.tls = NULL;
 }
