@@ -43,6 +43,7 @@ void sim_box_add_route(struct sim_box *box, struct sim_route route)
     SIM_ROOM(box->routes, box->route_count, box->route_capacity);
     box->routes[box->route_count++] = route;
     box->routes_sorted = false;
+    box->recent_ip.family = 0;
 }
 
 static int compare_routes(const void *a, const void *b)
@@ -75,7 +76,7 @@ static bool route_is_to(const struct sim_box *box, const struct sim_route *route
            qe_ip_equal(&route->to.ip, &prefix->ip);
 }
 
-const struct sim_route *sim_box_route(struct sim_box *box, const struct qe_ip *ip, uint32_t interface)
+static const struct sim_route *look_up(struct sim_box *box, const struct qe_ip *ip, uint32_t interface)
 {
     if (!box->routes_sorted && box->route_count) {
         qsort(box->routes, box->route_count, sizeof(*box->routes), compare_routes);
@@ -93,6 +94,16 @@ const struct sim_route *sim_box_route(struct sim_box *box, const struct qe_ip *i
             if (interface == 0 || route->interface->index == interface) return route;
     }
     return NULL;
+}
+
+const struct sim_route *sim_box_route(struct sim_box *box, const struct qe_ip *ip, uint32_t interface)
+{
+    if (box->recent_interface != interface || !qe_ip_equal(&box->recent_ip, ip)) {
+        box->recent_route = look_up(box, ip, interface);
+        box->recent_ip = *ip;
+        box->recent_interface = interface;
+    }
+    return box->recent_route;
 }
 
 bool sim_box_has(const struct sim_box *box, const struct qe_ip *ip)

@@ -26,25 +26,31 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// Two chains over blocks of 16 bytes; either alone would see every byte, and neither waits for the other.
+struct chains {
+    uint64_t a, b, c, d;
+};
+
+static inline void absorb(struct chains *x, const uint8_t block[64])
+{
+    x->a = fold(load_little(block) ^ K0, load_little(block + 8) ^ x->a) + load_little(block);
+    x->b = fold(load_little(block + 16) ^ K1, load_little(block + 24) ^ x->b) + load_little(block + 16);
+    x->c = fold(load_little(block + 32) ^ K2, load_little(block + 40) ^ x->c) + load_little(block + 32);
+    x->d = fold(load_little(block + 48) ^ K3, load_little(block + 56) ^ x->d) + load_little(block + 48);
+}
+
+// Four chains over blocks of 64 bytes, so that no multiplication waits for another.
 void sim_digest(const uint8_t *bytes, size_t size, uint8_t out[SIM_DIGEST_SIZE])
 {
-    uint64_t a = K0 ^ size, b = K1 + size;
-    for (size_t left = size; left > 0;) {
-        uint8_t last[16] = {0};
-        const uint8_t *block = bytes;
-        if (left < sizeof(last)) {
-            memcpy(last, bytes, left);
-            block = last;
-            left = 0;
-        } else {
-            bytes += sizeof(last);
-            left -= sizeof(last);
-        }
-        uint64_t low = load_little(block), high = load_little(block + 8);
-        a = fold(low ^ K2, high ^ a) + low;
-        b = fold(high ^ K3, low ^ b) + high;
+    struct chains x = {K1 ^ size, K2 ^ size, K3 ^ size, K0 ^ size};
+    size_t left = size;
+    for (; left >= 64; bytes += 64, left -= 64)
+        absorb(&x, bytes);
+    if (left > 0) {
+        uint8_t last[64] = {0};
+        memcpy(last, bytes, left);
+        absorb(&x, last);
     }
-    qe_store64(out, fold(a ^ K1, b ^ K2));
-    qe_store64(out + 8, fold(a ^ K3, b ^ K0) ^ a);
+    uint64_t low = fold(x.a ^ K1, x.b ^ K2), high = fold(x.c ^ K3, x.d ^ K0);
+    qe_store64(out, fold(low ^ K0, high ^ K1) + x.a);
+    qe_store64(out + 8, fold(low ^ K2, high ^ K3) + x.c);
 }

@@ -241,7 +241,7 @@ void sim_flows_delivered(
     }
 }
 
-// Arrivals (absolute or latencies) of packets sent in the window, sorted; the caller frees them.
+// Arrivals (absolute or latencies) of packets sent in the window, not sorted; the caller frees them.
 static uint64_t *collect(
     const struct sim_flow *flow, uint64_t after_ns, uint64_t before_ns, bool absolute, uint64_t *sent, size_t *arrived)
 {
@@ -253,7 +253,6 @@ static uint64_t *collect(
         ++*sent;
         if (flow->latency_ns[i] != UINT64_MAX) values[(*arrived)++] = flow->latency_ns[i] + (absolute ? at : 0);
     }
-    sim_sort(values, *arrived);
     return values;
 }
 
@@ -288,6 +287,7 @@ bool sim_flow_measure(
     uint64_t stop = before_ns < s->stop_ns ? before_ns : s->stop_ns;
     bool known = count > 0;
     *value = 0;
+    if (id >= SIM_MEASURE_LATENCY_MIN && id <= SIM_MEASURE_GAP_MAX) sim_sort(values, count);
     switch (id) {
     case SIM_MEASURE_LATENCY_MIN:
         *value = known ? values[0] : 0;

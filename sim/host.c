@@ -104,6 +104,7 @@ void sim_host_start(struct sim_host *host)
     host->stopping = false;
     host->lent.tls = hosts->tls;
     host->in_use = host->returned = 0;
+    host->deadline_ns = QE_TIME_NEVER;
     if (!host->links_down) {
         host->links_down = sim_obtain(host->box.interface_count, sizeof(*host->links_down));
         host->links_changed = sim_obtain(host->box.interface_count, sizeof(*host->links_changed));
@@ -221,9 +222,9 @@ void sim_host_link_changed(struct sim_host *host, const struct sim_interface *in
     sim_host_wake(host);
 }
 
-static bool feed_packets(struct sim_host *host)
+static void feed_packets(struct sim_host *host)
 {
-    if (!host->tun_in_count) return false;
+    if (!host->tun_in_count) return;
     // The node may not see the array grow under it: it takes the whole batch, and what comes meanwhile is a new one.
     size_t count = host->tun_in_count < SIM_BATCH_MAX ? host->tun_in_count : SIM_BATCH_MAX;
     struct qe_packet_in batch[SIM_BATCH_MAX];
@@ -232,24 +233,22 @@ static bool feed_packets(struct sim_host *host)
     memmove(host->tun_in, host->tun_in + count, host->tun_in_count * sizeof(*batch));
     struct qe_event event = {.kind = QE_EVENT_PACKETS, .packets = {batch, count}};
     sim_host_step(host, &event);
-    return true;
 }
 
-static bool feed_results(struct sim_host *host)
+static void feed_results(struct sim_host *host)
 {
-    if (!host->result_count) return false;
+    if (!host->result_count) return;
     struct sim_pending_result result = host->results[0];
     host->result_count--;
     memmove(host->results, host->results + 1, host->result_count * sizeof(result));
     struct qe_event event = {.kind = QE_EVENT_RESULT,
         .result = {.request = result.request, .code = result.code, .local = result.local, .text = result.text}};
     sim_host_step(host, &event);
-    return true;
 }
 
-static bool feed_commands(struct sim_host *host)
+static void feed_commands(struct sim_host *host)
 {
-    if (!host->command_count) return false;
+    if (!host->command_count) return;
     struct sim_pending_command command = host->commands[0];
     host->command_count--;
     memmove(host->commands, host->commands + 1, host->command_count * sizeof(command));
@@ -257,32 +256,33 @@ static bool feed_commands(struct sim_host *host)
         .kind = QE_EVENT_COMMAND, .command = {.id = command.id, .verb = command.verb, .argument = command.argument}};
     sim_host_step(host, &event);
     sim_release(command.argument);
-    return true;
 }
 
-static bool feed_links(struct sim_host *host)
+static void feed_links(struct sim_host *host)
 {
-    if (!host->any_link_changed) return false;
+    if (!host->any_link_changed) return;
     host->any_link_changed = false;
     for (size_t i = 0; i < host->box.interface_count; i++)
         if (host->links_changed[i]) tell_link(host, i);
-    return true;
 }
 
-// Everything that waits, one batch of each kind.
-static bool feed(struct sim_host *host)
+// Everything that waits, one batch of each kind, and a timeout where one is due.
+static void feed(struct sim_host *host)
 {
-    bool fed = sim_host_feed_datagrams(host);
-    fed |= feed_packets(host);
-    fed |= feed_links(host);
-    fed |= feed_results(host);
-    fed |= feed_commands(host);
-    if (host->hosts->core->deadline(host->node) <= host->hosts->engine->now_ns) {
-        struct qe_event event = {.kind = QE_EVENT_TIMEOUT};
-        sim_host_step(host, &event);
-        fed = true;
-    }
-    return fed;
+    sim_host_feed_datagrams(host);
+    feed_packets(host);
+    feed_links(host);
+    feed_results(host);
+    feed_commands(host);
+    if (host->deadline_ns > host->hosts->engine->now_ns) return;
+    struct qe_event event = {.kind = QE_EVENT_TIMEOUT};
+    sim_host_step(host, &event);
+}
+
+static bool waits(const struct sim_host *host)
+{
+    return host->first_received || host->tun_in_count || host->any_link_changed || host->result_count ||
+           host->command_count;
 }
 
 static bool storm(struct sim_host *host)
@@ -321,12 +321,13 @@ static bool drain(struct sim_host *host)
 static void occur(struct sim_source *source)
 {
     struct sim_host *host = qe_container(source, struct sim_host, source);
+    uint64_t now = host->hosts->engine->now_ns;
     if (!host->node) return;
     announce_buffers(host);
     do {
+        feed(host);
         if (!drain(host) || storm(host)) return;
-    } while (feed(host));
-    uint64_t deadline = host->hosts->core->deadline(host->node);
-    if (deadline != QE_TIME_NEVER && !sim_source_scheduled(source))
-        sim_engine_schedule(host->hosts->engine, source, deadline);
+        host->deadline_ns = host->hosts->core->deadline(host->node);
+    } while (host->deadline_ns <= now || waits(host));
+    if (host->deadline_ns != QE_TIME_NEVER) sim_engine_schedule(host->hosts->engine, source, host->deadline_ns);
 }

@@ -103,6 +103,7 @@ struct sim_host {
 
     void *node; // NULL: not running
     bool stopping;
+    uint64_t deadline_ns; // the node's, as of its last action
     uint64_t instant_ns, instant_steps;
     uint64_t inputs;   // buffers that went in by events and did not come back
     uint32_t in_use;   // buffers lent, and not yet announced back
@@ -167,7 +168,7 @@ uint64_t sim_host_wall_ms(const struct sim_host *host);
 // For the other files of the host.
 void sim_host_wake(struct sim_host *host);
 void sim_host_step(struct sim_host *host, struct qe_event *event);
-bool sim_host_feed_datagrams(struct sim_host *host);
+void sim_host_feed_datagrams(struct sim_host *host);
 void sim_host_forget_datagrams(struct sim_host *host);
 void sim_host_act(struct sim_host *host, const struct qe_action *action);
 void sim_host_lend(struct sim_host *host);

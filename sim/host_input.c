@@ -98,17 +98,16 @@ static size_t gather(struct sim_host *host, struct sim_packet *const *packets, s
     return entries;
 }
 
-bool sim_host_feed_datagrams(struct sim_host *host)
+void sim_host_feed_datagrams(struct sim_host *host)
 {
     struct sim_packet *packets[SIM_BATCH_MAX];
     struct qe_datagrams list[SIM_BATCH_MAX];
     size_t count = 0;
     while (host->first_received && count < SIM_BATCH_MAX)
         packets[count++] = take_received(host);
-    if (!count) return false;
+    if (!count) return;
     struct qe_event event = {.kind = QE_EVENT_DATAGRAMS, .datagrams = {list, gather(host, packets, count, list)}};
     if (event.datagrams.count) sim_host_step(host, &event);
     for (size_t i = 0; i < count; i++)
         sim_packet_free(&host->hosts->network->pool, packets[i]);
-    return true;
 }

@@ -46,6 +46,9 @@ struct sim_box {
     struct sim_route *routes; // longest prefixes first, then by prefix
     size_t route_count, route_capacity;
     bool routes_sorted;
+    struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
+    uint32_t recent_interface;
+    const struct sim_route *recent_route;
     void *user; // for the callbacks of the network
 };
 
