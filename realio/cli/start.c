@@ -140,7 +140,7 @@ int qe_cli_start(const struct qe_cli_options *options)
     bool homeless = qe_dirs_default(&dirs, &fault) != 0;
     if (homeless && !(options->config && options->state_dir && options->control)) {
         fprintf(stderr, "quicether: %s\n", fault.text);
-        return fault.exit;
+        return (int)fault.exit;
     }
     if (qe_cli_configure(options, homeless ? NULL : dirs.config, &sink, &config) != 0) {
         qe_config_fini(&config);
