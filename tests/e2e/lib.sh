@@ -331,6 +331,20 @@ logged() { grep -qiE -- "$2" "$work/$1/log"; }
 
 digest() { sha256sum <"$1" | cut -c1-64; }
 
+# difference SENT RECEIVED SIZE: what became of datagrams of that size.
+difference() {
+    python3 - "$@" <<'PYTHON'
+import sys
+sent, received = (open(path, "rb").read() for path in sys.argv[1:3])
+size = int(sys.argv[3])
+cut = lambda b: [b[i:i + size] for i in range(0, len(b), size)]
+place = {datagram: index for index, datagram in enumerate(cut(sent))}
+order = [place.get(datagram) for datagram in cut(received)]
+changed = order.count(None)
+print(f"{changed} of {len(order)} datagrams changed; the order is {order}")
+PYTHON
+}
+
 # tcp FROM TO ADDRESS BYTES: a file over TCP.
 tcp() {
     local from=$1 to=$2 to_address=$3 size=$4 receiver
@@ -363,7 +377,8 @@ udp() {
     done
     wait_until 5 "$count datagrams of $size bytes from $from to $to_address arrive" \
         eval "[ \$(stat -c %s $work/received) -eq $((count * size)) ]"
-    [ "$(digest "$work/sent")" = "$(digest "$work/received")" ] || fail "UDP from $from to $to_address: bytes differ"
+    [ "$(digest "$work/sent")" = "$(digest "$work/received")" ] ||
+        fail "UDP from $from to $to_address: $(difference "$work/sent" "$work/received" "$size")"
     kill "$receiver" 2>/dev/null || true
     wait "$receiver" 2>/dev/null || true
 }
