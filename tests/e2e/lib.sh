@@ -74,6 +74,9 @@ report() {
         if [ -n "${daemon[$host]:-}" ]; then
             printf -- '--- peers of %s\n' "$host"
             timeout 5 ip netns exec "$(ns "$host")" "$QE_BIN" peers --control "$work/$host/control.sock"
+            printf -- '--- what %s has counted\n' "$host"
+            on "$host" curl -sS --max-time 5 --unix-socket "$work/$host/control.sock" http://localhost/metrics |
+                awk '!/^#/ && $NF != 0' | paste -sd ' ' | fold -sw 150
         fi
     done
     printf 'commit %s\nrerun: QE_BIN=%s %s\n' \
@@ -362,7 +365,7 @@ tcp() {
 
 # udp FROM TO ADDRESS COUNT SIZE: that many datagrams of that size, none lost, none changed, in order.
 udp() {
-    local from=$1 to=$2 to_address=$3 count=$4 size=$5 receiver sent
+    local from=$1 to=$2 to_address=$3 count=$4 size=$5 receiver
     case $to_address in *:*) local family=6 target="[$to_address]" ;; *) local family=4 target=$to_address ;; esac
     head -c $((count * size)) /dev/urandom >"$work/sent"
     : >"$work/received"
@@ -370,11 +373,16 @@ udp() {
         "OPEN:$work/received,append" 2>/dev/null &
     receiver=$!
     wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | grep -q ."
-    # In bursts that a receive buffer of the default size holds.
-    for ((sent = 0; sent < count; sent += 20)); do
-        on "$from" socat -u -b "$size" "OPEN:$work/sent,seek=$((sent * size)),readbytes=$((20 * size))" \
-            "UDP$family-SENDTO:$target:5002"
-    done
+    # From one socket, so that it is one flow and has an order; in bursts that a receive buffer of the default size holds.
+    on "$from" python3 - "$work/sent" "$to_address" "$size" <<'PYTHON'
+import socket, sys, time
+sent, to, size = open(sys.argv[1], "rb").read(), sys.argv[2], int(sys.argv[3])
+sender = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
+for index, at in enumerate(range(0, len(sent), size)):
+    if index % 20 == 19:
+        time.sleep(0.02)
+    sender.sendto(sent[at:at + size], (to, 5002))
+PYTHON
     wait_until 5 "$count datagrams of $size bytes from $from to $to_address arrive" \
         eval "[ \$(stat -c %s $work/received) -eq $((count * size)) ]"
     [ "$(digest "$work/sent")" = "$(digest "$work/received")" ] ||
