@@ -115,10 +115,10 @@ static void do_socket_open(struct qe_io *io, const struct qe_action *action)
         qe_fault_set(&fault, QE_EXIT_SOCKET, "epoll: %s", strerror(error));
         close_socket(io, socket);
     }
-    // A machine without IPv6, or without that address, may still do with the others.
+    // A machine without IPv6, or without that address, may still do with the others; the node warns.
     bool missing = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
     if (missing)
-        qe_log_text(io->options.log, QE_LOG_WARN, fault.text);
+        io->missing = fault;
     else
         note_failure(io, &fault);
     answer(io, request, missing ? QE_RESULT_UNAVAILABLE : QE_RESULT_REFUSED, NULL, &fault);
@@ -433,14 +433,14 @@ int qe_io_start(struct qe_io *io, struct qe_fault *fault)
     size_t sockets = 0;
     for (size_t i = 0; i < io->socket_count; i++)
         sockets += io->sockets[i].used;
+    // Without a single socket, why one is missing says more than what the node made of it.
+    if (sockets == 0 && io->missing.text[0] && io->fault.exit != QE_EXIT_TUN) {
+        io->failed = true;
+        io->fault = io->missing;
+    }
     if (!io->failed && io->tun.fd < 0) {
         struct qe_fault none;
         qe_fault_set(&none, QE_EXIT_FAILED, "the node did not ask for a TUN");
-        note_failure(io, &none);
-    }
-    if (!io->failed && sockets == 0) {
-        struct qe_fault none;
-        qe_fault_set(&none, QE_EXIT_SOCKET, "none of the UDP addresses to listen on is there; see --listen");
         note_failure(io, &none);
     }
     if (io->failed) {

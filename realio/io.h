@@ -71,6 +71,7 @@ struct qe_io {
     bool failed;      // `fault` says why the node cannot run
     bool store_refused;
     struct qe_fault fault;
+    struct qe_fault missing; // why an address could not be listened on that the node may do without; "" for none
 };
 
 // Makes the node and gives it what was stored. 0, or -1 with `fault`.
