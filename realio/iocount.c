@@ -33,12 +33,14 @@ void qe_io_log_counters(struct qe_io *io)
         {"loop_wakeups", io->options.loop->wakeups},
     };
     char line[QE_LOG_LINE_MAX - 64] = "counted:";
-    size_t used = strlen(line);
+    const size_t nothing = strlen(line);
+    size_t used = nothing;
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         if (list[i].value == 0) continue;
         int size =
             snprintf(line + used, sizeof line - used, " %s=%llu", list[i].name, (unsigned long long)list[i].value);
         if (size > 0 && used + (size_t)size < sizeof line) used += (size_t)size;
     }
-    qe_log_text(io->options.log, QE_LOG_INFO, line);
+    // A daemon that never came up has its reason as the last line.
+    if (used > nothing) qe_log_text(io->options.log, QE_LOG_INFO, line);
 }

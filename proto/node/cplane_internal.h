@@ -109,6 +109,7 @@ struct qe_cplane {
     struct cplane_link links[CPLANE_LINKS_MAX];
     size_t link_count;
     struct cplane_command commands[CPLANE_COMMANDS_MAX];
+    size_t waiting_commands;
     uint64_t cookie;
     struct qe_list actions;
     struct cplane_action *current; // the one handed out last

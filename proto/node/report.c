@@ -368,6 +368,7 @@ static void command_free(struct qe_cplane *c, struct cplane_command *command)
 {
     while (command->letters.next && !qe_list_empty(&command->letters))
         qe_mail_free(c->host, qe_container(command->letters.next, struct qe_mail, link));
+    if (command->cookie != 0) c->waiting_commands--;
     *command = (struct cplane_command){.cookie = 0};
 }
 
@@ -435,6 +436,7 @@ static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_comm
     do
         place->cookie = cplane_random64(c, QE_RANDOM_SESSION);
     while (place->cookie == 0);
+    c->waiting_commands++;
     place->id = command->id;
     place->verb = command->verb;
     place->begun_ns = c->now_ns;
@@ -547,7 +549,7 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
 
 void cplane_commands_expire(struct qe_cplane *c)
 {
-    for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++) {
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
         struct cplane_command *command = &c->commands[i];
         if (command->cookie == 0 || c->now_ns - command->begun_ns < CPLANE_PING_TIMEOUT_NS) continue;
         reply_error(c, command->id, 504, "no answer");
@@ -558,6 +560,8 @@ void cplane_commands_expire(struct qe_cplane *c)
 uint64_t cplane_commands_deadline(const struct qe_cplane *c)
 {
     uint64_t deadline = QE_TIME_NEVER;
+    // Asked at every step: with nobody waiting it must cost nothing.
+    if (c->waiting_commands == 0) return deadline;
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
         if (c->commands[i].cookie != 0)
             deadline = qe_time_min(deadline, c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);

@@ -26,7 +26,7 @@ int qe_cli_id(const struct qe_cli_options *options, FILE *out, FILE *err)
     struct qe_fault fault;
     if (read_id(options->state_dir, text, &fault) != 0) {
         fprintf(err, "quicether: %s\n", fault.text);
-        return fault.exit;
+        return (int)fault.exit;
     }
     fprintf(out, options->json ? "{\"node_id\":\"%s\"}\n" : "%s\n", text);
     return QE_EXIT_OK;

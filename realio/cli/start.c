@@ -63,13 +63,27 @@ static char *read_file(int fd, size_t *size)
     return text;
 }
 
+// The default file could not be opened: 0 where there may be none, else -1.
+static int without_default(const char *file, int why, const struct qe_config_sink *sink)
+{
+    struct stat st;
+    char line[QE_CONFIG_LINE_SIZE];
+    if (why == ENOENT || why == ENOTDIR) return 0;
+    // Somebody else's home, as su leaves it in HOME: there is nothing for us in it. A file that is there and closed to
+    // us is another matter.
+    if (why != EACCES || stat(file, &st) == 0 || errno != EACCES) return complain(sink, file, strerror(why));
+    snprintf(line, sizeof line, "no right to look for the configuration file %s: starting without it", file);
+    sink->report(sink->user, QE_LOG_WARN, line);
+    return 0;
+}
+
 static int load(struct qe_config *config, const char *file, bool must_exist, const struct qe_config_sink *sink)
 {
     struct stat st;
     size_t size;
     // A pipe without a writer must not hold us up.
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return errno == ENOENT && !must_exist ? 0 : complain(sink, file, strerror(errno));
+    if (fd < 0) return must_exist ? complain(sink, file, strerror(errno)) : without_default(file, errno, sink);
     bool regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
     if (regular) fcntl(fd, F_SETFL, 0);
     char *text = regular ? read_file(fd, &size) : NULL;
@@ -126,7 +140,7 @@ int qe_cli_start(const struct qe_cli_options *options)
     bool homeless = qe_dirs_default(&dirs, &fault) != 0;
     if (homeless && !(options->config && options->state_dir && options->control)) {
         fprintf(stderr, "quicether: %s\n", fault.text);
-        return fault.exit;
+        return (int)fault.exit;
     }
     if (qe_cli_configure(options, homeless ? NULL : dirs.config, &sink, &config) != 0) {
         qe_config_fini(&config);
