@@ -7,8 +7,13 @@
 
 #define SEGMENTS_MAX 64
 #define BATCH_MAX    65000
-// However slow the path, a batch may have this many packets.
+// However slow the path, this many packets may go at a time.
 #define BURST_PACKETS_MIN 4
+// A packet shorter than the batch's by no more than this is padded: the first one often carries an acknowledgement too,
+// and a batch that ended for those few bytes would cost far more than they do.
+#define PADDING_MAX 48
+// The least that a packet adds to its frames: first byte, connection ID, packet number, tag.
+#define OVERHEAD_MIN (1 + QE_CID_SIZE + 1 + 16)
 
 struct batch {
     uint8_t *at;
@@ -60,10 +65,13 @@ static ngtcp2_ssize write_datagrams(
         }
         assert(size <= conn->datagram_max);
         used += size + 3;
-        bool more = used + size + 3 <= conn->datagram_max;
-        ngtcp2_ssize written = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
-            more ? NGTCP2_WRITE_DATAGRAM_FLAG_MORE : NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec, offer.piece_count,
-            conn->quic->now_ns);
+        uint32_t flags = NGTCP2_WRITE_DATAGRAM_FLAG_NONE;
+        if (used + size + 3 <= conn->datagram_max)
+            flags = NGTCP2_WRITE_DATAGRAM_FLAG_MORE;
+        else if (batch->count && used + OVERHEAD_MIN + PADDING_MAX >= room)
+            flags = NGTCP2_WRITE_DATAGRAM_FLAG_PADDING;
+        ngtcp2_ssize written = ngtcp2_conn_writev_datagram(
+            conn->ng, path, info, batch->at, room, &accepted, flags, 0, vec, offer.piece_count, conn->quic->now_ns);
         if (accepted) {
             conn->ping = false;
             owner->datagram_taken(owner->user, conn);
@@ -147,23 +155,43 @@ static int fill(struct qe_conn *conn, struct batch *batch)
     }
 }
 
+// How much may go at a time: a batch that ended early, for its packets' sizes, leaves the rest to the next one.
+static size_t burst_left(const struct qe_conn *conn)
+{
+    const uint64_t min = BURST_PACKETS_MIN * (uint64_t)ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
+    uint64_t burst = conn->burst_bytes > min ? conn->burst_bytes : min;
+    uint64_t quantum = ngtcp2_conn_get_send_quantum2(conn->ng);
+    if (burst > quantum) burst = quantum;
+    return burst > conn->burst_used ? (size_t)(burst - conn->burst_used) : 0;
+}
+
+// Writes what there is into `batch`. 0: there may be more; 1: there is not, for now; else ngtcp2's error.
+static int write_batch(struct qe_conn *conn, struct batch *batch)
+{
+    const size_t left = batch->left;
+    conn->datagram_max = qe_conn_datagram_max(conn);
+    conn->busy = true;
+    int rv = fill(conn, batch);
+    conn->burst_used += left - batch->left;
+    // The pacer counts from the end of a burst.
+    if (rv != 0 || burst_left(conn) < ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng)) {
+        ngtcp2_conn_update_pkt_tx_time(conn->ng, conn->quic->now_ns);
+        conn->burst_used = 0;
+    }
+    conn->busy = false;
+    return rv;
+}
+
 bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out)
 {
     struct qe_quic *quic = conn->quic;
+    const size_t burst = burst_left(conn);
     size_t room = buf->capacity - buf->offset;
     if (room > BATCH_MAX) room = BATCH_MAX;
-    const size_t packet_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
-    size_t burst =
-        conn->burst_bytes > BURST_PACKETS_MIN * packet_max ? (size_t)conn->burst_bytes : BURST_PACKETS_MIN * packet_max;
-    if (burst > ngtcp2_conn_get_send_quantum2(conn->ng)) burst = ngtcp2_conn_get_send_quantum2(conn->ng);
+    assert(room >= QE_PAYLOAD_MAX_IP4 && quic->stray_size == 0);
     struct batch batch = {.at = qe_buf_bytes(buf), .left = room < burst ? room : burst};
-    assert(room >= packet_max && quic->stray_size == 0);
-    conn->datagram_max = qe_conn_datagram_max(conn);
 
-    conn->busy = true;
-    int rv = fill(conn, &batch);
-    ngtcp2_conn_update_pkt_tx_time(conn->ng, quic->now_ns);
-    conn->busy = false;
+    int rv = write_batch(conn, &batch);
     if (rv < 0) qe_conn_fail(conn, rv);
     qe_conn_look(conn);
     if (rv == 0)
