@@ -110,48 +110,56 @@ static ngtcp2_ssize write_packet(
         conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
 }
 
-static bool same_way(const struct qe_send *a, const struct qe_send *b)
+static bool same_address(const ngtcp2_addr *a, const ngtcp2_addr *b)
 {
-    return a->ecn == b->ecn && a->socket == b->socket && a->interface == b->interface &&
-           qe_addr_equal(&a->remote, &b->remote) && qe_addr_equal(&a->local, &b->local);
+    return a->addrlen == b->addrlen && memcmp(a->addr, b->addr, a->addrlen) == 0;
 }
 
-// Adds a written packet to the batch. False: the batch ends here.
-static bool take(struct qe_conn *conn, struct batch *batch, size_t size, const ngtcp2_path *path, uint8_t ecn)
+static bool same_path(const ngtcp2_path *a, const ngtcp2_path *b)
+{
+    return a->user_data == b->user_data && same_address(&a->remote, &b->remote) && same_address(&a->local, &b->local);
+}
+
+// A packet that goes another way than the batch (a path's validation, a change of ECN marks) waits for the next turn.
+static void put_aside(
+    struct qe_conn *conn, const struct batch *batch, size_t size, const ngtcp2_path *path, uint8_t ecn)
 {
     struct qe_quic *quic = conn->quic;
-    struct qe_send to = {.ecn = ecn};
-    qe_conn_route(conn, path, &to);
-    if (batch->count == 0) {
-        batch->to = to;
-        batch->segment = size;
-    } else if (!same_way(&to, &batch->to)) {
-        quic->stray_to = to;
-        quic->stray_size = (uint32_t)size;
-        memcpy(quic->stray, batch->at, size);
-        return false;
-    }
-    batch->at += size;
-    batch->left -= size;
-    batch->count++;
-    return size == batch->segment && batch->count < SEGMENTS_MAX;
+    quic->stray_to = (struct qe_send){.ecn = ecn};
+    qe_conn_route(conn, path, &quic->stray_to);
+    quic->stray_size = (uint32_t)size;
+    memcpy(quic->stray, batch->at, size);
 }
 
 // Fills the batch. 0: there may be more to write; 1: there is not, for now; else ngtcp2's error.
 static int fill(struct qe_conn *conn, struct batch *batch)
 {
-    ngtcp2_path_storage path;
+    ngtcp2_path_storage first, later;
     const size_t room_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
-    ngtcp2_path_storage_zero(&path);
+    ngtcp2_path_storage_zero(&first);
+    ngtcp2_path_storage_zero(&later);
     for (;;) {
         ngtcp2_pkt_info info = {0};
+        ngtcp2_path *path = batch->count ? &later.path : &first.path;
         size_t room = batch->count ? batch->segment : room_max;
         if (batch->left < room) return 0;
-        ngtcp2_ssize size = write_packet(conn, batch, room, &path.path, &info);
-        if (size < 0) return (int)size;
+        ngtcp2_ssize written = write_packet(conn, batch, room, path, &info);
+        if (written < 0) return (int)written;
         // Too little room looks like nothing to say; only a full-sized try tells.
-        if (size == 0) return batch->count && room < ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) ? 0 : 1;
-        if (!take(conn, batch, (size_t)size, &path.path, (uint8_t)info.ecn)) return 0;
+        if (written == 0) return batch->count && room < ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) ? 0 : 1;
+        size_t size = (size_t)written;
+        if (batch->count == 0) {
+            batch->segment = size;
+            batch->to.ecn = (uint8_t)info.ecn;
+            qe_conn_route(conn, path, &batch->to);
+        } else if (info.ecn != batch->to.ecn || !same_path(&later.path, &first.path)) {
+            put_aside(conn, batch, size, path, (uint8_t)info.ecn);
+            return 0;
+        }
+        batch->at += size;
+        batch->left -= size;
+        batch->count++;
+        if (size != batch->segment || batch->count == SEGMENTS_MAX) return 0;
     }
 }
 
