@@ -230,7 +230,12 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     size_t at = 0;
     while (at < c->link_count && c->links[at].interface != event->interface)
         at++;
+    // Interfaces that are gone make room for new ones.
+    for (size_t i = 0; at == CPLANE_LINKS_MAX && i < CPLANE_LINKS_MAX; i++)
+        if (!c->links[i].up) at = i;
     if (at == CPLANE_LINKS_MAX) return;
+    if (at < c->link_count && c->links[at].interface != event->interface)
+        c->links[at] = (struct cplane_link){.interface = event->interface};
     bool was_up = at < c->link_count && c->links[at].up;
     if (at == c->link_count) c->link_count++;
     struct cplane_link *link = &c->links[at];
@@ -257,6 +262,7 @@ static void expire(struct qe_cplane *c)
         cplane_peer_refresh(c, peer);
     }
     cplane_commands_expire(c);
+    if (c->stale) cplane_publish(c);
 }
 
 void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)

@@ -106,6 +106,7 @@ struct qe_cplane {
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
     uint64_t generation; // of the snapshot
+    bool stale;          // a lane has not been told of the newest, for want of memory
     struct cplane_link links[CPLANE_LINKS_MAX];
     size_t link_count;
     struct cplane_command commands[CPLANE_COMMANDS_MAX];

@@ -23,7 +23,6 @@ struct qe_node {
     uint8_t lane_count;
     uint8_t turn; // the lane that is asked first for the next action
     uint64_t now_ns, wall_ms;
-    uint64_t dropped;    // datagrams that are neither QUIC nor anything else
     uint64_t stop_at_ns; // when to stop waiting for goodbyes; 0: not stopping
     bool stopped;
 };
@@ -143,10 +142,8 @@ static void dispatch_datagrams(struct qe_node *node, const struct qe_event *even
             } while (at < end);
             part.bytes = start;
             part.size = (uint32_t)(at - start);
-            if (lane >= 0)
-                give_lane(node, lane, &part, 1);
-            else
-                node->dropped++;
+            // What is no QUIC is counted as such by whoever reads it.
+            give_lane(node, lane >= 0 ? lane : 0, &part, 1);
         }
     }
 }

@@ -214,10 +214,16 @@ void cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
         no->close.code = QE_CLOSE_LIMIT;
         return;
     }
-    if (!peer->pinned) {
-        peer->pinned = true;
-        peer->key = mail->conn.key;
+    // The first key met under an ID is the only one that it ever authorises.
+    if (peer->pinned && !qe_key_equal(&peer->key, &mail->conn.key)) {
+        char name[QE_NAME_SIZE];
+        cplane_log(c, QE_LOG_WARN, "%s has another key than before, refused", cplane_peer_text(peer, name));
+        cplane_trace(c, "session.other_key", peer, mail->path, 0);
+        close_path(c, path->id, QE_CLOSE_PROTOCOL);
+        return;
     }
+    peer->pinned = true;
+    peer->key = mail->conn.key;
     // The client's hello went out with the dialling.
     if (mail->conn.info.client) path->greeted = true;
     say_hello(c, path);

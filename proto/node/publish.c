@@ -108,12 +108,17 @@ void cplane_publish(struct qe_cplane *c)
     if (!s || !fill(c, s)) {
         qe_snapshot_release(s);
         qe_count(&c->counters, QE_COUNT_DROP_MEMORY);
-        cplane_log(c, QE_LOG_ERROR, "out of memory: the lanes keep the routes they have");
+        if (!c->stale) cplane_log(c, QE_LOG_ERROR, "out of memory: the lanes keep the routes they have for now");
+        c->stale = true;
         return;
     }
+    c->stale = false;
     for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
         struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_SNAPSHOT, NULL, 0);
-        if (mail) mail->snapshot = qe_snapshot_hold(s);
+        if (mail)
+            mail->snapshot = qe_snapshot_hold(s);
+        else
+            c->stale = true;
     }
     qe_snapshot_release(s);
     cplane_trace(c, "snapshot", NULL, c->generation, c->peer_count);
