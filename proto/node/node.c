@@ -90,8 +90,8 @@ static void carry(struct qe_node *node)
         qe_list_remove(&mail->link);
         if (mail->to == QE_MAIL_CONTROL) {
             if (qe_cplane_read(node->cplane, mail, node->now_ns, node->wall_ms)) continue;
-        } else {
-            qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms);
+        } else if (qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms)) {
+            continue;
         }
         qe_mail_free(node->host, mail);
     }
