@@ -45,7 +45,8 @@ struct cplane_path {
     uint64_t id;
     struct cplane_peer *peer;
     uint8_t lane;
-    bool open; // proven fresh: hello may be acted on
+    bool open;    // proven fresh: hello may be acted on
+    bool refused; // on its way out: nothing opens it any more
     bool greeted;
     bool has_hello;
     struct qe_hello hello;

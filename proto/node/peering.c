@@ -215,7 +215,7 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
 static void open_path(struct qe_cplane *c, struct cplane_path *path, const struct qe_conn_info *info)
 {
     struct cplane_peer *peer = path->peer;
-    if (path->open) return;
+    if (path->open || path->refused) return;
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
         close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
@@ -241,8 +241,10 @@ bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
         char name[QE_NAME_SIZE];
         cplane_log(c, QE_LOG_WARN, "%s has another key than before, refused", cplane_peer_text(peer, name));
         cplane_trace(c, "session.other_key", peer, mail->path, 0);
-        close_path(c, path->id, QE_CLOSE_PROTOCOL);
-        return;
+        path->refused = true;
+        mail->close.code = QE_CLOSE_PROTOCOL;
+        qe_mail_send(c->options.outbox, mail, mail->lane, QE_MAIL_CLOSE);
+        return true;
     }
     peer->pinned = true;
     peer->key = mail->conn.key;
