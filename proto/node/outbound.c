@@ -9,11 +9,11 @@ static void free_buf(struct qe_lane *lane, struct qe_buf *buf)
     lane->host->buf_free(lane->host->user, buf);
 }
 
-// Answers a packet that is too large with ICMP, as a router would (RFC 1191, RFC 8201).
-static void answer_too_big(struct qe_lane *lane, const struct qe_buf *buf, uint8_t family)
+// Answers a packet that is too large with ICMP, as a router would (RFC 1191, RFC 8201). It speaks in the name of the
+// packet's destination: from one of our own addresses the kernel would take it for forged, and drop it.
+static void answer_too_big(struct qe_lane *lane, const struct qe_buf *buf, const struct qe_ip *from)
 {
-    const struct qe_ip *from = qe_snapshot_own(lane->snapshot, family);
-    struct qe_buf *reply = from ? qe_pool_take(lane->options.pool, 0) : NULL;
+    struct qe_buf *reply = qe_pool_take(lane->options.pool, 0);
     if (!reply) return;
     struct qe_span packet = {buf->data + buf->offset, buf->size};
     reply->size = (uint32_t)qe_packet_too_big(packet, from, lane->options.mtu, qe_buf_bytes(reply));
@@ -61,7 +61,7 @@ void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in)
     if (lane->snapshot && qe_packet_parse(qe_span(qe_buf_bytes(in->buf), in->buf->size), &info)) {
         index = destination_peer(lane, &info, &reason);
         if (index != QE_PEER_NONE && too_big(lane, in)) {
-            answer_too_big(lane, in->buf, info.version);
+            answer_too_big(lane, in->buf, &info.destination);
             reason = QE_COUNT_DROP_TOO_BIG;
             index = QE_PEER_NONE;
         }

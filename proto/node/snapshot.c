@@ -47,13 +47,6 @@ uint32_t qe_snapshot_find(const struct qe_snapshot *s, const struct qe_node_id *
     return QE_PEER_NONE;
 }
 
-const struct qe_ip *qe_snapshot_own(const struct qe_snapshot *s, uint8_t family)
-{
-    for (size_t i = 0; i < s->own_count; i++)
-        if (s->own[i].ip.family == family) return &s->own[i].ip;
-    return NULL;
-}
-
 bool qe_snapshot_is_own(const struct qe_snapshot *s, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < s->own_count; i++)

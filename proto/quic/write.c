@@ -159,6 +159,9 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         batch->at += size;
         batch->left -= size;
         batch->count++;
+        // A probe of a larger path MTU travels alone: a router, or our own kernel, that finds it too big drops the
+        // batch.
+        if (size > ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng)) return 0;
         if (size != batch->segment || batch->count == SEGMENTS_MAX) return 0;
     }
 }
