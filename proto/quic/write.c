@@ -136,6 +136,7 @@ static int fill(struct qe_conn *conn, struct batch *batch)
 {
     ngtcp2_path_storage first, later;
     const size_t room_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
+    const size_t path_max = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng);
     ngtcp2_path_storage_zero(&first);
     ngtcp2_path_storage_zero(&later);
     for (;;) {
@@ -146,7 +147,7 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         ngtcp2_ssize written = write_packet(conn, batch, room, path, &info);
         if (written < 0) return (int)written;
         // Too little room looks like nothing to say; only a full-sized try tells.
-        if (written == 0) return batch->count && room < ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) ? 0 : 1;
+        if (written == 0) return batch->count && room < path_max ? 0 : 1;
         size_t size = (size_t)written;
         if (batch->count == 0) {
             batch->segment = size;
@@ -159,10 +160,9 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         batch->at += size;
         batch->left -= size;
         batch->count++;
-        // A probe of a larger path MTU travels alone: a router, or our own kernel, that finds it too big drops the
-        // batch.
-        if (size > ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng)) return 0;
         if (size != batch->segment || batch->count == SEGMENTS_MAX) return 0;
+        // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
+        if (size > path_max) return 0;
     }
 }
 
