@@ -123,7 +123,7 @@ static void do_socket_open(struct qe_io *io, const struct qe_action *action)
         qe_fault_set(&fault, QE_EXIT_SOCKET, "epoll: %s", strerror(error));
         close_socket(io, socket);
     }
-    // A machine without IPv6, or without that address, may still do with the others.
+    // A machine without IPv6, or without that address, may still do with the others; the node warns.
     bool missing = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
     if (missing)
         io->missing = fault;
