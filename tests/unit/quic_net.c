@@ -335,6 +335,8 @@ static void send_batch(struct net_end *end, const struct qe_send *out)
         }
     }
     CU_ASSERT(segments <= 64 && out->buf->size <= 65000);
+    // A router or a kernel may drop a whole batch for one packet that is too big.
+    CU_ASSERT(!net->size_max || out->segment_size <= net->size_max || segments == 1);
     end->batches++;
     end->sends += segments;
     if (segments > end->batch_segments_max) end->batch_segments_max = segments;

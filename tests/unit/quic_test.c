@@ -153,6 +153,21 @@ static void path_mtu_discovery_finds_the_largest_size(void)
     }
 }
 
+static void a_probe_of_the_path_mtu_takes_nothing_along(void)
+{
+    pair(6);
+    net.size_max = 1232;
+    meet();
+    for (int i = 0; i < 400; i++) { // while the path is being measured
+        a->outgoing = 7, a->outgoing_size = 900;
+        qe_conn_wake(a->conn);
+        run_for(S / 100);
+    }
+    run_for(1 * S);
+    CU_ASSERT_EQUAL(b->datagrams, 2800); // and net_flush has looked at each batch
+    done();
+}
+
 static void packets_of_one_size_share_a_batch(void)
 {
     pair(6);
@@ -426,6 +441,7 @@ static const struct unit_case cases[] = {
     {"control bytes arrive in order under loss", control_bytes_arrive_in_order_under_loss},
     {"the control queue has a limit", the_control_queue_has_a_limit},
     {"path mtu discovery finds the largest size", path_mtu_discovery_finds_the_largest_size},
+    {"a probe of the path mtu takes nothing along", a_probe_of_the_path_mtu_takes_nothing_along},
     {"packets of one size share a batch", packets_of_one_size_share_a_batch},
     {"an acknowledgement does not cut a batch short", an_acknowledgement_does_not_cut_a_batch_short},
     {"small datagrams share a packet", small_datagrams_share_a_packet},
