@@ -126,6 +126,9 @@ static bool take(struct qe_conn *conn, struct batch *batch, size_t size, const n
     batch->at += size;
     batch->left -= size;
     batch->count++;
+    // A path-MTU probe (RFC 9000 §14.4) goes alone: a router that gets a batch as one super-packet, and cannot pass the
+    // probe, drops what ends the batch as well.
+    if (size > ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng)) return false;
     return size == batch->segment && batch->count < SEGMENTS_MAX;
 }
 
