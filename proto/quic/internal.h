@@ -115,6 +115,7 @@ struct qe_conn {
     bool unheard;              // the owner was told that nothing is heard
     uint64_t packets_received; // as of the last look
     uint64_t burst_bytes;      // most to send at a time
+    uint64_t burst_used;       // of it, since the pacer was last told
     size_t datagram_max;
 
     ngtcp2_ccerr goodbye;

@@ -197,6 +197,19 @@ static void path_mtu_discovery_finds_the_largest_size(void)
     }
 }
 
+static void a_lost_probe_takes_nothing_with_it(void)
+{
+    pair(4);
+    net.size_max = 1250;
+    meet();
+    // Always something to send, for as long as the path is probed.
+    a->outgoing = 20000, a->outgoing_size = 300;
+    qe_conn_wake(a->conn);
+    run_for(20 * S);
+    CU_ASSERT_EQUAL(b->datagrams, 20000);
+    done();
+}
+
 static void packets_of_one_size_share_a_batch(void)
 {
     pair(6);
@@ -814,6 +827,7 @@ static const struct unit_case cases[] = {
     {"control bytes arrive in order under loss", control_bytes_arrive_in_order_under_loss},
     {"the control queue has a limit", the_control_queue_has_a_limit},
     {"path mtu discovery finds the largest size", path_mtu_discovery_finds_the_largest_size},
+    {"a lost probe takes nothing with it", a_lost_probe_takes_nothing_with_it},
     {"packets of one size share a batch", packets_of_one_size_share_a_batch},
     {"small datagrams share a packet", small_datagrams_share_a_packet},
     {"datagrams of every size pass", datagrams_of_every_size_pass},
