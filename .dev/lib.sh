@@ -16,11 +16,17 @@ step() {
     local log=$1 title=$2 start=$SECONDS
     shift 2
     if [ -t 2 ]; then printf '==> %s …' "$title" >&2; else say "$title"; fi
-    if "$@" >"$log" 2>&1; then
+    # In a shell of its own, with errexit alive: what fails half-way must not go on, nor end us without a word.
+    local result=0
+    set +e
+    (set -e; "$@") >"$log" 2>&1
+    result=$?
+    set -e
+    if [ "$result" -eq 0 ]; then
         if [ -t 2 ]; then printf ' %d s\n' $((SECONDS - start)) >&2; fi
         return 0
     fi
-    [ -t 2 ] && printf ' failed\n' >&2
+    if [ -t 2 ]; then printf ' failed\n' >&2; fi
     tail -n 20 "$log" >&2
     die "$title failed; the whole output is in $log"
 }

@@ -15,9 +15,20 @@ find_package(OpenSSL 3.5 REQUIRED)
 find_package(ngtcp2 1.22 CONFIG REQUIRED PATHS "${QE_DEPS_PREFIX}" NO_DEFAULT_PATH)
 
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+
+# The daemon is one file: what a plain Debian does not have is linked statically, from the private prefix or the system's
+# development packages. libmnl has no static build, but comes with iproute2.
+function(qe_static_library name library header)
+    find_library(QE_LIB_${name} NAMES lib${library}.a REQUIRED)
+    find_path(QE_INC_${name} NAMES ${header} REQUIRED)
+    add_library(deps::${name} STATIC IMPORTED GLOBAL)
+    set_target_properties(deps::${name} PROPERTIES IMPORTED_LOCATION "${QE_LIB_${name}}"
+        INTERFACE_INCLUDE_DIRECTORIES "${QE_INC_${name}}")
+endfunction()
+qe_static_library(sodium sodium sodium.h)
+qe_static_library(jansson jansson jansson.h)
+qe_static_library(microhttpd microhttpd microhttpd.h)
+qe_static_library(capng cap-ng cap-ng.h)
+qe_static_library(seccomp seccomp seccomp.h)
+
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
-pkg_check_modules(CAPNG REQUIRED IMPORTED_TARGET libcap-ng)
-pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)

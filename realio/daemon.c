@@ -48,6 +48,7 @@ struct daemon {
     uint64_t control_ns; // when it wants to be called
     struct qe_io io;
     bool io_open;
+    bool up;
     uint64_t stop_ns; // give up waiting for the goodbye; QE_TIME_NEVER: not stopping
     bool give_up;
 };
@@ -268,7 +269,7 @@ static void tear_down(struct daemon *d)
 {
     qe_control_close(d->control);
     if (d->io_open) {
-        qe_io_log_counters(&d->io);
+        if (d->up) qe_io_log_counters(&d->io);
         qe_io_fini(&d->io);
     }
     qe_store_close(d->store);
@@ -296,6 +297,7 @@ int qe_daemon_run(const struct qe_daemon_options *options)
         return status;
     }
     if (bring_up(d, &fault) == 0) {
+        d->up = true;
         qe_log(&d->log, QE_LOG_INFO, "up: %s, state in %s, control socket %s", d->io.tun.name, d->state_dir,
             d->control_path);
         qe_notify_send(&d->notify, "READY=1");

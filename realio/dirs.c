@@ -69,7 +69,8 @@ int qe_dirs_make(const char *path, mode_t mode, struct qe_fault *fault)
         if (end != '/' && end != '\0') continue;
         *at = '\0';
         if (mkdir(part, mode) && errno != EEXIST)
-            return qe_fault_set(fault, QE_EXIT_STATE, "cannot create the directory %s: %s", part, strerror(errno));
+            return qe_fault_set(fault, QE_EXIT_STATE,
+                "cannot create the directory %s: %s; choose another with --state-dir", part, strerror(errno));
         *at = end;
         if (end == '\0') break;
     }

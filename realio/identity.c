@@ -146,7 +146,10 @@ static int create(struct qe_identity *identity, const char *state_dir, struct qe
     result = 0;
 out:
     if (result < 0)
-        qe_fault_set(fault, QE_EXIT_STATE, "cannot create the identity key in %s: %s", state_dir, strerror(errno));
+        qe_fault_set(fault, QE_EXIT_STATE,
+            "cannot create the identity key in %s: %s; make it writable and have room, or choose another with "
+            "--state-dir",
+            state_dir, strerror(errno));
     sodium_memzero(line, sizeof line);
     if (temporary[0]) unlinkat(dir, temporary, 0);
     if (fd >= 0) close(fd);

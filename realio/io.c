@@ -92,6 +92,14 @@ static void note_failure(struct qe_io *io, const struct qe_fault *fault)
     io->fault = *fault;
 }
 
+static size_t count_sockets(const struct qe_io *io)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < io->socket_count; i++)
+        count += io->sockets[i].used;
+    return count;
+}
+
 static void do_socket_open(struct qe_io *io, const struct qe_action *action)
 {
     uint64_t request = action->socket_open.request;
@@ -251,8 +259,9 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
     case QE_ACTION_STOPPED:
         io->stopped = true;
         if (action->stopped) {
-            struct qe_fault fault;
-            qe_fault_set(&fault, QE_EXIT_FAILED, "%s", action->stopped);
+            struct qe_fault fault = io->missing;
+            if (count_sockets(io) > 0 || fault.exit == QE_EXIT_OK)
+                qe_fault_set(&fault, QE_EXIT_FAILED, "%s", action->stopped);
             note_failure(io, &fault);
         }
         break;
@@ -430,17 +439,14 @@ int qe_io_start(struct qe_io *io, struct qe_fault *fault)
     do
         do_actions(io);
     while (io->busy && !io->failed && !io->stopped);
-    size_t sockets = 0;
-    for (size_t i = 0; i < io->socket_count; i++)
-        sockets += io->sockets[i].used;
-    // Without a single socket, why one is missing says more than what the node made of it.
-    if (sockets == 0 && io->missing.text[0] && io->fault.exit != QE_EXIT_TUN) {
-        io->failed = true;
-        io->fault = io->missing;
-    }
     if (!io->failed && io->tun.fd < 0) {
         struct qe_fault none;
         qe_fault_set(&none, QE_EXIT_FAILED, "the node did not ask for a TUN");
+        note_failure(io, &none);
+    }
+    if (!io->failed && count_sockets(io) == 0) {
+        struct qe_fault none;
+        qe_fault_set(&none, QE_EXIT_SOCKET, "none of the UDP addresses to listen on is there; see --listen");
         note_failure(io, &none);
     }
     if (io->failed) {

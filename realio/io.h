@@ -71,7 +71,7 @@ struct qe_io {
     bool failed;      // `fault` says why the node cannot run
     bool store_refused;
     struct qe_fault fault;
-    struct qe_fault missing; // why an address could not be listened on that the node may do without; "" for none
+    struct qe_fault missing; // the last address to listen on that is not there; exit 0: all are
 };
 
 // Makes the node and gives it what was stored. 0, or -1 with `fault`.

@@ -28,7 +28,8 @@ int qe_lock_take(const char *state_dir, struct qe_fault *fault)
         return qe_fault_set(fault, QE_EXIT_STATE, "path too long: %s", state_dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return qe_fault_set(fault, QE_EXIT_STATE, "cannot write to the state directory: %s: %s", path, strerror(errno));
+        return qe_fault_set(fault, QE_EXIT_STATE,
+            "cannot write to the state directory: %s: %s; choose another with --state-dir", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno == EWOULDBLOCK)
             taken(fd, state_dir, fault);

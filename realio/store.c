@@ -122,8 +122,9 @@ static int open_folder(struct qe_store *store, const char *state_dir, struct qe_
     if (qe_dirs_make(store->path, 0700, fault)) return -1;
     store->dir = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->dir < 0 || faccessat(store->dir, ".", W_OK | X_OK, AT_EACCESS))
-        return qe_fault_set(
-            fault, QE_EXIT_STATE, "cannot write to the state directory: %s: %s", store->path, strerror(errno));
+        return qe_fault_set(fault, QE_EXIT_STATE,
+            "cannot write to the state directory %s: %s; choose another with --state-dir", store->path,
+            strerror(errno));
     return 0;
 }
 

@@ -98,7 +98,8 @@ static int refuse(struct qe_fault *fault, const struct qe_addr *addr, int error)
     if (error == EACCES || error == EPERM)
         return qe_fault_set(fault, QE_EXIT_SOCKET, "no right to use UDP address %s (%s)", text, strerror(error));
     if (error == EADDRNOTAVAIL)
-        return qe_fault_set(fault, QE_EXIT_SOCKET, "UDP address %s is not an address of this machine", text);
+        return qe_fault_set(fault, QE_EXIT_SOCKET,
+            "UDP address %s is not an address of this machine; choose another with --listen", text);
     return qe_fault_set(fault, QE_EXIT_SOCKET, "cannot bind UDP address %s: %s", text, strerror(error));
 }
 

@@ -9,8 +9,8 @@ static void free_buf(struct qe_lane *lane, struct qe_buf *buf)
     lane->host->buf_free(lane->host->user, buf);
 }
 
-// Answers a packet that is too large with ICMP, as a router would (RFC 1191, RFC 8201). It comes from the address that
-// the packet went to: one with our own source would be dropped as a martian by the kernel that it is meant for.
+// Answers a packet that is too large with ICMP, as a router would (RFC 1191, RFC 8201). It speaks in the name of the
+// packet's destination: from one of our own addresses the kernel would take it for forged, and drop it.
 static void answer_too_big(struct qe_lane *lane, const struct qe_buf *buf, const struct qe_ip *from)
 {
     struct qe_buf *reply = qe_pool_take(lane->options.pool, 0);

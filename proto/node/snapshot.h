@@ -33,7 +33,6 @@ void qe_snapshot_release(struct qe_snapshot *snapshot);
 
 // The peer with that ID, or QE_PEER_NONE.
 uint32_t qe_snapshot_find(const struct qe_snapshot *snapshot, const struct qe_node_id *id);
-// Whether it is an address of this node.
 bool qe_snapshot_is_own(const struct qe_snapshot *snapshot, const struct qe_ip *ip);
 // The broadcast address of one of the node's IPv4 networks.
 bool qe_snapshot_is_broadcast(const struct qe_snapshot *snapshot, const struct qe_ip *ip);

@@ -39,7 +39,6 @@
     X(DROP_MEMORY, "drop_memory", "Things dropped because memory ran out")                                             \
     X(DROP_CONTROL, "drop_control", "Control messages from a peer that are malformed or of an unknown type")           \
     X(DROP_ECHO, "drop_echo", "Echo requests beyond the few that wait")                                                \
-    X(DROP_DATAGRAM, "drop_datagram", "UDP datagrams that no part of the node understands")                            \
     X(DROP_CLAIM, "drop_claim", "Overlay addresses that a peer claimed and may not have")
 
 enum qe_counter {

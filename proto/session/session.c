@@ -35,7 +35,8 @@ static bool any_in_state(const struct qe_session *s, enum qe_path_state state)
 enum qe_session_state qe_session_state(const struct qe_session *s)
 {
     if (any_in_state(s, QE_PATH_OPEN)) return QE_SESSION_CONNECTED;
-    if (any_in_state(s, QE_PATH_SILENT)) return QE_SESSION_UNRESPONSIVE;
+    // A silent path lives on until its idle timeout; once a new attempt has failed, the attempts are the news.
+    if (any_in_state(s, QE_PATH_SILENT) && s->failures == 0) return QE_SESSION_UNRESPONSIVE;
     if (any_in_state(s, QE_PATH_DIALING)) return QE_SESSION_DIALING;
     return s->candidate_count && !s->stopping ? QE_SESSION_BACKOFF : QE_SESSION_WAITING;
 }

@@ -244,8 +244,8 @@ static int serve(struct qe_control *control, int fd, unsigned kinds, char *error
     bool local = kinds == QE_LISTENER_CONTROL;
     struct listener *listener = &control->listeners[control->listener_count++];
     *listener = (struct listener){.control = control, .kinds = kinds};
-    listener->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, listener,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+    listener->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0,
+        NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(local ? QE_CONTROL_CONNECTIONS_MAX : QE_CONTROL_TCP_CONNECTIONS_MAX),
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)(local ? 0 : QE_CONTROL_TCP_PER_ADDRESS_MAX),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)QE_CONTROL_HEADERS_MAX, MHD_OPTION_NOTIFY_CONNECTION, on_connection,

@@ -74,6 +74,9 @@ report() {
         if [ -n "${daemon[$host]:-}" ]; then
             printf -- '--- peers of %s\n' "$host"
             timeout 5 ip netns exec "$(ns "$host")" "$QE_BIN" peers --control "$work/$host/control.sock"
+            printf -- '--- what %s has counted\n' "$host"
+            on "$host" curl -sS --max-time 5 --unix-socket "$work/$host/control.sock" http://localhost/metrics |
+                awk '!/^#/ && $NF != 0' | paste -sd ' ' | fold -sw 150
         fi
     done
     printf 'commit %s\nrerun: QE_BIN=%s %s\n' \
@@ -331,6 +334,20 @@ logged() { grep -qiE -- "$2" "$work/$1/log"; }
 
 digest() { sha256sum <"$1" | cut -c1-64; }
 
+# difference SENT RECEIVED SIZE: what became of datagrams of that size.
+difference() {
+    python3 - "$@" <<'PYTHON'
+import sys
+sent, received = (open(path, "rb").read() for path in sys.argv[1:3])
+size = int(sys.argv[3])
+cut = lambda b: [b[i:i + size] for i in range(0, len(b), size)]
+place = {datagram: index for index, datagram in enumerate(cut(sent))}
+order = [place.get(datagram) for datagram in cut(received)]
+changed = order.count(None)
+print(f"{changed} of {len(order)} datagrams changed; the order is {order}")
+PYTHON
+}
+
 # tcp FROM TO ADDRESS BYTES: a file over TCP.
 tcp() {
     local from=$1 to=$2 to_address=$3 size=$4 receiver
@@ -348,7 +365,7 @@ tcp() {
 
 # udp FROM TO ADDRESS COUNT SIZE: that many datagrams of that size, none lost, none changed, in order.
 udp() {
-    local from=$1 to=$2 to_address=$3 count=$4 size=$5 receiver sent
+    local from=$1 to=$2 to_address=$3 count=$4 size=$5 receiver
     case $to_address in *:*) local family=6 target="[$to_address]" ;; *) local family=4 target=$to_address ;; esac
     head -c $((count * size)) /dev/urandom >"$work/sent"
     : >"$work/received"
@@ -356,14 +373,20 @@ udp() {
         "OPEN:$work/received,append" 2>/dev/null &
     receiver=$!
     wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | grep -q ."
-    # In bursts that a receive buffer of the default size holds.
-    for ((sent = 0; sent < count; sent += 20)); do
-        on "$from" socat -u -b "$size" "OPEN:$work/sent,seek=$((sent * size)),readbytes=$((20 * size))" \
-            "UDP$family-SENDTO:$target:5002"
-    done
+    # From one socket, so that it is one flow and has an order; in bursts that a receive buffer of the default size holds.
+    on "$from" python3 - "$work/sent" "$to_address" "$size" <<'PYTHON'
+import socket, sys, time
+sent, to, size = open(sys.argv[1], "rb").read(), sys.argv[2], int(sys.argv[3])
+sender = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
+for index, at in enumerate(range(0, len(sent), size)):
+    if index % 20 == 19:
+        time.sleep(0.02)
+    sender.sendto(sent[at:at + size], (to, 5002))
+PYTHON
     wait_until 5 "$count datagrams of $size bytes from $from to $to_address arrive" \
         eval "[ \$(stat -c %s $work/received) -eq $((count * size)) ]"
-    [ "$(digest "$work/sent")" = "$(digest "$work/received")" ] || fail "UDP from $from to $to_address: bytes differ"
+    [ "$(digest "$work/sent")" = "$(digest "$work/received")" ] ||
+        fail "UDP from $from to $to_address: $(difference "$work/sent" "$work/received" "$size")"
     kill "$receiver" 2>/dev/null || true
     wait "$receiver" 2>/dev/null || true
 }

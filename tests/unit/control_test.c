@@ -29,15 +29,6 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
     return rc;
 }
 
-// As in our programs, where time() is the node's clock and not the machine's.
-time_t __wrap_time(time_t *out);
-
-time_t __wrap_time(time_t *out)
-{
-    if (out) *out = 0;
-    return 0;
-}
-
 // The real clock, in milliseconds.
 static int64_t real_ms(void)
 {
