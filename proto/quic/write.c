@@ -7,8 +7,13 @@
 
 #define SEGMENTS_MAX 64
 #define BATCH_MAX    65000
-// However slow the path, a batch may have this many packets.
+// However slow the path, this many packets may go at a time.
 #define BURST_PACKETS_MIN 4
+// A packet shorter than the batch's by no more than this is padded: the first one often carries an acknowledgement too,
+// and a batch that ended for those few bytes would cost far more than they do.
+#define PADDING_MAX 48
+// The least that a packet adds to its frames: first byte, connection ID, packet number, tag.
+#define OVERHEAD_MIN (1 + QE_CID_SIZE + 1 + 16)
 
 struct batch {
     uint8_t *at;
@@ -60,10 +65,13 @@ static ngtcp2_ssize write_datagrams(
         }
         assert(size <= conn->datagram_max);
         used += size + 3;
-        bool more = used + size + 3 <= conn->datagram_max;
-        ngtcp2_ssize written = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
-            more ? NGTCP2_WRITE_DATAGRAM_FLAG_MORE : NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec, offer.piece_count,
-            conn->quic->now_ns);
+        uint32_t flags = NGTCP2_WRITE_DATAGRAM_FLAG_NONE;
+        if (used + size + 3 <= conn->datagram_max)
+            flags = NGTCP2_WRITE_DATAGRAM_FLAG_MORE;
+        else if (batch->count && used + OVERHEAD_MIN + PADDING_MAX >= room)
+            flags = NGTCP2_WRITE_DATAGRAM_FLAG_PADDING;
+        ngtcp2_ssize written = ngtcp2_conn_writev_datagram(
+            conn->ng, path, info, batch->at, room, &accepted, flags, 0, vec, offer.piece_count, conn->quic->now_ns);
         if (accepted) {
             conn->ping = false;
             owner->datagram_taken(owner->user, conn);
@@ -102,70 +110,99 @@ static ngtcp2_ssize write_packet(
         conn->ng, path, info, batch->at, room, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE, -1, NULL, 0, conn->quic->now_ns);
 }
 
-static bool same_way(const struct qe_send *a, const struct qe_send *b)
+static bool same_address(const ngtcp2_addr *a, const ngtcp2_addr *b)
 {
-    return a->ecn == b->ecn && a->socket == b->socket && a->interface == b->interface &&
-           qe_addr_equal(&a->remote, &b->remote) && qe_addr_equal(&a->local, &b->local);
+    return a->addrlen == b->addrlen && memcmp(a->addr, b->addr, a->addrlen) == 0;
 }
 
-// Adds a written packet to the batch. False: the batch ends here.
-static bool take(struct qe_conn *conn, struct batch *batch, size_t size, const ngtcp2_path *path, uint8_t ecn)
+static bool same_path(const ngtcp2_path *a, const ngtcp2_path *b)
+{
+    return a->user_data == b->user_data && same_address(&a->remote, &b->remote) && same_address(&a->local, &b->local);
+}
+
+// A packet that goes another way than the batch (a path's validation, a change of ECN marks) waits for the next turn.
+static void put_aside(
+    struct qe_conn *conn, const struct batch *batch, size_t size, const ngtcp2_path *path, uint8_t ecn)
 {
     struct qe_quic *quic = conn->quic;
-    struct qe_send to = {.ecn = ecn};
-    qe_conn_route(conn, path, &to);
-    if (batch->count == 0) {
-        batch->to = to;
-        batch->segment = size;
-    } else if (!same_way(&to, &batch->to)) {
-        quic->stray_to = to;
-        quic->stray_size = (uint32_t)size;
-        memcpy(quic->stray, batch->at, size);
-        return false;
-    }
-    batch->at += size;
-    batch->left -= size;
-    batch->count++;
-    // A probe of a larger path MTU travels alone: a router, or our own kernel, that finds it too big drops the batch.
-    if (size > ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng)) return false;
-    return size == batch->segment && batch->count < SEGMENTS_MAX;
+    quic->stray_to = (struct qe_send){.ecn = ecn};
+    qe_conn_route(conn, path, &quic->stray_to);
+    quic->stray_size = (uint32_t)size;
+    memcpy(quic->stray, batch->at, size);
 }
 
 // Fills the batch. 0: there may be more to write; 1: there is not, for now; else ngtcp2's error.
 static int fill(struct qe_conn *conn, struct batch *batch)
 {
-    ngtcp2_path_storage path;
+    ngtcp2_path_storage first, later;
     const size_t room_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
-    ngtcp2_path_storage_zero(&path);
+    const size_t path_max = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng);
+    ngtcp2_path_storage_zero(&first);
+    ngtcp2_path_storage_zero(&later);
     for (;;) {
         ngtcp2_pkt_info info = {0};
+        ngtcp2_path *path = batch->count ? &later.path : &first.path;
         size_t room = batch->count ? batch->segment : room_max;
         if (batch->left < room) return 0;
-        ngtcp2_ssize size = write_packet(conn, batch, room, &path.path, &info);
-        if (size < 0) return (int)size;
+        ngtcp2_ssize written = write_packet(conn, batch, room, path, &info);
+        if (written < 0) return (int)written;
         // Too little room looks like nothing to say; only a full-sized try tells.
-        if (size == 0) return batch->count && room < ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) ? 0 : 1;
-        if (!take(conn, batch, (size_t)size, &path.path, (uint8_t)info.ecn)) return 0;
+        if (written == 0) return batch->count && room < path_max ? 0 : 1;
+        size_t size = (size_t)written;
+        if (batch->count == 0) {
+            batch->segment = size;
+            batch->to.ecn = (uint8_t)info.ecn;
+            qe_conn_route(conn, path, &batch->to);
+        } else if (info.ecn != batch->to.ecn || !same_path(&later.path, &first.path)) {
+            put_aside(conn, batch, size, path, (uint8_t)info.ecn);
+            return 0;
+        }
+        batch->at += size;
+        batch->left -= size;
+        batch->count++;
+        if (size != batch->segment || batch->count == SEGMENTS_MAX) return 0;
+        // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
+        if (size > path_max) return 0;
     }
+}
+
+// How much may go at a time: a batch that ended early, for its packets' sizes, leaves the rest to the next one.
+static size_t burst_left(const struct qe_conn *conn)
+{
+    const uint64_t min = BURST_PACKETS_MIN * (uint64_t)ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
+    uint64_t burst = conn->burst_bytes > min ? conn->burst_bytes : min;
+    uint64_t quantum = ngtcp2_conn_get_send_quantum2(conn->ng);
+    if (burst > quantum) burst = quantum;
+    return burst > conn->burst_used ? (size_t)(burst - conn->burst_used) : 0;
+}
+
+// Writes what there is into `batch`. 0: there may be more; 1: there is not, for now; else ngtcp2's error.
+static int write_batch(struct qe_conn *conn, struct batch *batch)
+{
+    const size_t left = batch->left;
+    conn->datagram_max = qe_conn_datagram_max(conn);
+    conn->busy = true;
+    int rv = fill(conn, batch);
+    conn->burst_used += left - batch->left;
+    // The pacer counts from the end of a burst.
+    if (rv != 0 || burst_left(conn) < ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng)) {
+        ngtcp2_conn_update_pkt_tx_time(conn->ng, conn->quic->now_ns);
+        conn->burst_used = 0;
+    }
+    conn->busy = false;
+    return rv;
 }
 
 bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out)
 {
     struct qe_quic *quic = conn->quic;
+    const size_t burst = burst_left(conn);
     size_t room = buf->capacity - buf->offset;
     if (room > BATCH_MAX) room = BATCH_MAX;
-    const size_t packet_max = ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng);
-    size_t burst =
-        conn->burst_bytes > BURST_PACKETS_MIN * packet_max ? (size_t)conn->burst_bytes : BURST_PACKETS_MIN * packet_max;
-    if (burst > ngtcp2_conn_get_send_quantum2(conn->ng)) burst = ngtcp2_conn_get_send_quantum2(conn->ng);
+    assert(room >= QE_PAYLOAD_MAX_IP4 && quic->stray_size == 0);
     struct batch batch = {.at = qe_buf_bytes(buf), .left = room < burst ? room : burst};
-    assert(room >= packet_max && quic->stray_size == 0);
-    conn->datagram_max = qe_conn_datagram_max(conn);
 
-    conn->busy = true;
-    int rv = fill(conn, &batch);
-    ngtcp2_conn_update_pkt_tx_time(conn->ng, quic->now_ns);
-    conn->busy = false;
+    int rv = write_batch(conn, &batch);
     if (rv < 0) qe_conn_fail(conn, rv);
     qe_conn_look(conn);
     if (rv == 0)
