@@ -121,6 +121,7 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     c->config = options->config;
     c->now_ns = c->started_ns = now_ns;
     c->wall_ms = wall_ms;
+    c->retry_at_ns = QE_TIME_NEVER;
     c->self = qe_node_id_from_key(&c->host->identity);
     qe_list_init(&c->actions);
     qe_heap_init(&c->timers, c->mem);
@@ -141,7 +142,7 @@ void qe_cplane_free(struct qe_cplane *c)
     if (!c) return;
     size_t cursor = 0;
     for (struct cplane_path *path; c->paths && (path = qe_table_each(c->paths, &cursor));)
-        qe_free(c->mem, path);
+        cplane_path_free(c, path);
     qe_table_free(c->paths);
     for (size_t i = 0; c->peers && i < c->peer_count; i++)
         qe_free(c->mem, c->peers[i].ticket);
@@ -160,7 +161,9 @@ void qe_cplane_free(struct qe_cplane *c)
 static void on_start(struct qe_cplane *c)
 {
     struct cplane_action *a = cplane_act(c, QE_ACTION_TUN_OPEN, 0);
-    if (a) {
+    if (!a) {
+        cplane_fail(c, "out of memory");
+    } else {
         a->action.tun_open.request = REQUEST_TUN;
         a->action.tun_open.name = c->config->tun_name;
         a->action.tun_open.mtu = c->config->mtu;
@@ -169,7 +172,10 @@ static void on_start(struct qe_cplane *c)
     }
     for (uint32_t i = 0; i < c->config->listen_count; i++) {
         a = cplane_act(c, QE_ACTION_SOCKET_OPEN, 0);
-        if (!a) continue;
+        if (!a) {
+            cplane_fail(c, "out of memory");
+            continue;
+        }
         a->action.socket_open.request = REQUEST_SOCKET + i;
         a->action.socket_open.socket = i + 1;
         a->action.socket_open.bind = c->config->listen[i];
@@ -230,7 +236,12 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     size_t at = 0;
     while (at < c->link_count && c->links[at].interface != event->interface)
         at++;
+    // Interfaces that are gone make room for new ones.
+    for (size_t i = 0; at == CPLANE_LINKS_MAX && i < CPLANE_LINKS_MAX; i++)
+        if (!c->links[i].up) at = i;
     if (at == CPLANE_LINKS_MAX) return;
+    if (at < c->link_count && c->links[at].interface != event->interface)
+        c->links[at] = (struct cplane_link){.interface = event->interface};
     bool was_up = at < c->link_count && c->links[at].up;
     if (at == c->link_count) c->link_count++;
     struct cplane_link *link = &c->links[at];
@@ -257,6 +268,7 @@ static void expire(struct qe_cplane *c)
         cplane_peer_refresh(c, peer);
     }
     cplane_commands_expire(c);
+    if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
 }
 
 void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
@@ -292,8 +304,7 @@ bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, 
     struct cplane_peer *peer = mail->peer != QE_PEER_NONE ? &c->peers[mail->peer] : NULL;
     switch (mail->kind) {
     case QE_MAIL_CONNECTED:
-        cplane_on_connected(c, mail);
-        break;
+        return cplane_on_connected(c, mail);
     case QE_MAIL_CONFIRMED:
         cplane_on_confirmed(c, mail);
         break;
@@ -347,7 +358,7 @@ bool qe_cplane_next(struct qe_cplane *c, struct qe_action *action)
 
 uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
-    return qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
+    return qe_time_min(qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c)), c->retry_at_ns);
 }
 
 bool qe_cplane_stopping(const struct qe_cplane *c, const char **failure)

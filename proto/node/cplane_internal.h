@@ -45,11 +45,13 @@ struct cplane_path {
     uint64_t id;
     struct cplane_peer *peer;
     uint8_t lane;
-    bool open; // proven fresh: hello may be acted on
+    bool open;    // proven fresh: hello may be acted on
+    bool refused; // on its way out: nothing opens it any more
     bool greeted;
     bool has_hello;
     struct qe_hello hello;
-    size_t size; // bytes in `bytes`
+    struct qe_mail *close; // CLOSE, made ahead; NULL: sent
+    size_t size;           // bytes in `bytes`
     uint8_t bytes[2 + QE_MESSAGE_SIZE_MAX];
 };
 
@@ -79,6 +81,9 @@ struct cplane_command {
     uint64_t begun_ns;
 };
 
+// What lanes could not be told for want of memory is tried again after this.
+#define CPLANE_RETRY_NS (100 * QE_NS_PER_MS)
+
 // How long connections lasted, as a cumulative histogram.
 #define CPLANE_DURATIONS 6
 extern const uint64_t cplane_duration_bounds_s[CPLANE_DURATIONS];
@@ -105,7 +110,9 @@ struct qe_cplane {
     struct qe_heap timers;
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
-    uint64_t generation; // of the snapshot
+    uint64_t generation;  // of the snapshot
+    bool unpublished;     // a lane lacks the newest snapshot
+    uint64_t retry_at_ns; // QE_TIME_NEVER: nothing is owed to a lane
     struct cplane_link links[CPLANE_LINKS_MAX];
     size_t link_count;
     struct cplane_command commands[CPLANE_COMMANDS_MAX];
@@ -136,11 +143,15 @@ const char *cplane_peer_text(const struct cplane_peer *peer, char out[QE_NAME_SI
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
 // Does what the session's new state asks for.
 void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer);
-void cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail);
+// True: the letter is kept.
+bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail);
 void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail);
 void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail);
 void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail);
 void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail);
+// Tells lanes what they could not be told.
+void cplane_retry(struct qe_cplane *c);
+void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
 
 // publish.c

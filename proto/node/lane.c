@@ -77,7 +77,9 @@ static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, uint32_t pe
     if (!path) return NULL;
     path->id = id;
     path->peer = lane_peer(lane, peer);
-    if (!path->peer || qe_table_put(lane->paths, &path->id, path) != 0) {
+    path->last = qe_mail_prepare(&lane->host->mem, QE_MAIL_CLOSED, 0);
+    if (!path->peer || !path->last || qe_table_put(lane->paths, &path->id, path) != 0) {
+        qe_free(&lane->host->mem, path->last);
         qe_free(&lane->host->mem, path);
         return NULL;
     }
@@ -88,6 +90,7 @@ static void free_path(struct qe_lane *lane, struct lane_path *path)
 {
     if (path->peer->active == path) lane_activate(lane, path->peer, NULL);
     qe_table_remove(lane->paths, &path->id);
+    if (path->last) qe_mail_free(lane->host, path->last);
     qe_free(&lane->host->mem, path);
 }
 
@@ -136,7 +139,10 @@ static void on_confirmed(void *user, struct qe_conn *conn)
     struct lane_path *path = qe_conn_user(conn);
     if (!path) return;
     struct qe_mail *mail = post(lane, QE_MAIL_CONFIRMED, path, qe_span(NULL, 0));
-    if (mail) qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+    if (mail)
+        qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+    else
+        qe_conn_close(conn, QE_CLOSE_LIMIT); // an early path would never be opened
 }
 
 static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why)
@@ -144,8 +150,13 @@ static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why
     struct qe_lane *lane = user;
     struct lane_path *path = qe_conn_user(conn);
     if (!path) return;
-    struct qe_mail *mail = post(lane, QE_MAIL_CLOSED, path, qe_span(NULL, 0));
-    if (mail) mail->close = why;
+    struct qe_mail *mail = path->last;
+    path->last = NULL;
+    mail->lane = lane->options.index;
+    mail->path = path->id;
+    mail->peer = path->peer->index;
+    mail->close = why;
+    qe_mail_send(lane->options.outbox, mail, QE_MAIL_CONTROL, QE_MAIL_CLOSED);
     lane_trace(lane, "path.closed", path->peer->index, path->id, why.end);
     free_path(lane, path);
 }
@@ -154,7 +165,8 @@ static void on_control(void *user, struct qe_conn *conn, struct qe_span bytes)
 {
     struct qe_lane *lane = user;
     struct lane_path *path = qe_conn_user(conn);
-    if (path) post(lane, QE_MAIL_RECEIVED, path, bytes);
+    // A stream with a hole in it means nothing.
+    if (path && !post(lane, QE_MAIL_RECEIVED, path, bytes)) qe_conn_close(conn, QE_CLOSE_LIMIT);
 }
 
 static void on_ticket(void *user, struct qe_conn *conn, struct qe_span ticket)
@@ -253,8 +265,10 @@ void qe_lane_free(struct qe_lane *lane)
     if (!lane) return;
     if (lane->quic) qe_quic_free(lane->quic);
     size_t cursor = 0;
-    for (struct lane_path *path; lane->paths && (path = qe_table_each(lane->paths, &cursor));)
+    for (struct lane_path *path; lane->paths && (path = qe_table_each(lane->paths, &cursor));) {
+        if (path->last) qe_mail_free(lane->host, path->last);
         qe_free(&lane->host->mem, path);
+    }
     if (lane->paths) qe_table_free(lane->paths);
     for (size_t i = 0; lane->peers && i < lane->options.peer_count; i++)
         free_peer(lane, lane->peers[i]);
@@ -291,7 +305,8 @@ void qe_lane_step(struct qe_lane *lane, const struct qe_event *event)
     if (qe_quic_deadline(lane->quic) <= lane->now_ns) qe_quic_expire(lane->quic, lane->now_ns, lane->wall_ms);
 }
 
-static void dial(struct qe_lane *lane, const struct qe_mail *mail)
+// True: the letter has gone back with the news that it came to nothing.
+static bool dial(struct qe_lane *lane, struct qe_mail *mail)
 {
     struct lane_path *path = new_path(lane, mail->path, mail->peer);
     const struct qe_quic_dial options = {.key = mail->dial.pinned ? &mail->dial.key : NULL,
@@ -303,16 +318,12 @@ static void dial(struct qe_lane *lane, const struct qe_mail *mail)
         .early = {mail->bytes + mail->dial.ticket_size, mail->size - mail->dial.ticket_size}};
     if (path && qe_quic_dial(lane->quic, &options, &path->conn, lane->now_ns, lane->wall_ms) == 0) {
         lane_trace(lane, "path.dialled", path->peer->index, path->id, 0);
-        return;
-    }
-    struct qe_mail *answer =
-        qe_mail_post(&lane->host->mem, lane->options.outbox, QE_MAIL_CONTROL, QE_MAIL_CLOSED, NULL, 0);
-    if (answer) {
-        answer->path = mail->path;
-        answer->peer = mail->peer;
-        answer->close = (struct qe_conn_close){QE_CONN_END_ERROR, 0};
+        return false;
     }
     if (path) free_path(lane, path);
+    mail->close = (struct qe_conn_close){QE_CONN_END_ERROR, 0};
+    qe_mail_send(lane->options.outbox, mail, QE_MAIL_CONTROL, QE_MAIL_CLOSED);
+    return true;
 }
 
 static void report(struct qe_lane *lane, uint64_t cookie)
@@ -358,7 +369,7 @@ static void send_echo(struct qe_lane *lane, const struct qe_mail *mail)
     if (peer && peer->active) lane_echo(peer->active, QE_FRAME_ECHO, cookie);
 }
 
-void qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
+bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
 {
     lane->now_ns = now_ns;
     lane->wall_ms = wall_ms;
@@ -369,8 +380,7 @@ void qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
         take_snapshot(lane, mail);
         break;
     case QE_MAIL_DIAL:
-        dial(lane, mail);
-        break;
+        return dial(lane, mail);
     case QE_MAIL_CLOSE:
         if (path && path->conn) qe_conn_close(path->conn, mail->close.code);
         break;
@@ -400,6 +410,7 @@ void qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
     default:
         break;
     }
+    return false;
 }
 
 static bool next_delivery(struct qe_lane *lane, struct qe_action *action)

@@ -27,8 +27,8 @@ void qe_lane_free(struct qe_lane *lane);
 
 // Handles DATAGRAMS (QUIC ones), PACKETS and TIMEOUT events.
 void qe_lane_step(struct qe_lane *lane, const struct qe_event *event);
-// Reads a letter; the caller frees it.
-void qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms);
+// Reads a letter. True: it is kept; false: the caller frees it.
+bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms);
 // The next send or delivery.
 bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_ns, uint64_t wall_ms);
 uint64_t qe_lane_deadline(const struct qe_lane *lane);

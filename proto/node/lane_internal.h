@@ -40,6 +40,7 @@ struct lane_path {
     size_t echo_first, echo_count;
     uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
     bool told;                              // the control part knows of it
+    struct qe_mail *last;                   // CLOSED, made ahead: the control part must hear of the end
 };
 
 // What next_datagram offered last, until datagram_taken.

@@ -88,6 +88,10 @@ struct qe_mail {
 // memory.
 struct qe_mail *qe_mail_post(const struct qe_mem *mem, struct qe_list *outbox, uint8_t to, enum qe_mail_kind kind,
     const void *bytes, size_t size);
+// A letter that is not posted yet, for what must be said even without memory. NULL without memory.
+struct qe_mail *qe_mail_prepare(const struct qe_mem *mem, enum qe_mail_kind kind, size_t size);
+// Posts a prepared letter, or one that was read and goes back as another (its bytes mean nothing then).
+void qe_mail_send(struct qe_list *outbox, struct qe_mail *mail, uint8_t to, enum qe_mail_kind kind);
 // Frees a letter and what it owns (a packet's buffer, a snapshot's reference).
 void qe_mail_free(const struct qe_host *host, struct qe_mail *mail);
 

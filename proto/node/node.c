@@ -23,7 +23,6 @@ struct qe_node {
     uint8_t lane_count;
     uint8_t turn; // the lane that is asked first for the next action
     uint64_t now_ns, wall_ms;
-    uint64_t dropped;    // datagrams that are neither QUIC nor anything else
     uint64_t stop_at_ns; // when to stop waiting for goodbyes; 0: not stopping
     bool stopped;
 };
@@ -91,8 +90,8 @@ static void carry(struct qe_node *node)
         qe_list_remove(&mail->link);
         if (mail->to == QE_MAIL_CONTROL) {
             if (qe_cplane_read(node->cplane, mail, node->now_ns, node->wall_ms)) continue;
-        } else {
-            qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms);
+        } else if (qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms)) {
+            continue;
         }
         qe_mail_free(node->host, mail);
     }
@@ -143,10 +142,8 @@ static void dispatch_datagrams(struct qe_node *node, const struct qe_event *even
             } while (at < end);
             part.bytes = start;
             part.size = (uint32_t)(at - start);
-            if (lane >= 0)
-                give_lane(node, lane, &part, 1);
-            else
-                node->dropped++;
+            // What is no QUIC is counted as such by whoever reads it.
+            give_lane(node, lane >= 0 ? lane : 0, &part, 1);
         }
     }
 }

@@ -19,18 +19,27 @@ static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cp
     path->id = id;
     path->peer = peer;
     path->lane = lane;
-    if (qe_table_put(c->paths, &path->id, path) == 0) return path;
-    qe_free(c->mem, path);
+    path->close = qe_mail_prepare(c->mem, QE_MAIL_CLOSE, 0);
+    if (path->close && qe_table_put(c->paths, &path->id, path) == 0) return path;
+    cplane_path_free(c, path);
     return NULL;
+}
+
+void cplane_path_free(struct qe_cplane *c, struct cplane_path *path)
+{
+    if (path->close) qe_mail_free(c->host, path->close);
+    qe_free(c->mem, path);
 }
 
 static void close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code)
 {
-    const struct cplane_path *path = find_path(c, id);
-    struct qe_mail *mail = path ? cplane_post(c, path->lane, QE_MAIL_CLOSE, NULL, 0) : NULL;
-    if (!mail) return;
+    struct cplane_path *path = find_path(c, id);
+    struct qe_mail *mail = path ? path->close : NULL;
+    if (!mail) return; // gone, or being closed
+    path->close = NULL;
     mail->path = id;
     mail->close.code = code;
+    qe_mail_send(c->options.outbox, mail, path->lane, QE_MAIL_CLOSE);
 }
 
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer)
@@ -111,10 +120,21 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
         cplane_publish(c);
     }
     struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
-    if (!mail) return;
+    if (!mail) {
+        c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
+        return;
+    }
     mail->peer = peer->index;
     mail->path = id;
     peer->published = id;
+}
+
+void cplane_retry(struct qe_cplane *c)
+{
+    c->retry_at_ns = QE_TIME_NEVER;
+    if (c->unpublished) cplane_publish(c);
+    for (size_t i = 0; i < c->peer_count; i++)
+        announce_active(c, &c->peers[i]);
 }
 
 static void count_duration(struct qe_cplane *c, uint64_t since_ns)
@@ -182,7 +202,11 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
     if (path->greeted) return;
     size_t size = write_hello(c, path->peer, hello, sizeof hello);
     struct qe_mail *mail = cplane_post(c, path->lane, QE_MAIL_SEND, hello, size);
-    if (!mail) return;
+    if (!mail) {
+        // Without our hello the peer would know no address of ours, for as long as the connection lasts.
+        close_path(c, path->id, QE_CLOSE_LIMIT);
+        return;
+    }
     mail->path = path->id;
     path->greeted = true;
 }
@@ -191,7 +215,7 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
 static void open_path(struct qe_cplane *c, struct cplane_path *path, const struct qe_conn_info *info)
 {
     struct cplane_peer *peer = path->peer;
-    if (path->open) return;
+    if (path->open || path->refused) return;
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
         close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
@@ -203,25 +227,32 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     cplane_peer_refresh(c, peer);
 }
 
-void cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
+bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
 {
     struct cplane_peer *peer = &c->peers[mail->peer];
     struct cplane_path *path = make_path(c, mail->path, peer, mail->lane);
     if (!path) {
-        struct qe_mail *no = cplane_post(c, mail->lane, QE_MAIL_CLOSE, NULL, 0);
-        if (!no) return;
-        no->path = mail->path;
-        no->close.code = QE_CLOSE_LIMIT;
-        return;
+        mail->close.code = QE_CLOSE_LIMIT;
+        qe_mail_send(c->options.outbox, mail, mail->lane, QE_MAIL_CLOSE);
+        return true;
     }
-    if (!peer->pinned) {
-        peer->pinned = true;
-        peer->key = mail->conn.key;
+    // The first key met under an ID is the only one that it ever authorises.
+    if (peer->pinned && !qe_key_equal(&peer->key, &mail->conn.key)) {
+        char name[QE_NAME_SIZE];
+        cplane_log(c, QE_LOG_WARN, "%s has another key than before, refused", cplane_peer_text(peer, name));
+        cplane_trace(c, "session.other_key", peer, mail->path, 0);
+        path->refused = true;
+        mail->close.code = QE_CLOSE_PROTOCOL;
+        qe_mail_send(c->options.outbox, mail, mail->lane, QE_MAIL_CLOSE);
+        return true;
     }
+    peer->pinned = true;
+    peer->key = mail->conn.key;
     // The client's hello went out with the dialling.
     if (mail->conn.info.client) path->greeted = true;
     say_hello(c, path);
     if (!mail->conn.early) open_path(c, path, &mail->conn.info);
+    return false;
 }
 
 void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
@@ -236,7 +267,7 @@ void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
     struct cplane_path *path = find_path(c, mail->path);
     if (path) {
         qe_table_remove(c->paths, &path->id);
-        qe_free(c->mem, path);
+        cplane_path_free(c, path);
     }
     qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     cplane_trace(c, "session.path_closed", peer, mail->path, mail->close.end);

@@ -108,13 +108,20 @@ void cplane_publish(struct qe_cplane *c)
     if (!s || !fill(c, s)) {
         qe_snapshot_release(s);
         qe_count(&c->counters, QE_COUNT_DROP_MEMORY);
-        cplane_log(c, QE_LOG_ERROR, "out of memory: the lanes keep the routes they have");
+        cplane_log(c, QE_LOG_ERROR, "out of memory: the lanes keep the routes they have for now");
+        c->unpublished = true;
+        c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
         return;
     }
+    c->unpublished = false;
     for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
         struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_SNAPSHOT, NULL, 0);
-        if (mail) mail->snapshot = qe_snapshot_hold(s);
+        if (mail)
+            mail->snapshot = qe_snapshot_hold(s);
+        else
+            c->unpublished = true;
     }
+    if (c->unpublished) c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
     qe_snapshot_release(s);
     cplane_trace(c, "snapshot", NULL, c->generation, c->peer_count);
 }

@@ -27,6 +27,13 @@ static int fail(char *error, size_t size, const char *what, const char *path, co
     return -1;
 }
 
+// The same where the system says why, by `errno_value`, and the path is the user's choice.
+static int fail_for(char *error, size_t size, const char *what, const char *path, int errno_value)
+{
+    snprintf(error, size, "%s %s: %s; name another socket with --control", what, path, strerror(errno_value));
+    return -1;
+}
+
 static int folder_of(const char *path, char *folder, size_t size)
 {
     const char *slash = strrchr(path, '/');
@@ -69,7 +76,7 @@ static int clear_path(const char *path, const struct sockaddr_un *address, char 
         return fail(error, size, "cannot listen on", path,
             "another daemon answers there; stop it, or name another socket with --control");
     if (why != ECONNREFUSED) return fail(error, size, "cannot test", path, strerror(why));
-    if (unlink(path) != 0) return fail(error, size, "cannot remove the dead socket", path, strerror(errno));
+    if (unlink(path) != 0) return fail_for(error, size, "cannot remove the dead socket", path, errno);
     return 0;
 }
 
@@ -83,9 +90,9 @@ int qe_listen_unix(const char *path, struct qe_unix_listener *out, char *error, 
 
     bool root = geteuid() == 0;
     if (mkdir(folder, root ? 0755 : 0700) != 0 && errno != EEXIST)
-        return fail(error, size, "cannot create", folder, strerror(errno));
+        return fail_for(error, size, "cannot create", folder, errno);
     int lock = lock_folder(folder);
-    if (lock < 0) return fail(error, size, "cannot lock", folder, strerror(errno));
+    if (lock < 0) return fail_for(error, size, "cannot lock", folder, errno);
 
     int result = -1;
     int fd = -1;
@@ -99,7 +106,7 @@ int qe_listen_unix(const char *path, struct qe_unix_listener *out, char *error, 
     // Nobody can connect before listen, so there is no moment at which others than the mode allows could.
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, root ? 0660 : 0600) != 0 ||
         listen(fd, BACKLOG) != 0 || lstat(path, &st) != 0) {
-        fail(error, size, "cannot listen on", path, strerror(errno));
+        fail_for(error, size, "cannot listen on", path, errno);
         goto out;
     }
     *out = (struct qe_unix_listener){fd, st.st_dev, st.st_ino};

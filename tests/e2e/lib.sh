@@ -245,6 +245,13 @@ id_of() {
 }
 
 up() { qe "$1" status --json; }
+# resident HOST: the daemon's memory in KiB; bounded HOST: it is no more than a daemon may ever have under attack. The
+# address sanitizer keeps freed memory for a while.
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/${daemon[$1]}/status"; }
+resident_max=65536
+! grep -qa __asan_init "$QE_BIN" || resident_max=524288
+bounded() { [ "$(resident "$1")" -lt "$resident_max" ]; }
+
 alive() { kill -0 "${daemon[$1]}" 2>/dev/null; }
 
 # launch HOST [OPTION...]: starts the daemon and does not wait for it.

@@ -12,10 +12,13 @@
 static void *counted_alloc(void *user, size_t size)
 {
     struct world *w = ((struct world_host *)user)->world;
+    w->allocations++;
+    if (w->allocations >= w->fail_at && w->allocations - w->fail_at < w->fail_count) return NULL;
     size_t *block = malloc(sizeof(size_t) * 2 + size);
     if (!block) return NULL;
     block[0] = size;
     w->memory += size;
+    if (w->memory > w->memory_max) w->memory_max = w->memory;
     w->blocks++;
     return block + 2;
 }
@@ -329,12 +332,24 @@ static void step(struct world_host *h, struct qe_event *event)
     return_buffers(h);
 }
 
-void world_start(struct world_host *h)
+void world_bare_flush(struct world_host *h)
+{
+    struct qe_buf *buf = buf_make(QE_BUF_SIZE);
+    struct qe_send out;
+    while (qe_quic_next(h->bare, buf, &out, h->world->now_ns, wall_ms(h))) {
+        send_batch(h, &out);
+        buf->size = 0;
+    }
+    buf_destroy(buf);
+}
+
+bool world_start(struct world_host *h)
 {
     h->stopped = false;
     h->done = h->lent = 0;
     int rc = qe_node_new(&h->node, &h->config, &h->host, h->world->now_ns, wall_ms(h));
-    assert(rc == 0);
+    assert(rc == 0 || h->world->fail_count > 0);
+    if (rc != 0) return false;
     for (size_t i = 0; i < WORLD_STORED_MAX; i++) {
         if (!h->stored[i].value) continue;
         // The value may be erased while it is being read.
@@ -348,6 +363,7 @@ void world_start(struct world_host *h)
     step(h, &buffers);
     struct qe_event start = {.kind = QE_EVENT_START};
     step(h, &start);
+    return true;
 }
 
 void world_kill(struct world_host *h)
@@ -385,7 +401,7 @@ static void arrive(struct world *w, struct world_datagram *d)
 {
     for (size_t i = 0; i < w->host_count; i++) {
         struct world_host *h = &w->hosts[i];
-        if (!h->node || !qe_ip_equal(&h->ip, &d->to.ip)) continue;
+        if ((!h->node && !h->bare) || !qe_ip_equal(&h->ip, &d->to.ip)) continue;
         const struct qe_datagrams in = {.socket = 1,
             .local = d->to,
             .remote = d->from,
@@ -393,6 +409,11 @@ static void arrive(struct world *w, struct world_datagram *d)
             .size = d->size,
             .segment_size = (uint16_t)d->size,
             .ecn = d->ecn};
+        if (h->bare) {
+            qe_quic_receive(h->bare, &in, w->now_ns, wall_ms(h));
+            world_bare_flush(h);
+            continue;
+        }
         struct qe_event event = {.kind = QE_EVENT_DATAGRAMS, .datagrams = {&in, 1}};
         step(h, &event);
     }
@@ -402,8 +423,10 @@ static void arrive(struct world *w, struct world_datagram *d)
 static uint64_t next_time(const struct world *w)
 {
     uint64_t at = w->flight ? w->flight->at_ns : QE_TIME_NEVER;
-    for (size_t i = 0; i < w->host_count; i++)
+    for (size_t i = 0; i < w->host_count; i++) {
         if (w->hosts[i].node) at = qe_time_min(at, qe_node_deadline(w->hosts[i].node));
+        if (w->hosts[i].bare) at = qe_time_min(at, qe_quic_deadline(w->hosts[i].bare));
+    }
     return at;
 }
 
@@ -420,6 +443,10 @@ static void advance(struct world *w)
     }
     for (size_t i = 0; i < w->host_count; i++) {
         struct world_host *h = &w->hosts[i];
+        if (h->bare && qe_quic_deadline(h->bare) <= w->now_ns) {
+            qe_quic_expire(h->bare, w->now_ns, wall_ms(h));
+            world_bare_flush(h);
+        }
         if (!h->node || qe_node_deadline(h->node) > w->now_ns) continue;
         struct qe_event event = {.kind = QE_EVENT_TIMEOUT};
         step(h, &event);

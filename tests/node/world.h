@@ -5,6 +5,7 @@
 
 #include "node/node.h"
 #include "quic/library.h"
+#include "quic/quic.h"
 
 #define WORLD_HOSTS_MAX  4
 #define WORLD_BUFFERS    64
@@ -34,6 +35,7 @@ struct world_host {
     struct qe_host host;
     struct qe_config config;
     struct qe_node *node; // NULL: not running
+    struct qe_quic *bare; // instead of a node: an endpoint that a test speaks through (bare.h)
     struct qe_node_id id;
     uint8_t secret_key[64]; // Ed25519, as libsodium has it
     uint64_t draws[QE_RANDOM_COUNT];
@@ -70,8 +72,11 @@ struct world {
     struct world_datagram *flight; // sorted by time
     struct world_host hosts[WORLD_HOSTS_MAX];
     size_t host_count;
-    size_t memory; // bytes that nodes have allocated
+    size_t memory;     // bytes that nodes have allocated
+    size_t memory_max; // the most there ever were
     size_t blocks;
+    uint64_t allocations;
+    uint64_t fail_at, fail_count; // allocations fail_at, fail_at + 1, … fail, counted from 1; fail_count 0: none does
     struct qe_tls_library *tls;
     uint64_t sent_datagrams;
     uint64_t hash; // over every datagram: time, addresses, bytes
@@ -84,9 +89,12 @@ size_t world_fini(struct world *w);
 struct world_host *world_add(struct world *w);
 // Lets `a` accept `b`; with an address, dial it too.
 void world_allow(struct world_host *a, const struct world_host *b, bool dial);
-void world_start(struct world_host *h);
+// False, and it does not run, where an allocation was made to fail.
+bool world_start(struct world_host *h);
 // As a crash: no goodbye. The stored state stays.
 void world_kill(struct world_host *h);
+// Sends what the endpoint in this host's place has to say.
+void world_bare_flush(struct world_host *h);
 // Runs until `until_ns`.
 void world_run(struct world *w, uint64_t until_ns);
 // Runs until the condition holds or the time is up; whether it held.

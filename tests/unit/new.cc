@@ -16,6 +16,16 @@ void *operator new(std::size_t size)
     return ptr;
 }
 
+// As the standard has it; a sanitizer's own would not go together with the delete below.
+void *operator new(std::size_t size, const std::nothrow_t &) noexcept
+{
+    try {
+        return operator new(size);
+    } catch (const std::bad_alloc &) {
+        return nullptr;
+    }
+}
+
 void operator delete(void *ptr) noexcept
 {
     if (ptr) unit_new_outstanding--;
@@ -23,6 +33,11 @@ void operator delete(void *ptr) noexcept
 }
 
 void operator delete(void *ptr, std::size_t) noexcept
+{
+    operator delete(ptr);
+}
+
+void operator delete(void *ptr, const std::nothrow_t &) noexcept
 {
     operator delete(ptr);
 }
