@@ -172,7 +172,7 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
     }
     out->text = sim_report_text(s->scenario, seed, &result);
     out->json = sim_report_json(s->scenario, seed, &result, clock_ms() - began);
-    out->verdict = result.verdict;
+    out->verdict = (int)result.verdict;
     sim_result_fini(&result);
 }
 
