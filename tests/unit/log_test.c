@@ -42,7 +42,7 @@ static void a_line_has_its_time_and_level(void)
     CU_ASSERT_EQUAL(sscanf(written("out"), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ warn 3 of them\n%n", &year, &month, &day,
                         &hour, &minute, &second, &ms, &rest),
         7);
-    CU_ASSERT_EQUAL(rest, strlen(text));
+    CU_ASSERT_EQUAL((size_t)rest, strlen(text));
     end();
 }
 
