@@ -30,7 +30,11 @@ struct qe_node {
 static int copy_config(struct qe_node *node, const struct qe_config *config)
 {
     node->config = *config;
+    // The peers become ours; names were for whoever read the command line.
     node->config.peers = NULL;
+    node->config.names = NULL;
+    node->config.name_count = 0;
+    node->config.mem = &node->host->mem;
     if (config->peer_count == 0) return 0;
     node->config.peers = qe_zalloc(&node->host->mem, config->peer_count, sizeof *config->peers);
     if (!node->config.peers) return -1;
