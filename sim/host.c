@@ -127,7 +127,8 @@ void sim_host_start(struct sim_host *host)
     for (size_t i = 0; i < host->box.interface_count; i++)
         tell_link(host, i);
     host->any_link_changed = false;
-    sim_host_wake(host);
+    // At once, so that the TUN is there for whatever else belongs to this instant.
+    occur(&host->source);
 }
 
 void sim_host_stop(struct sim_host *host)
