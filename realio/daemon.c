@@ -259,7 +259,7 @@ static int run(struct daemon *d)
     }
     if (d->io.failed) {
         qe_log(&d->log, QE_LOG_ERROR, "%s", d->io.fault.text);
-        return d->io.fault.exit;
+        return (int)d->io.fault.exit;
     }
     if (d->give_up) qe_log(&d->log, QE_LOG_WARN, "stopped without a goodbye to all peers");
     return QE_EXIT_OK;
@@ -305,7 +305,7 @@ int qe_daemon_run(const struct qe_daemon_options *options)
         status = run(d);
         qe_log(&d->log, QE_LOG_INFO, "stopped");
     } else {
-        status = fault.exit;
+        status = (int)fault.exit;
         if (d->detach.pipe < 0) qe_log_text(&d->log, QE_LOG_ERROR, fault.text);
         qe_detach_tell(&d->detach, &fault);
     }

@@ -20,7 +20,7 @@ static int await(int fd)
         return QE_EXIT_FAILED;
     }
     if (fault.exit != QE_EXIT_OK) fprintf(stderr, "quicether: %s\n", fault.text);
-    return fault.exit;
+    return (int)fault.exit;
 }
 
 bool qe_detach_fork(struct qe_detach *detach, int *status)

@@ -135,7 +135,7 @@ static const int allowed[] = {
     SCMP_SYS(set_robust_list),
 };
 
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
+static const scmp_datum_t families[] = {AF_UNIX, AF_INET, AF_INET6};
 
 // Async-signal-safe: the process may have been anywhere. `text` has room for 24 bytes.
 static size_t number(char *text, unsigned value)
@@ -166,24 +166,31 @@ static void on_violation(int signal, siginfo_t *info, void *context)
     _exit(QE_EXIT_SANDBOX);
 }
 
+static int allow(scmp_filter_ctx filter, int call, unsigned count, struct scmp_arg_cmp condition)
+{
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, &condition);
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
+    struct scmp_arg_cmp any = {.arg = 0};
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
         // Negative: the architecture has no such call.
-        if (allowed[i] >= 0 && seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0)) return -1;
+        if (allowed[i] >= 0 && allow(filter, allowed[i], 0, any)) return -1;
     }
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        if (seccomp_rule_add(
-                filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])))
-            return -1;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        struct scmp_arg_cmp family = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = families[i]};
+        if (allow(filter, SCMP_SYS(socket), 1, family)) return -1;
+    }
     // No memory becomes code.
-    if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) ||
-        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)))
-        return -1;
-    // How much there is to read; whether it blocks. Nothing else is asked of a device.
-    static const unsigned long requests[] = {0x541B /* FIONREAD */, 0x5421 /* FIONBIO */, 0x5401 /* TCGETS: isatty */};
-    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i]))) return -1;
+    struct scmp_arg_cmp no_code = {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0};
+    if (allow(filter, SCMP_SYS(mmap), 1, no_code) || allow(filter, SCMP_SYS(mprotect), 1, no_code)) return -1;
+    // How much there is to read; whether it blocks; whether it is a terminal. Nothing else is asked of a device.
+    static const scmp_datum_t requests[] = {0x541B /* FIONREAD */, 0x5421 /* FIONBIO */, 0x5401 /* TCGETS */};
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        struct scmp_arg_cmp request = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = requests[i]};
+        if (allow(filter, SCMP_SYS(ioctl), 1, request)) return -1;
+    }
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "tun.h"
 
+#include "flow/segment.h"
 #include "vnet.h"
 
 #include <assert.h>
@@ -8,6 +9,7 @@
 #include <linux/if_tun.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 // Kernel headers older than 6.2 do not have them.
@@ -153,21 +155,54 @@ size_t qe_tun_read(struct qe_tun *tun, struct qe_bufpool *pool, struct qe_packet
     return count;
 }
 
-void qe_tun_write(struct qe_tun *tun, const struct qe_deliver *deliver)
+static void count_written(struct qe_tun *tun, ssize_t written)
 {
-    struct qe_buf *buf = deliver->buf;
-    assert(buf->offset >= QE_VNET_SIZE);
-    uint8_t *start = qe_buf_bytes(buf) - QE_VNET_SIZE;
-    qe_vnet_write(&deliver->offload, start);
-    ssize_t written;
-    do
-        written = write(tun->fd, start, QE_VNET_SIZE + buf->size);
-    while (written < 0 && errno == EINTR);
     if (written < 0) {
         tun->counters.write_drops++;
         tun->counters.write_error = errno;
         return;
     }
     tun->counters.written_packets++;
-    tun->counters.written_bytes += buf->size;
+    tun->counters.written_bytes += (uint64_t)written - QE_VNET_SIZE;
+}
+
+// A kernel before 6.2 takes no UDP super-packet: it gets the datagrams one by one.
+static void write_cut(struct qe_tun *tun, const struct qe_deliver *deliver)
+{
+    static const struct qe_offload plain = {.kind = QE_OFFLOAD_NONE, .checksum_valid = true};
+    struct qe_segmenter cutter;
+    uint8_t header[QE_VNET_SIZE];
+    struct qe_span pieces[2];
+    if (!qe_segmenter_init(&cutter, qe_buf_bytes(deliver->buf), deliver->buf->size, &deliver->offload)) {
+        tun->counters.write_drops++;
+        return;
+    }
+    qe_vnet_write(&plain, header);
+    for (int count; (count = qe_segmenter_next(&cutter, QE_BUF_SIZE, pieces)) > 0; qe_segmenter_taken(&cutter)) {
+        struct iovec parts[3] = {{header, sizeof header}};
+        for (int i = 0; i < count; i++)
+            parts[i + 1] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].size};
+        ssize_t written;
+        do
+            written = writev(tun->fd, parts, count + 1);
+        while (written < 0 && errno == EINTR);
+        count_written(tun, written);
+    }
+}
+
+void qe_tun_write(struct qe_tun *tun, const struct qe_deliver *deliver)
+{
+    struct qe_buf *buf = deliver->buf;
+    assert(buf->offset >= QE_VNET_SIZE);
+    if (!tun->uso && (deliver->offload.kind == QE_OFFLOAD_UDP4 || deliver->offload.kind == QE_OFFLOAD_UDP6)) {
+        write_cut(tun, deliver);
+        return;
+    }
+    uint8_t *start = qe_buf_bytes(buf) - QE_VNET_SIZE;
+    qe_vnet_write(&deliver->offload, start);
+    ssize_t written;
+    do
+        written = write(tun->fd, start, QE_VNET_SIZE + buf->size);
+    while (written < 0 && errno == EINTR);
+    count_written(tun, written);
 }

@@ -16,6 +16,19 @@ static const struct cplane_peer *owner_of(
     return NULL;
 }
 
+// Whether a peer that has said nothing yet is expected to have that address: it must find it free when it speaks.
+static bool expected_of_another(const struct qe_cplane *c, const struct qe_ip *ip, const struct cplane_peer *except)
+{
+    struct qe_cidr own = qe_overlay_ip4(&except->config->id, 0);
+    if (ip->family != 4 || qe_ip_equal(&own.ip, ip)) return false;
+    for (size_t i = 0; i < c->peer_count; i++) {
+        const struct cplane_peer *peer = &c->peers[i];
+        struct qe_cidr derived = qe_overlay_ip4(&peer->config->id, 0);
+        if (peer != except && !peer->said_hello && qe_ip_equal(&derived.ip, ip)) return true;
+    }
+    return false;
+}
+
 // Why a peer may not have that address; NULL: it may.
 static const char *claim_refused(const struct qe_cplane *c, const struct cplane_peer *peer, const struct qe_ip *ip)
 {
@@ -32,6 +45,7 @@ static const char *claim_refused(const struct qe_cplane *c, const struct cplane_
         if (host == 0 || host == hosts) return "it is no host's";
     }
     if (owner_of(c, ip, peer)) return "another peer has it";
+    if (expected_of_another(c, ip, peer)) return "it follows from another peer's ID";
     return NULL;
 }
 

@@ -40,9 +40,11 @@ static void send_retry(struct qe_quic *quic, const struct qe_datagrams *in, cons
     ngtcp2_cid scid = {.datalen = 8};
     struct qe_answer *answer = answer_to(quic, in);
     if (!answer) return;
-    // The client's next Initial carries this ID, so it leads to this lane.
+    // The client's next Initial carries this ID, so it leads to this lane: by the first byte where the ID is one of 4
+    // bytes, by the last one where it is of any other length.
     quic->host->random(quic->host->user, QE_RANDOM_CONNECTION_ID, scid.data, scid.datalen);
     scid.data[0] = qe_quic_cid_mark(quic);
+    scid.data[scid.datalen - 1] = quic->options.lane;
     struct qe_retry_token token = {.remote = in->remote, .retry = qe_span(scid.data, scid.datalen)};
     memcpy(token.original, header->dcid.data, header->dcid.datalen);
     token.original_size = (uint8_t)header->dcid.datalen;

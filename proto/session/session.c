@@ -7,6 +7,8 @@
 
 // The least time between two attempts that something other than the timer asked for.
 #define WANTED_INTERVAL_NS QE_NS_PER_S
+// A path that ends sooner than this after it opened has not worked: dialling again at once would go on forever.
+#define WORKED_NS QE_DIAL_WAIT_FIRST_NS
 
 void qe_session_init(struct qe_session *s, const struct qe_node_id *self, const struct qe_node_id *peer)
 {
@@ -217,7 +219,8 @@ void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_clos
     snprintf(s->last_error, sizeof s->last_error, "%s", qe_conn_end_text(why));
     bool refused = why.end == QE_CONN_END_REFUSED;
     bool goodbye = why.end == QE_CONN_END_REMOTE && why.code == QE_CLOSE_GOODBYE;
-    if (was_dialling || refused || goodbye)
+    bool short_lived = now_ns - path->since_ns < WORKED_NS;
+    if (was_dialling || refused || goodbye || short_lived)
         back_off(s, refused ? QE_DIAL_WAIT_REFUSED_NS : goodbye ? QE_NS_PER_S : 0, jitter, now_ns);
     else
         s->dial_at_ns = now_ns; // it worked until now: try at once

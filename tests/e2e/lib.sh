@@ -134,6 +134,9 @@ refuse() {
     say "ok: $what"
 }
 
+# found PATTERN: grep -q that reads to the end; a writer that is cut off would fail the pipe.
+found() { grep "$@" >/dev/null; }
+
 now_ms() { printf '%s' $(($(date +%s%N) / 1000000)); }
 
 # wait_until SECONDS WHAT COMMAND...: until the command succeeds, or the test fails.
@@ -322,7 +325,7 @@ peer() {
 }
 peer_state() { peer "$1" "$2" | jq -r '.state'; }
 # peer_is HOST OTHER STATE|STATE...
-peer_is() { peer_state "$1" "$2" | grep -qxE -- "$3"; }
+peer_is() { peer_state "$1" "$2" | found -xE -- "$3"; }
 
 # counter HOST NAME: a metric, its samples added up; the name without "quicether_".
 counter() {
@@ -362,7 +365,7 @@ tcp() {
     head -c "$size" /dev/urandom >"$work/sent"
     ip netns exec "$(ns "$to")" timeout 60 socat -u "TCP$family-LISTEN:5001,bind=$target,reuseaddr" "OPEN:$work/received,creat,trunc" &
     receiver=$!
-    wait_until 5 "a TCP listener is there" eval "on $to ss -Htln 'sport = 5001' | grep -q ."
+    wait_until 5 "a TCP listener is there" eval "on $to ss -Htln 'sport = 5001' | found ."
     on "$from" timeout 60 socat -u "OPEN:$work/sent" "TCP$family:$target:5001,connect-timeout=5" ||
         fail "TCP from $from to $target:5001"
     wait "$receiver" || fail "TCP from $from to $target was not received"
@@ -379,7 +382,7 @@ udp() {
     ip netns exec "$(ns "$to")" timeout 60 socat -u -b 65536 "UDP$family-RECV:5002,bind=$target" \
         "OPEN:$work/received,append" 2>/dev/null &
     receiver=$!
-    wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | grep -q ."
+    wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | found ."
     # From one socket, so that it is one flow and has an order; in bursts that a receive buffer of the default size holds.
     on "$from" python3 - "$work/sent" "$to_address" "$size" <<'PYTHON'
 import socket, sys, time

@@ -4,6 +4,18 @@
 
 #include <stdbool.h>
 
+// Instrumented daemons run without the system call filter (realio/privilege.c).
+#if defined(__SANITIZE_ADDRESS__)
+#define INSTRUMENTED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define INSTRUMENTED 1
+#endif
+#endif
+#ifndef INSTRUMENTED
+#define INSTRUMENTED 0
+#endif
+
 // Moves this process into a fresh network namespace with its loopback up. Ends it with 77 (skipped), saying why, where
 // it may not.
 void namespace_enter(void);

@@ -169,9 +169,11 @@ static void tcp_crosses_in_super_packets(void)
     take_down();
 }
 
-static void udp_crosses_in_super_packets_where_the_kernel_can(void)
+static void udp_crosses(bool cut)
 {
     set_up();
+    const bool super = tun.uso;
+    if (cut) tun.uso = false;
     struct mirrored seen = {0};
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(5000)};
     int a = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
@@ -189,11 +191,22 @@ static void udp_crosses_in_super_packets_where_the_kernel_can(void)
         total += (size_t)n;
     CU_ASSERT_EQUAL(datagrams, 21);
     CU_ASSERT_EQUAL(total, sizeof bytes);
-    CU_ASSERT_EQUAL(seen.packets, tun.uso ? 1 : 21);
+    CU_ASSERT_EQUAL(seen.packets, super ? 1 : 21);
+    CU_ASSERT_EQUAL(tun.counters.written_packets, super && !cut ? 1 : 21);
     CU_ASSERT_EQUAL(tun.counters.write_drops, 0);
     close(a);
     close(b);
     take_down();
+}
+
+static void udp_crosses_in_super_packets_where_the_kernel_can(void)
+{
+    udp_crosses(false);
+}
+
+static void udp_super_packets_are_cut_for_a_kernel_that_cannot(void)
+{
+    udp_crosses(true);
 }
 
 static void what_the_kernel_refuses_is_counted(void)
@@ -240,10 +253,13 @@ static void packets_wait_in_the_kernel_while_there_are_no_buffers(void)
         list = buf->next;
         qe_bufpool_free(&pool, buf);
     }
-    CU_ASSERT_EQUAL_FATAL(qe_tun_read(&tun, &pool, &in, 1, 2000, &more), 1);
-    CU_ASSERT_EQUAL(in.buf->size, 84);
-    CU_ASSERT_EQUAL(qe_buf_bytes(in.buf)[19], 9);
-    qe_bufpool_free(&pool, in.buf);
+    // The kernel may have had something of its own to say over IPv6 first.
+    bool found = false;
+    while (!found && qe_tun_read(&tun, &pool, &in, 1, 2000, &more) == 1) {
+        found = in.buf->size == 84 && qe_buf_bytes(in.buf)[0] >> 4 == 4 && qe_buf_bytes(in.buf)[19] == 9;
+        qe_bufpool_free(&pool, in.buf);
+    }
+    CU_ASSERT_TRUE(found);
     take_down();
 }
 
@@ -268,6 +284,7 @@ static const struct unit_case cases[] = {
     {"the device is as asked for", the_device_is_as_asked_for},
     {"TCP crosses in super-packets", tcp_crosses_in_super_packets},
     {"UDP crosses in super-packets where the kernel can", udp_crosses_in_super_packets_where_the_kernel_can},
+    {"UDP super-packets are cut for a kernel that cannot", udp_super_packets_are_cut_for_a_kernel_that_cannot},
     {"what the kernel refuses is counted", what_the_kernel_refuses_is_counted},
     {"packets wait in the kernel while there are no buffers", packets_wait_in_the_kernel_while_there_are_no_buffers},
     {"names in use or not possible are told", names_in_use_or_not_possible_are_told},

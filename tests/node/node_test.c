@@ -197,6 +197,27 @@ static void a_peer_speaks_for_its_own_addresses_only(void)
     end();
 }
 
+static void the_address_of_a_peer_not_yet_heard_is_kept_for_it(void)
+{
+    begin(21);
+    struct world_host *c = world_add(&world);
+    world_allow(a, c, true);
+    world_allow(b, c, true);
+    world_allow(c, a, false);
+    world_allow(c, b, false);
+    world_start(c);
+    // a claims b's address while b is away.
+    a->config.tun_addr = qe_overlay_ip4(&b->id, 0);
+    world_start(a);
+    run_for(QE_NS_PER_S);
+    CU_ASSERT_EQUAL(world_metric(c, "drop_claim"), 1);
+    world_start(b);
+    run_for(QE_NS_PER_S);
+    CU_ASSERT_EQUAL(world_metric(c, "drop_claim"), 1);
+    CU_ASSERT_TRUE(passes(b, c, 4, 2, 100));
+    end();
+}
+
 static void what_is_not_for_anybody_is_counted(void)
 {
     static const uint8_t noise[64] = {0x12, 0x34};
@@ -497,6 +518,7 @@ static const struct unit_case cases[] = {
     {"larger packets are answered with too big", larger_packets_are_answered_with_too_big},
     {"packets grow to one datagram each", packets_grow_to_one_datagram_each},
     {"a peer speaks for its own addresses only", a_peer_speaks_for_its_own_addresses_only},
+    {"the address of a peer not yet heard is kept for it", the_address_of_a_peer_not_yet_heard_is_kept_for_it},
     {"what is not for anybody is counted", what_is_not_for_anybody_is_counted},
     {"a node that restarts is back within a second", a_node_that_restarts_is_back_within_a_second},
     {"a peer that disappears is noticed and redialled", a_peer_that_disappears_is_noticed_and_redialled},

@@ -325,7 +325,10 @@ static void send_batch(struct net_end *end, const struct qe_send *out)
     uint8_t *bytes = qe_buf_bytes(out->buf);
     size_t segments = 0;
     CU_ASSERT_FATAL(out->segment_size > 0 && out->buf->size > 0);
-    if (net->keep_batches) {
+    if (net->size_max && out->segment_size > net->size_max) {
+        // A batch is one super-packet to the routers of a machine: all of it is too large.
+        segments = (out->buf->size + out->segment_size - 1) / out->segment_size;
+    } else if (net->keep_batches) {
         launch(net, end->addr, out->remote, out->ecn, bytes, out->buf->size, out->segment_size);
         segments = (out->buf->size + out->segment_size - 1) / out->segment_size;
     } else {
@@ -335,6 +338,8 @@ static void send_batch(struct net_end *end, const struct qe_send *out)
         }
     }
     CU_ASSERT(segments <= 64 && out->buf->size <= 65000);
+    // A router or a kernel may drop a whole batch for one packet that is too big.
+    CU_ASSERT(!net->size_max || out->segment_size <= net->size_max || segments == 1);
     end->batches++;
     end->sends += segments;
     if (segments > end->batch_segments_max) end->batch_segments_max = segments;

@@ -122,6 +122,17 @@ static void what_worked_is_dialled_again_at_once(void)
     CU_ASSERT_TRUE(due(500 * MS, 1));
 }
 
+static void what_opens_only_to_close_is_not_dialled_in_a_circle(void)
+{
+    begin(true);
+    know(1, true);
+    dial(1, 0);
+    open_path(1, true, 10 * MS);
+    closed(1, QE_CONN_END_REMOTE, QE_CLOSE_LIMIT, 11 * MS);
+    CU_ASSERT_FALSE(due(11 * MS, 1));
+    CU_ASSERT_TRUE(close_to(qe_session_deadline(&s), 261 * MS));
+}
+
 static void of_two_clients_the_lower_id_stays_and_only_a_client_retires(void)
 {
     for (int self_lower = 0; self_lower < 2; self_lower++) {
@@ -278,6 +289,7 @@ static const struct unit_case cases[] = {
     {"jitter spreads a wait by a quarter", jitter_spreads_a_wait_by_a_quarter},
     {"a refusal is not hurried, and a goodbye hardly", a_refusal_is_not_hurried_and_a_goodbye_hardly},
     {"what worked is dialled again at once", what_worked_is_dialled_again_at_once},
+    {"what opens only to close is not dialled in a circle", what_opens_only_to_close_is_not_dialled_in_a_circle},
     {"of two clients the lower ID stays, and only a client retires",
         of_two_clients_the_lower_id_stays_and_only_a_client_retires},
     {"of one client's paths the newest stays", of_one_clients_paths_the_newest_stays},
