@@ -27,6 +27,7 @@ void sim_host_init(struct sim_host *host, struct sim_hosts *hosts, const char *n
     *host = (struct sim_host){.hosts = hosts, .next_port = 49152};
     sim_box_init(&host->box, hosts->network, name, index, forwards);
     sim_source_init(&host->source, SIM_PRIORITY_HOST, occur);
+    sim_memory_init(&host->memory);
     sim_host_lend(host);
 }
 
@@ -46,6 +47,7 @@ void sim_host_fini(struct sim_host *host)
     sim_release(host->commands);
     sim_release(host->links_changed);
     sim_release(host->links_down);
+    sim_memory_fini(&host->memory);
     sim_box_fini(&host->box);
 }
 
@@ -112,7 +114,9 @@ void sim_host_start(struct sim_host *host)
     if (hosts->core->create(&host->node, &host->config, &host->lent, hosts->engine->now_ns, sim_host_wall_ms(host)) !=
         0) {
         host->node = NULL;
-        hosts->violated(hosts->user, host, "the node could not be created");
+        // Want of memory is no fault of the node.
+        if (!host->memory.refused) hosts->violated(hosts->user, host, "the node could not be created");
+        sim_trace_note(hosts->trace, sim_box_who(&host->box), "the node could not be created");
         return;
     }
     for (size_t i = 0; i < host->stored_count; i++) {
@@ -127,7 +131,8 @@ void sim_host_start(struct sim_host *host)
     for (size_t i = 0; i < host->box.interface_count; i++)
         tell_link(host, i);
     host->any_link_changed = false;
-    sim_host_wake(host);
+    // At once, so that the TUN is there for whatever else belongs to this instant.
+    occur(&host->source);
 }
 
 void sim_host_stop(struct sim_host *host)

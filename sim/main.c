@@ -210,6 +210,9 @@ static int run_all(struct session *s)
 {
     const struct options *o = s->options;
     struct sim_jobs jobs = {.user = s, .run = run_one, .done = take};
+    // Where the trace cannot be written, it is better said before a run than by each.
+    FILE *trace = open_trace(o, o->first_seed);
+    if (trace) fclose(trace);
     if (o->json && !(s->json = fopen(o->json, "w"))) {
         fprintf(stderr, "quicether-sim: %s: %s\n", o->json, strerror(errno));
         return EXIT_USAGE;

@@ -44,6 +44,7 @@ struct sim_measure {
     const char *name;
     enum sim_measure_id id;
     enum sim_unit unit;
+    bool whole_run; // cannot be looked at in a window of time
 };
 
 // Measures of flows, links and hosts; each list ends with a NULL name.

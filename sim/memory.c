@@ -37,15 +37,33 @@ void sim_release(void *ptr)
     free(ptr);
 }
 
-// Before each block stands its size, in a space that keeps the block aligned.
+// What stands before each block, in a space that keeps the block aligned.
 union header {
-    size_t size;
+    struct {
+        struct qe_list link;
+        size_t size;
+    };
     max_align_t align;
 };
 
+void sim_memory_init(struct sim_memory *memory)
+{
+    *memory = (struct sim_memory){0};
+    qe_list_init(&memory->all);
+}
+
+void sim_memory_fini(struct sim_memory *memory)
+{
+    while (!qe_list_empty(&memory->all)) {
+        union header *block = qe_container(memory->all.next, union header, link);
+        qe_list_remove(&block->link);
+        free(block);
+    }
+}
+
 static bool admit(struct sim_memory *memory, size_t size)
 {
-    if (memory->bytes_max && memory->bytes + size > memory->bytes_max) {
+    if (memory->bytes_max && size > memory->bytes_max - memory->bytes) {
         memory->refused++;
         return false;
     }
@@ -57,9 +75,10 @@ static bool admit(struct sim_memory *memory, size_t size)
 static void *counted_alloc(void *user, size_t size)
 {
     struct sim_memory *memory = user;
-    if (size > SIZE_MAX - sizeof(union header) || !admit(memory, size)) return NULL;
+    if (size > SIM_BLOCK_MAX || !admit(memory, size)) return NULL;
     union header *block = insist(malloc(sizeof(*block) + size));
     block->size = size;
+    qe_list_append(&memory->all, &block->link);
     memory->blocks++;
     return block + 1;
 }
@@ -72,6 +91,7 @@ static void counted_free(void *user, void *ptr)
     assert(memory->blocks > 0 && memory->bytes >= block->size);
     memory->blocks--;
     memory->bytes -= block->size;
+    qe_list_remove(&block->link);
     free(block);
 }
 
@@ -79,7 +99,7 @@ static void *counted_realloc(void *user, void *old, size_t size)
 {
     struct sim_memory *memory = user;
     if (!old) return counted_alloc(user, size);
-    if (size > SIZE_MAX - sizeof(union header)) return NULL;
+    if (size > SIM_BLOCK_MAX) return NULL;
     union header *block = (union header *)old - 1;
     size_t before = block->size;
     memory->bytes -= before;
@@ -87,7 +107,9 @@ static void *counted_realloc(void *user, void *old, size_t size)
         memory->bytes += before;
         return NULL;
     }
+    qe_list_remove(&block->link);
     block = insist(realloc(block, sizeof(*block) + size));
+    qe_list_append(&memory->all, &block->link);
     block->size = size;
     return block + 1;
 }
@@ -102,19 +124,13 @@ void sim_buffers_init(struct sim_buffers *buffers)
     *buffers = (struct sim_buffers){0};
 }
 
-static void free_all(struct qe_buf *buf)
-{
-    while (buf) {
-        struct qe_buf *next = buf->next;
-        free(buf);
-        buf = next;
-    }
-}
-
 void sim_buffers_fini(struct sim_buffers *buffers)
 {
-    free_all(buffers->free_whole);
-    free_all(buffers->free_small);
+    while (buffers->all) {
+        struct sim_buf *buf = buffers->all;
+        buffers->all = buf->made;
+        free(buf);
+    }
 }
 
 static struct qe_buf *take(struct sim_buffers *buffers, const void *holder, bool input, bool small)
@@ -122,16 +138,20 @@ static struct qe_buf *take(struct sim_buffers *buffers, const void *holder, bool
     struct qe_buf **list = small ? &buffers->free_small : &buffers->free_whole;
     uint32_t capacity = small ? SIM_BUF_SMALL : QE_BUF_SIZE;
     struct qe_buf *buf = *list;
-    if (buf)
-        *list = buf->next;
-    else
-        buf = insist(malloc(sizeof(struct sim_buf) + capacity));
     struct sim_buf *whole = (struct sim_buf *)buf;
+    if (buf) {
+        *list = buf->next;
+    } else {
+        whole = insist(malloc(sizeof(*whole) + capacity));
+        whole->made = buffers->all;
+        buffers->all = whole;
+    }
     *whole = (struct sim_buf){.buf = {.data = (uint8_t *)(whole + 1), .capacity = capacity, .offset = QE_BUF_HEADROOM},
+        .made = whole->made,
         .holder = holder,
         .input = input};
     buffers->out++;
-    return buf;
+    return &whole->buf;
 }
 
 struct qe_buf *sim_buffers_lend(struct sim_buffers *buffers, const void *holder)

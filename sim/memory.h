@@ -4,6 +4,7 @@
 #define QE_SIM_MEMORY_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/mem.h"
 
 #include <stdbool.h>
@@ -26,13 +27,21 @@ void sim_release(void *ptr);
         }                                                                                                              \
     } while (0)
 
+// A node that asks for more at once gets nothing, as from any system.
+#define SIM_BLOCK_MAX ((size_t)1 << 30)
+
 struct sim_memory {
     uint64_t blocks; // allocated and not yet freed
     uint64_t bytes;
     uint64_t bytes_peak;
     uint64_t bytes_max; // 0: no limit; an allocation beyond it fails
     uint64_t refused;
+    struct qe_list all; // the blocks
 };
+
+void sim_memory_init(struct sim_memory *memory);
+// Frees what is still allocated.
+void sim_memory_fini(struct sim_memory *memory);
 
 // Functions over `memory`, which must stay where it is.
 struct qe_mem sim_memory_mem(struct sim_memory *memory);
@@ -42,7 +51,8 @@ struct qe_mem sim_memory_mem(struct sim_memory *memory);
 struct sim_buffers {
     struct qe_buf *free_whole;
     struct qe_buf *free_small;
-    uint64_t out; // buffers that somebody has
+    struct sim_buf *all; // every one there is, by their `made`
+    uint64_t out;        // buffers that somebody has
 };
 
 #define SIM_BUF_SMALL 2048
@@ -50,11 +60,13 @@ struct sim_buffers {
 // What the simulator notes about a buffer, of which the node sees the first member.
 struct sim_buf {
     struct qe_buf buf;
+    struct sim_buf *made;
     const void *holder; // the host that it was lent to; NULL: free
     bool input;         // went into the node by an event, and not out of qe_host.buf_new
 };
 
 void sim_buffers_init(struct sim_buffers *buffers);
+// Frees all of them, also those that somebody has.
 void sim_buffers_fini(struct sim_buffers *buffers);
 // A whole one for `holder`, to be written by its node.
 struct qe_buf *sim_buffers_lend(struct sim_buffers *buffers, const void *holder);

@@ -9,6 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#define A_DURATION "a duration such as \"15ms\" or \"1.5s\""
+#define A_RATE     "a rate such as \"10Mbit/s\", or \"unlimited\""
+#define BYTES      "bytes such as 1500, \"1500B\" or \"64KiB\""
+#define A_SHARE    "a share such as \"0.5%\", at most \"100%\""
+
 void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
 {
     if (r->failed) return;
@@ -34,6 +39,18 @@ const char *sim_reader_text(struct sim_reader *r, const struct qe_toml_value *va
     return "";
 }
 
+// The text of a value that is to be parsed further; NULL and a mistake, with what is expected, where it is no string.
+static const char *quantity(
+    struct sim_reader *r, const struct qe_toml_value *value, const char *what, const char *expected)
+{
+    if (qe_toml_kind(value) == QE_TOML_STRING) {
+        const char *text = sim_reader_text(r, value, what);
+        return r->failed ? NULL : text;
+    }
+    sim_reader_fail(r, value, "'%s' is %s; expected %s", what, qe_toml_kind_name(qe_toml_kind(value)), expected);
+    return NULL;
+}
+
 uint64_t sim_reader_number(struct sim_reader *r, const struct qe_toml_value *value, const char *what)
 {
     if (qe_toml_kind(value) == QE_TOML_INTEGER && qe_toml_integer(value) >= 0) return (uint64_t)qe_toml_integer(value);
@@ -44,9 +61,9 @@ uint64_t sim_reader_number(struct sim_reader *r, const struct qe_toml_value *val
 uint64_t sim_reader_duration(struct sim_reader *r, const struct qe_toml_value *value, const char *what)
 {
     uint64_t ns = 0;
-    const char *text = sim_reader_text(r, value, what);
-    if (!r->failed && !sim_duration_parse(text, &ns))
-        sim_reader_fail(r, value, "'%s' is \"%s\"; expected a duration such as \"15ms\" or \"1.5s\"", what, text);
+    const char *text = quantity(r, value, what, A_DURATION);
+    if (text && !sim_duration_parse(text, &ns))
+        sim_reader_fail(r, value, "'%s' is \"%s\"; expected %s", what, text, A_DURATION);
     return ns;
 }
 
@@ -70,12 +87,12 @@ static void read_name(struct sim_reader *r, const struct qe_toml_value *value, c
 
 static void read_rate(struct sim_reader *r, const struct qe_toml_value *value, const char *key, uint64_t *out)
 {
-    const char *text = sim_reader_text(r, value, key);
-    if (r->failed) return;
+    const char *text = quantity(r, value, key, A_RATE);
+    if (!text) return;
     if (strcmp(text, "unlimited") == 0)
         *out = 0;
     else if (!sim_rate_parse(text, out) || *out == 0)
-        sim_reader_fail(r, value, "'%s' is \"%s\"; expected a rate such as \"10Mbit/s\", or \"unlimited\"", key, text);
+        sim_reader_fail(r, value, "'%s' is \"%s\"; expected %s", key, text, A_RATE);
 }
 
 static void read_size(struct sim_reader *r, const struct qe_toml_value *value, const char *key, uint64_t *out)
@@ -84,16 +101,15 @@ static void read_size(struct sim_reader *r, const struct qe_toml_value *value, c
         *out = sim_reader_number(r, value, key);
         return;
     }
-    const char *text = sim_reader_text(r, value, key);
-    if (!r->failed && !sim_size_parse(text, out))
-        sim_reader_fail(r, value, "'%s' is \"%s\"; expected bytes such as 1500, \"1500B\" or \"64KiB\"", key, text);
+    const char *text = quantity(r, value, key, BYTES);
+    if (text && !sim_size_parse(text, out)) sim_reader_fail(r, value, "'%s' is \"%s\"; expected %s", key, text, BYTES);
 }
 
 static void read_chance(struct sim_reader *r, const struct qe_toml_value *value, const char *key, uint32_t *out)
 {
-    const char *text = sim_reader_text(r, value, key);
-    if (!r->failed && !sim_chance_parse(text, out))
-        sim_reader_fail(r, value, "'%s' is \"%s\"; expected a share such as \"0.5%%\", at most \"100%%\"", key, text);
+    const char *text = quantity(r, value, key, A_SHARE);
+    if (text && !sim_chance_parse(text, out))
+        sim_reader_fail(r, value, "'%s' is \"%s\"; expected %s", key, text, A_SHARE);
 }
 
 void sim_reader_field(struct sim_reader *r, const struct qe_toml_value *value, const struct sim_key *key, void *out)
@@ -163,6 +179,18 @@ void sim_reader_table(
             fail_unknown(r, value, qe_toml_key(table, i), where, keys);
         else if (key->kind != SIM_KEY_OTHER)
             sim_reader_field(r, value, key, out);
+    }
+}
+
+void sim_reader_only(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *where, const char *const *allowed)
+{
+    for (size_t i = 0; i < qe_toml_size(table); i++) {
+        const char *const *name = allowed;
+        while (*name && strcmp(*name, qe_toml_key(table, i)) != 0)
+            name++;
+        if (!*name)
+            sim_reader_fail(r, qe_toml_at(table, i), "'%s' does not belong to %s", qe_toml_key(table, i), where);
     }
 }
 

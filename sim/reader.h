@@ -44,6 +44,9 @@ void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, co
 // the table is called in messages.
 void sim_reader_table(
     struct sim_reader *r, const struct qe_toml_value *table, const char *where, const struct sim_key *keys, void *out);
+// Every key of the table that is not in the list, which ends with NULL, is a mistake.
+void sim_reader_only(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *where, const char *const *allowed);
 // Reads one value as `key` says into the struct at `out`.
 void sim_reader_field(struct sim_reader *r, const struct qe_toml_value *value, const struct sim_key *key, void *out);
 // The table's value under `key` if it has the kind, NULL if it is absent or a mistake.

@@ -90,6 +90,8 @@ static void parse_pace(struct sim_parse *p, struct sim_scenario_flow *flow, cons
             sim_reader_fail(&p->reader, rate, "'rate' is \"%s\"; expected one such as \"10Mbit/s\"", text);
         else if (bits)
             flow->interval_ns = (uint64_t)((unsigned __int128)flow->size * flow->batch * 8 * 1000000000 / bits);
+        if (bits && !flow->interval_ns)
+            sim_reader_fail(&p->reader, rate, "'rate' is \"%s\", more than a batch a nanosecond", text);
     }
     if (!p->reader.failed && !flow->interval_ns) {
         if (flow->kind == SIM_FLOW_PING)
@@ -188,6 +190,8 @@ static void parse_measure(struct sim_parse *p, struct sim_scenario_expect *e, co
         if (used < sizeof(list))
             used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", m->name);
     }
+    if (e->measure && e->measure->whole_run && (qe_toml_get(table, "after") || qe_toml_get(table, "before")))
+        sim_reader_fail(&p->reader, value, "'%s' is of the whole run; expected neither 'after' nor 'before'", name);
     if (!e->measure) sim_reader_fail(&p->reader, value, "'measure' is \"%s\"; %s has %s", name, of, list);
     if (!p->reader.failed) parse_bounds(p, e, table, e->measure->unit);
 }
@@ -223,7 +227,9 @@ static void parse_host_subject(struct sim_parse *p, struct sim_scenario_expect *
         sim_reader_fail(
             &p->reader, table, "[[expect]] of a host must have one of 'measure', 'log', 'event', 'counter'");
     if (p->reader.failed) return;
-    if (e->kind == SIM_EXPECT_HOST)
+    if (e->kind == SIM_EXPECT_COUNTER && (qe_toml_get(table, "after") || qe_toml_get(table, "before")))
+        sim_reader_fail(&p->reader, table, "a counter is of the whole run; expected neither 'after' nor 'before'");
+    else if (e->kind == SIM_EXPECT_HOST)
         parse_measure(p, e, table, sim_host_measures, "a host");
     else
         parse_bounds(p, e, table, SIM_UNIT_COUNT);
@@ -245,9 +251,8 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
     if (p->reader.failed) return;
     if (e->host == e->other)
         sim_reader_fail(&p->reader, pair, "'%s' has one host twice; expected two", key);
-    else if (kind == SIM_EXPECT_NEVER_CONNECTED ? within != NULL : within == NULL)
-        sim_reader_fail(&p->reader, table, "'within' must %sstand beside '%s'",
-            kind == SIM_EXPECT_NEVER_CONNECTED ? "not " : "", key);
+    else if (kind != SIM_EXPECT_NEVER_CONNECTED && !within)
+        sim_reader_fail(&p->reader, table, "'%s' has no 'within'; expected a duration", key);
     else if (within)
         e->max = sim_reader_duration(&p->reader, within, "within");
     e->has_max = within != NULL;
@@ -256,6 +261,16 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
     static const char *const subjects[] = {"flow", "link", "host", "connected", "disconnected", "never_connected"};
+    static const char *const keys[][12] = {
+        {"flow", "measure", "min", "max", "is", "after", "before"},
+        {"link", "from", "measure", "min", "max", "is"},
+        {"host", "measure", "log", "event", "counter", "min", "max", "is", "after", "before"},
+        {"connected", "within", "after", "before"},
+        {"disconnected", "within", "after", "before"},
+        {"never_connected", "after", "before"},
+    };
+    static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
+        "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'"};
     size_t count = 0, which = 0;
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         if (qe_toml_get(table, subjects[i])) {
@@ -267,6 +282,8 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
             "[[expect]] must have one of 'flow', 'link', 'host', 'connected', 'disconnected', 'never_connected'");
         return;
     }
+    sim_reader_only(&p->reader, table, wheres[which], keys[which]);
+    if (p->reader.failed) return;
     switch (which) {
     case 0:
         parse_flow_subject(p, e, table);

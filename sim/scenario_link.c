@@ -211,6 +211,36 @@ static void parse_addresses(
     sim_release(has_own);
 }
 
+// Two ports of a link with one address would each be the right one.
+static void check_addresses(
+    struct sim_parse *p, const struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    char text[QE_ADDR_TEXT_SIZE];
+    for (size_t i = 0; i < link->address_count && !p->reader.failed; i++)
+        for (size_t k = 0; k < i; k++)
+            if (qe_ip_equal(&link->addresses[i].cidr.ip, &link->addresses[k].cidr.ip))
+                sim_reader_fail(&p->reader, table, "%s is on the link twice; expected each address once",
+                    qe_ip_format(&link->addresses[i].cidr.ip, text));
+}
+
+// The next hop of a route must be on a link of the host, or packets could not leave.
+static void check_routes(struct sim_parse *p, const struct qe_toml_value *root, size_t host)
+{
+    const struct sim_scenario *s = p->scenario;
+    for (size_t i = 0; i < s->hosts[host].route_count; i++) {
+        const struct qe_ip *via = &s->hosts[host].routes[i].via;
+        char text[QE_ADDR_TEXT_SIZE];
+        bool reached = false;
+        for (size_t l = 0; l < s->link_count; l++)
+            for (size_t k = 0; k < s->links[l].address_count; k++)
+                reached |= s->links[l].hosts[s->links[l].addresses[k].port] == host &&
+                           qe_cidr_contains(&s->links[l].addresses[k].cidr, via);
+        if (!reached)
+            sim_reader_fail(&p->reader, qe_toml_at(qe_toml_get(root, "host"), host),
+                "route via %s, which is on no link of \"%s\"", qe_ip_format(via, text), s->hosts[host].name);
+    }
+}
+
 static void parse_link_settings(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table)
 {
     struct sim_pipe_settings settings = {.mtu = SIM_MTU_DEFAULT, .queue_ns = QUEUE_DEFAULT_NS};
@@ -236,9 +266,8 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
     const struct qe_toml_value *list = sim_parse_array(p, root, "link", SIM_LINKS_MAX);
-    if (!list) return;
-    s->links = sim_obtain(qe_toml_size(list), sizeof(*s->links));
-    for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
+    if (list) s->links = sim_obtain(qe_toml_size(list), sizeof(*s->links));
+    for (size_t i = 0; list && i < qe_toml_size(list) && !p->reader.failed; i++) {
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_link *link = &s->links[s->link_count++];
         link->line = qe_toml_line(table);
@@ -247,7 +276,10 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root)
         if (!p->reader.failed) name_link(p, link, table);
         if (!p->reader.failed) parse_link_settings(p, link, table);
         if (!p->reader.failed) parse_addresses(p, link, table, i);
+        if (!p->reader.failed) check_addresses(p, link, table);
     }
+    for (size_t i = 0; i < s->host_count && !p->reader.failed; i++)
+        check_routes(p, root, i);
 }
 
 size_t sim_parse_link(struct sim_parse *p, const struct qe_toml_value *value)
@@ -347,7 +379,12 @@ void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
         if (at->host != SIM_NONE && s->hosts[at->host].router)
             sim_reader_fail(
                 &p->reader, host, "\"%s\" is a router; expected a host with a node", s->hosts[at->host].name);
-        if (link) at->port = sim_parse_direction(p, table, at->link);
+        if (at->time_ns > s->duration_ns)
+            sim_reader_fail(&p->reader, table, "'time' is beyond the scenario's duration");
+        if (link)
+            at->port = sim_parse_direction(p, table, at->link);
+        else if (qe_toml_get(table, "from"))
+            sim_reader_fail(&p->reader, table, "'from' is not for a host");
         if (!p->reader.failed) parse_what(p, at, table);
     }
     qsort(s->ats, s->at_count, sizeof(*s->ats), compare_ats);
