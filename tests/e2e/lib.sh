@@ -383,14 +383,19 @@ udp() {
         "OPEN:$work/received,append" 2>/dev/null &
     receiver=$!
     wait_until 5 "a UDP listener is there" eval "on $to ss -Huln 'sport = 5002' | found ."
-    # From one socket, so that it is one flow and has an order; in bursts that a receive buffer of the default size holds.
-    on "$from" python3 - "$work/sent" "$to_address" "$size" <<'PYTHON'
-import socket, sys, time
-sent, to, size = open(sys.argv[1], "rb").read(), sys.argv[2], int(sys.argv[3])
+    # From one socket, so that it is one flow and has an order; in bursts that a receive buffer of the default size
+    # holds, each sent when the one before it has arrived, however slow the receiver is today.
+    on "$from" timeout 60 python3 - "$work/sent" "$to_address" "$size" "$work/received" <<'PYTHON' || true
+import os, socket, sys, time
+sent, to, size, received = open(sys.argv[1], "rb").read(), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 sender = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
 for index, at in enumerate(range(0, len(sent), size)):
     if index % 20 == 19:
-        time.sleep(0.02)
+        give_up = time.monotonic() + 5
+        while os.stat(received).st_size < at:
+            if time.monotonic() > give_up:
+                sys.exit(1)
+            time.sleep(0.001)
     sender.sendto(sent[at:at + size], (to, 5002))
 PYTHON
     wait_until 5 "$count datagrams of $size bytes from $from to $to_address arrive" \

@@ -33,13 +33,13 @@ static void remember(struct packet *p, const uint8_t *bytes, size_t size)
     p->size = size;
     p->matched = false;
     memcpy(p->bytes, bytes, size);
-    if (size >= 40 && bytes[0] == 0x45) {
+    if (size >= 20 && bytes[0] == 0x45) {
         if (bytes[6] & 0x40) { // an ID that means nothing, and the sum over it
             memset(p->bytes + 4, 0, 2);
             memset(p->bytes + 10, 0, 2);
         }
         normalize_sum(p->bytes + 10);
-        if (bytes[9] == 6) normalize_sum(p->bytes + 36);
+        if (size >= 40 && bytes[9] == 6) normalize_sum(p->bytes + 36);
     }
     if (size >= 60 && bytes[0] >> 4 == 6 && bytes[6] == 6) normalize_sum(p->bytes + 56);
 }
