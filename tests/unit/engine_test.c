@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "engine/engine.h"
 #include "unit.h"
 
 #include "base/list.h"

@@ -1,6 +1,6 @@
 // Packets of the simulated machines: what is written is read, and what is damaged is not.
-#include "digest.h"
-#include "inner.h"
+#include "engine/digest.h"
+#include "traffic/inner.h"
 #include "unit.h"
 
 #include <string.h>

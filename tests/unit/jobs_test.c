@@ -1,6 +1,6 @@
 // Runs in processes of their own.
-#include "jobs.h"
 #include "unit.h"
+#include "world/jobs.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // Quantities as text, and figures of lists.
-#include "measure.h"
+#include "scenario/measure.h"
+#include "scenario/units.h"
 #include "unit.h"
-#include "units.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // The underlay: routes against a naive model, switches, routers, and why datagrams do not arrive.
-#include "memory.h"
-#include "network.h"
-#include "topology.h"
+#include "engine/memory.h"
+#include "net/network.h"
+#include "net/topology.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // One direction of a link, against times worked out by hand and against a naive model.
-#include "pipe.h"
+#include "net/pipe.h"
 #include "unit.h"
 
 #include <string.h>

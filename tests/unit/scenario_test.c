@@ -1,7 +1,7 @@
 // Reading scenarios: what a right one says, and every kind of mistake with its line.
-#include "memory.h"
-#include "scenario.h"
-#include "topology.h"
+#include "engine/memory.h"
+#include "host/configs.h"
+#include "scenario/scenario.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef QE_TESTS_STANDIN_H
 #define QE_TESTS_STANDIN_H
 
-#include "host.h"
+#include "host/host.h"
 
 enum standin_fault {
     STANDIN_HONEST,

@@ -1,5 +1,5 @@
 // The simulator's randomness.
-#include "random.h"
+#include "engine/random.h"
 #include "unit.h"
 
 #include <stdlib.h>

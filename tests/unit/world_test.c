@@ -1,7 +1,7 @@
 // Whole runs of the simulator around a scripted node: what it measures, and that it sees every broken rule.
 #include "standin.h"
 #include "unit.h"
-#include "world.h"
+#include "world/world.h"
 
 #include <string.h>
 

@@ -1,0 +1,57 @@
+// quicether-sim: the command line of the simulator.
+#include "cli/command.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+static int say_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("quicether-sim " QE_VERSION);
+    return SIM_EXIT_PASS;
+}
+
+static const struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", "runs a scenario once for each seed, and judges what it expects", sim_command_run},
+    {"check", "says whether scenario files are right", sim_command_check},
+    {"version", "says which version this is", say_version},
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+static void say_usage(FILE *out)
+{
+    fputs("Usage: quicether-sim COMMAND [ARGUMENT...]\n\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-9s%s\n", commands[i].name, commands[i].summary);
+    fputs("\n"
+          "quicether-sim COMMAND --help says what a command takes. Scenarios are described in docs/scenarios.md.\n"
+          "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a file is wrong.\n",
+        out);
+}
+
+int main(int argc, char **argv)
+{
+    if (sodium_init() < 0) {
+        fputs("quicether-sim: libsodium cannot be set up\n", stderr);
+        return SIM_EXIT_FAIL;
+    }
+    if (argc < 2) {
+        say_usage(stderr);
+        return SIM_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        say_usage(stdout);
+        return SIM_EXIT_PASS;
+    }
+    if (strcmp(name, "--version") == 0) name = "version";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    return sim_complain("unknown command", name);
+}

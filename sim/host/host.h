@@ -1,0 +1,177 @@
+// A whole node in the simulator, and the machine around it: what qe_host asks for, sockets over the simulated underlay,
+// a TUN, stored state that outlives the node, and a clock.
+//
+// A host acts once an instant, after everything else of that instant: the node sees its arrivals in batches of at most
+// SIM_BATCH_MAX, then packets from the TUN, then results, commands and timers; then its actions are done until it has
+// no more. Consecutive datagrams of one origin and size come as one, as UDP_GRO would have it.
+#ifndef QE_SIM_HOST_H
+#define QE_SIM_HOST_H
+
+#include "engine/memory.h"
+#include "engine/random.h"
+#include "net/network.h"
+
+#include "node/node.h"
+
+#define SIM_BATCH_MAX     64
+#define SIM_SOCKETS_MAX   1024
+#define SIM_ADDRESSES_MAX 16
+#define SIM_CREDITS       64 // output buffers a node may have
+// Steps and actions of one node without time moving that count as a storm.
+#define SIM_STORM_MAX 1000000
+
+// The node under test, as functions. Tests put scripted ones in its place.
+struct sim_core {
+    int (*create)(
+        void **node, const struct qe_config *config, const struct qe_host *host, uint64_t now_ns, uint64_t wall_ms);
+    void (*destroy)(void *node);
+    void (*step)(void *node, const struct qe_event *event);
+    bool (*next)(void *node, struct qe_action *action);
+    uint64_t (*deadline)(const void *node);
+};
+
+struct sim_host;
+
+// What all hosts of a run share, and whom they tell.
+struct sim_hosts {
+    void *user;
+    struct sim_engine *engine;
+    struct sim_network *network;
+    struct sim_trace *trace;
+    struct sim_buffers buffers;
+    const struct sim_core *core;
+    struct qe_tls_library *tls; // lent to every node
+    uint64_t seed;
+    uint64_t wall_base_ms; // unix time at the start of the run
+    uint64_t held;         // datagrams in the hosts' sockets
+
+    // A packet came out of a TUN; borrowed.
+    void (*delivered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+    void (*traced)(void *user, struct sim_host *host, const struct qe_trace *trace);
+    void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
+    void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);
+    // A node has ended: it said goodbye, or crashed.
+    void (*ended)(void *user, struct sim_host *host);
+    // The node or its host broke a rule; the run has failed.
+    void (*violated)(void *user, struct sim_host *host, const char *what);
+};
+
+struct sim_socket {
+    uint32_t id;
+    struct qe_addr bind;
+};
+
+struct sim_stored {
+    char *key;
+    uint8_t *value;
+    size_t size;
+};
+
+struct sim_pending_result {
+    uint64_t request;
+    enum qe_result_code code;
+    struct qe_addr local;
+    const char *text; // constant
+};
+
+struct sim_pending_command {
+    uint64_t id;
+    enum qe_command_verb verb;
+    char *argument;
+};
+
+struct sim_host_counts {
+    uint64_t steps;
+    uint64_t starts;
+    uint64_t tun_in, tun_in_refused; // refused: the TUN was not open
+    uint64_t tun_out;
+    uint64_t datagrams_sent, datagrams_received;
+};
+
+struct sim_host {
+    struct sim_box box; // the first member: the network's callbacks know the box
+    struct sim_hosts *hosts;
+    struct sim_source source;
+    struct qe_config config; // borrowed pointers
+    bool runs_node;          // false: a router, or a host without quicether
+    int64_t wall_offset_ms;
+    struct qe_host lent;
+    struct qe_node_id id;
+    uint8_t secret[64];
+    struct sim_memory memory;
+    struct sim_stream streams[QE_RANDOM_COUNT];
+
+    void *node; // NULL: not running
+    bool stopping;
+    uint64_t deadline_ns; // the node's, as of its last action
+    uint64_t instant_ns, instant_steps;
+    uint64_t inputs;   // buffers that went in by events and did not come back
+    uint32_t in_use;   // buffers lent, and not yet announced back
+    uint32_t returned; // of these, done with and to be announced
+
+    struct sim_stored *stored; // by key
+    size_t stored_count, stored_capacity;
+    struct sim_socket *sockets;
+    size_t socket_count, socket_capacity;
+    uint16_t next_port;
+    struct sim_packet *first_received, *last_received;
+    uint8_t *arena; // where datagrams of one origin are put together
+    size_t arena_size;
+    struct qe_packet_in *tun_in;
+    size_t tun_in_count, tun_in_capacity;
+    struct sim_pending_result *results;
+    size_t result_count, result_capacity;
+    struct sim_pending_command *commands;
+    size_t command_count, command_capacity;
+    bool *links_changed; // by place in box.interfaces
+    bool any_link_changed;
+    bool *links_down;
+
+    bool tun_open;
+    uint16_t tun_mtu;
+    struct qe_cidr tun_addresses[SIM_ADDRESSES_MAX]; // the last ones known, also while the TUN is closed
+    size_t tun_address_count;
+    struct sim_host_counts counts;
+};
+
+void sim_hosts_init(struct sim_hosts *hosts, struct sim_engine *engine, struct sim_network *network,
+    struct sim_trace *trace, const struct sim_core *core, uint64_t seed, uint64_t wall_base_ms);
+void sim_hosts_fini(struct sim_hosts *hosts);
+
+// The identity of the host of that name, from the seed.
+void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint8_t secret[64]);
+
+// A host without interfaces yet. `config` is set afterwards, before the first start.
+void sim_host_init(struct sim_host *host, struct sim_hosts *hosts, const char *name, uint32_t index, bool forwards);
+// The node must be stopped.
+void sim_host_fini(struct sim_host *host);
+
+// Starts the node with what is stored; it must not be running.
+void sim_host_start(struct sim_host *host);
+// Asks the node to say goodbye; it ends when it says so.
+void sim_host_stop(struct sim_host *host);
+// Ends the node at once. Says what it left behind by hosts->violated.
+void sim_host_crash(struct sim_host *host);
+bool sim_host_running(const struct sim_host *host);
+
+// Gives the TUN a packet from the machine's own network stack; false where it is not open.
+bool sim_host_tun_input(struct sim_host *host, const uint8_t *bytes, size_t size, const struct qe_offload *offload);
+// The TUN's address of that family, or NULL where none is known.
+const struct qe_cidr *sim_host_tun_address(const struct sim_host *host, uint8_t family);
+void sim_host_command(struct sim_host *host, uint64_t id, enum qe_command_verb verb, const char *argument);
+void sim_host_link_changed(struct sim_host *host, const struct sim_interface *interface, bool up);
+// A datagram for the host, from the network.
+void sim_host_deliver(struct sim_box *box, struct sim_packet *packet);
+
+uint64_t sim_host_wall_ms(const struct sim_host *host);
+
+// For the other files of the host.
+void sim_host_wake(struct sim_host *host);
+void sim_host_step(struct sim_host *host, struct qe_event *event);
+void sim_host_feed_datagrams(struct sim_host *host);
+void sim_host_forget_datagrams(struct sim_host *host);
+void sim_host_act(struct sim_host *host, const struct qe_action *action);
+void sim_host_lend(struct sim_host *host);
+const struct sim_stored *sim_host_stored(const struct sim_host *host, const char *key);
+
+#endif

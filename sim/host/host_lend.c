@@ -1,0 +1,89 @@
+// What a host lends its node: randomness, its secret, memory and buffers. Nothing here depends on anything but the
+// seed, the host's name and what was asked before.
+#include "host/host.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+static void lend_random(void *user, enum qe_random purpose, uint8_t *out, size_t size)
+{
+    struct sim_host *host = user;
+    assert(purpose < QE_RANDOM_COUNT);
+    sim_random_fill(&host->streams[purpose], out, size);
+}
+
+static int lend_secret(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
+    uint8_t *out, size_t size)
+{
+    struct sim_host *host = user;
+    if (key != QE_SECRET_IDENTITY) return -1;
+    switch (operation) {
+    case QE_SECRET_SIGN:
+        if (size != crypto_sign_BYTES) return -1;
+        return crypto_sign_detached(out, NULL, input.data, input.size, host->secret);
+    case QE_SECRET_MAC: {
+        static const char context[] = "quicether identity mac";
+        uint8_t mac_key[crypto_generichash_KEYBYTES];
+        if (size != crypto_generichash_BYTES) return -1;
+        crypto_generichash(mac_key, sizeof(mac_key), host->secret, crypto_sign_SEEDBYTES, (const uint8_t *)context,
+            sizeof(context) - 1);
+        return crypto_generichash(out, size, input.data, input.size, mac_key, sizeof(mac_key));
+    }
+    }
+    return -1;
+}
+
+static struct qe_buf *lend_buf_new(void *user)
+{
+    struct sim_host *host = user;
+    if (host->in_use >= SIM_CREDITS)
+        host->hosts->violated(host->hosts->user, host, "the node asked for more buffers than it has credit for");
+    host->in_use++;
+    return sim_buffers_lend(&host->hosts->buffers, host);
+}
+
+static void lend_buf_free(void *user, struct qe_buf *buf)
+{
+    struct sim_host *host = user;
+    bool input;
+    if (!sim_buffers_held(buf, host, &input)) {
+        host->hosts->violated(host->hosts->user, host, "the node gave a buffer back that it does not own");
+        return;
+    }
+    if (input)
+        host->inputs--;
+    else
+        host->in_use--;
+    sim_buffers_give(&host->hosts->buffers, buf);
+}
+
+static void lend_trace(void *user, const struct qe_trace *trace)
+{
+    struct sim_host *host = user;
+    host->hosts->traced(host->hosts->user, host, trace);
+}
+
+void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint8_t secret[64])
+{
+    uint8_t identity[crypto_sign_SEEDBYTES];
+    struct sim_stream stream = sim_stream(seed, SIM_STREAM_IDENTITY, name, 0);
+    sim_random_fill(&stream, identity, sizeof(identity));
+    crypto_sign_seed_keypair(key->bytes, secret, identity);
+}
+
+void sim_host_lend(struct sim_host *host)
+{
+    uint64_t seed = host->hosts->seed;
+    host->lent = (struct qe_host){.user = host,
+        .mem = sim_memory_mem(&host->memory),
+        .random = lend_random,
+        .secret = lend_secret,
+        .buf_new = lend_buf_new,
+        .buf_free = lend_buf_free,
+        .trace = lend_trace};
+    sim_host_identity(seed, host->box.name, &host->lent.identity, host->secret);
+    host->id = qe_node_id_from_key(&host->lent.identity);
+    for (uint32_t i = 0; i < QE_RANDOM_COUNT; i++)
+        host->streams[i] = sim_stream(seed, SIM_STREAM_HOST, host->box.name, i);
+}

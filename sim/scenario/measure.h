@@ -1,0 +1,64 @@
+// What can be measured of a flow, a link or a host, by name and unit.
+#ifndef QE_SIM_MEASURE_H
+#define QE_SIM_MEASURE_H
+
+#include "scenario/scenario.h"
+
+enum sim_measure_id {
+    SIM_MEASURE_SENT,
+    SIM_MEASURE_DELIVERED,
+    SIM_MEASURE_LOST,
+    SIM_MEASURE_LOST_SHARE,
+    SIM_MEASURE_DUPLICATED,
+    SIM_MEASURE_REORDERED,
+    SIM_MEASURE_REFUSED,
+    SIM_MEASURE_TOO_BIG,
+    SIM_MEASURE_LATENCY_MIN,
+    SIM_MEASURE_LATENCY_P50,
+    SIM_MEASURE_LATENCY_P90,
+    SIM_MEASURE_LATENCY_P99,
+    SIM_MEASURE_LATENCY_MAX,
+    SIM_MEASURE_LATENCY_MEAN,
+    SIM_MEASURE_FIRST,
+    SIM_MEASURE_GAP_MAX,
+    SIM_MEASURE_RATE,
+    // of a link
+    SIM_MEASURE_ENTERED,
+    SIM_MEASURE_ENTERED_BYTES,
+    SIM_MEASURE_DROPPED_QUEUE,
+    SIM_MEASURE_DROPPED_LOSS,
+    SIM_MEASURE_DROPPED_MTU,
+    SIM_MEASURE_DROPPED_DOWN,
+    SIM_MEASURE_QUEUE_PEAK,
+    // of a host
+    SIM_MEASURE_MEMORY_PEAK,
+    SIM_MEASURE_STARTS,
+    SIM_MEASURE_STEPS,
+    SIM_MEASURE_TUN_IN,
+    SIM_MEASURE_TUN_OUT,
+    SIM_MEASURE_DATAGRAMS_SENT,
+    SIM_MEASURE_DATAGRAMS_RECEIVED,
+};
+
+struct sim_measure {
+    const char *name;
+    enum sim_measure_id id;
+    enum sim_unit unit;
+    bool whole_run; // cannot be looked at in a window of time
+};
+
+// Measures of flows, links and hosts; each list ends with a NULL name.
+extern const struct sim_measure sim_flow_measures[];
+extern const struct sim_measure sim_link_measures[];
+extern const struct sim_measure sim_host_measures[];
+
+// Sorts the values and returns the one at the given share in thousandths (500: the median), by the nearest rank;
+// 0 where there are none.
+void sim_sort(uint64_t *values, size_t count);
+uint64_t sim_percentile(const uint64_t *sorted, size_t count, unsigned thousandths);
+
+// A value of the unit, as text.
+#define SIM_VALUE_TEXT_SIZE 64
+const char *sim_value_format(enum sim_unit unit, uint64_t value, char out[SIM_VALUE_TEXT_SIZE]);
+
+#endif

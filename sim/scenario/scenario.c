@@ -1,0 +1,285 @@
+// A scenario file from text to struct: the frame of it, and hosts.
+#include "scenario/scenario.h"
+
+#include "engine/memory.h"
+#include "scenario/units.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILE_SIZE_MAX (1 << 20)
+// 2026-01-01T00:00:00Z
+#define WALL_DEFAULT_MS UINT64_C(1767225600000)
+
+static const struct sim_key root_keys[] = {{"scenario", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0},
+    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0},
+    {0}};
+
+static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario, name)},
+    {"description", SIM_KEY_TEXT, offsetof(struct sim_scenario, description)},
+    {"duration", SIM_KEY_DURATION, offsetof(struct sim_scenario, duration_ns)},
+    {"wall_clock_ms", SIM_KEY_NUMBER, offsetof(struct sim_scenario, wall_ms)},
+    {"seed", SIM_KEY_NUMBER, offsetof(struct sim_scenario, seed)}, {0}};
+
+// A host's table, before its names are resolved.
+static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_host, name)},
+    {"router", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, router)}, {"peers", SIM_KEY_OTHER, 0},
+    {"allow", SIM_KEY_OTHER, 0}, {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0},
+    {"start", SIM_KEY_OTHER, 0}, {"clock_offset", SIM_KEY_OTHER, 0},
+    {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)}, {0}};
+
+static const struct sim_key route_keys[] = {{"to", SIM_KEY_OTHER, 0}, {"via", SIM_KEY_OTHER, 0}, {0}};
+
+const struct sim_key *sim_scenario_keys(size_t place, const char **where)
+{
+    static const struct {
+        const char *where;
+        const struct sim_key *keys;
+    } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
+        {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"[[flow]]", sim_flow_keys},
+        {"[[expect]]", sim_expect_keys}};
+    if (place >= sizeof(all) / sizeof(all[0])) return NULL;
+    *where = all[place].where;
+    return all[place].keys;
+}
+
+const struct qe_toml_value *sim_parse_array(
+    struct sim_parse *p, const struct qe_toml_value *root, const char *key, size_t max)
+{
+    const struct qe_toml_value *array = sim_reader_get(&p->reader, root, key, QE_TOML_ARRAY);
+    if (!array) return NULL;
+    if (qe_toml_size(array) > max)
+        sim_reader_fail(&p->reader, array, "%zu of [[%s]]; expected at most %zu", qe_toml_size(array), key, max);
+    return p->reader.failed ? NULL : array;
+}
+
+static size_t find_host(const struct sim_scenario *s, const char *name, size_t length)
+{
+    for (size_t i = 0; i < s->host_count; i++)
+        if (strlen(s->hosts[i].name) == length && memcmp(s->hosts[i].name, name, length) == 0) return i;
+    return SIM_NONE;
+}
+
+size_t sim_parse_host(struct sim_parse *p, const struct qe_toml_value *value, const char *what)
+{
+    const char *name = sim_reader_text(&p->reader, value, what);
+    size_t host = find_host(p->scenario, name, strlen(name));
+    if (host == SIM_NONE) sim_reader_fail(&p->reader, value, "'%s' is \"%s\"; expected a host's name", what, name);
+    return host;
+}
+
+bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out)
+{
+    const char *text = sim_reader_text(&p->reader, value, what);
+    bool negative = text[0] == '-';
+    uint64_t ns;
+    if (p->reader.failed) return false;
+    if (!sim_duration_parse(text + negative, &ns) || ns % 1000000) {
+        sim_reader_fail(
+            &p->reader, value, "'%s' is \"%s\"; expected whole milliseconds such as \"1h\" or \"-90s\"", what, text);
+        return false;
+    }
+    *out = negative ? -(int64_t)(ns / 1000000) : (int64_t)(ns / 1000000);
+    return true;
+}
+
+// "b" or "b@address:port".
+static void parse_peer(
+    struct sim_parse *p, struct sim_scenario_host *host, const struct qe_toml_value *value, bool dial)
+{
+    const char *what = dial ? "peers" : "allow";
+    const char *text = sim_reader_text(&p->reader, value, what);
+    size_t length = strcspn(text, "@");
+    struct sim_scenario_peer peer = {
+        .host = find_host(p->scenario, text, length), .dial = dial, .line = qe_toml_line(value)};
+    if (p->reader.failed) return;
+    if (peer.host == SIM_NONE || (!dial && text[length]) || p->scenario->hosts[peer.host].router ||
+        &p->scenario->hosts[peer.host] == host ||
+        (text[length] && (!qe_addr_parse(text + length + 1, &peer.addr) || !peer.addr.port))) {
+        sim_reader_fail(&p->reader, value, "'%s' has \"%s\"; expected another host that is no router%s", what, text,
+            dial ? ", as \"name\" or \"name@address:port\"" : "");
+        return;
+    }
+    for (size_t i = 0; i < host->peer_count; i++)
+        if (host->peers[i].host == peer.host)
+            sim_reader_fail(
+                &p->reader, value, "'%s' has \"%s\", which is there already; expected each once", what, text);
+    host->peers = sim_resize(host->peers, host->peer_count + 1, sizeof(peer));
+    host->peers[host->peer_count++] = peer;
+}
+
+static void parse_peers(
+    struct sim_parse *p, struct sim_scenario_host *host, const struct qe_toml_value *table, const char *key, bool dial)
+{
+    const struct qe_toml_value *list = sim_reader_get(&p->reader, table, key, QE_TOML_ARRAY);
+    for (size_t i = 0; list && i < qe_toml_size(list) && !p->reader.failed; i++)
+        parse_peer(p, host, qe_toml_at(list, i), dial);
+}
+
+static void parse_routes(struct sim_parse *p, struct sim_scenario_host *host, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *list = sim_reader_get(&p->reader, table, "routes", QE_TOML_ARRAY);
+    for (size_t i = 0; list && i < qe_toml_size(list) && !p->reader.failed; i++) {
+        const struct qe_toml_value *entry = qe_toml_at(list, i);
+        struct sim_scenario_route route;
+        sim_reader_table(&p->reader, entry, "a route", route_keys, &route);
+        if (p->reader.failed) return;
+        const struct qe_toml_value *to = sim_reader_need(&p->reader, entry, "a route", "to", QE_TOML_STRING);
+        const struct qe_toml_value *via = sim_reader_need(&p->reader, entry, "a route", "via", QE_TOML_STRING);
+        if (!to || !via) return;
+        if (!qe_cidr_parse(sim_reader_text(&p->reader, to, "to"), &route.to))
+            sim_reader_fail(&p->reader, to, "'to' is no prefix; expected one such as \"10.2.0.0/16\"");
+        else if (!qe_ip_parse(sim_reader_text(&p->reader, via, "via"), &route.via) ||
+                 route.via.family != route.to.ip.family)
+            sim_reader_fail(&p->reader, via, "'via' is no address of the family of 'to'");
+        host->routes = sim_resize(host->routes, host->route_count + 1, sizeof(route));
+        host->routes[host->route_count++] = route;
+    }
+}
+
+static void parse_start(struct sim_parse *p, struct sim_scenario_host *host, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *start = qe_toml_get(table, "start");
+    if (!start) return;
+    host->starts = strcmp(sim_reader_text(&p->reader, start, "start"), "never") != 0;
+    if (host->starts && !p->reader.failed) host->start_ns = sim_reader_duration(&p->reader, start, "start");
+}
+
+static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
+{
+    struct sim_scenario *s = p->scenario;
+    const struct qe_toml_value *list = sim_parse_array(p, root, "host", SIM_HOSTS_MAX);
+    if (!list || qe_toml_size(list) == 0) {
+        sim_reader_fail(&p->reader, root, "no [[host]]; expected at least one");
+        return;
+    }
+    s->hosts = sim_obtain(qe_toml_size(list), sizeof(*s->hosts));
+    for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
+        const struct qe_toml_value *table = qe_toml_at(list, i);
+        struct sim_scenario_host *host = &s->hosts[i];
+        host->starts = true;
+        host->line = qe_toml_line(table);
+        sim_reader_table(&p->reader, table, "[[host]]", host_keys, host);
+        if (!p->reader.failed && !host->name)
+            sim_reader_fail(&p->reader, table, "[[host]] has no 'name'; expected one");
+        if (p->reader.failed) break;
+        if (find_host(s, host->name, strlen(host->name)) != SIM_NONE)
+            sim_reader_fail(&p->reader, table, "there is a host \"%s\" already; expected another name", host->name);
+        s->host_count++;
+    }
+    if (p->reader.failed) {
+        // The one that failed may have a name to free.
+        s->host_count = qe_toml_size(list);
+        return;
+    }
+    for (size_t i = 0; i < s->host_count && !p->reader.failed; i++) {
+        const struct qe_toml_value *table = qe_toml_at(list, i);
+        struct sim_scenario_host *host = &s->hosts[i];
+        host->config = sim_reader_get(&p->reader, table, "config", QE_TOML_TABLE);
+        parse_peers(p, host, table, "peers", true);
+        parse_peers(p, host, table, "allow", false);
+        parse_routes(p, host, table);
+        parse_start(p, host, table);
+        const struct qe_toml_value *offset = qe_toml_get(table, "clock_offset");
+        if (offset) sim_parse_clock(p, offset, "clock_offset", &host->wall_offset_ms);
+        if (host->router && (host->config || host->peer_count || offset || qe_toml_get(table, "start")))
+            sim_reader_fail(
+                &p->reader, table, "router \"%s\" has keys of a node; expected only 'name' and 'routes'", host->name);
+    }
+}
+
+static void parse(struct sim_parse *p, const struct qe_toml_value *root)
+{
+    struct sim_scenario *s = p->scenario;
+    sim_reader_table(&p->reader, root, "the file", root_keys, s);
+    const struct qe_toml_value *table = sim_reader_need(&p->reader, root, "the file", "scenario", QE_TOML_TABLE);
+    if (p->reader.failed) return;
+    sim_reader_table(&p->reader, table, "[scenario]", scenario_keys, s);
+    if (!p->reader.failed && !s->name) sim_reader_fail(&p->reader, table, "[scenario] has no 'name'; expected one");
+    if (!p->reader.failed && !s->duration_ns)
+        sim_reader_fail(&p->reader, table, "[scenario] has no 'duration'; expected one such as \"30s\"");
+    if (!p->reader.failed) parse_hosts(p, root);
+    if (!p->reader.failed) sim_parse_links(p, root);
+    if (!p->reader.failed) sim_parse_flows(p, root);
+    if (!p->reader.failed) sim_parse_ats(p, root);
+    if (!p->reader.failed) sim_parse_expects(p, root);
+}
+
+struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE])
+{
+    struct sim_scenario *s = sim_obtain(1, sizeof(*s));
+    struct sim_parse p = {.reader = {.file = file}, .scenario = s};
+    char why[256];
+    unsigned line = 0;
+    s->file = sim_copy_text(file);
+    s->wall_ms = WALL_DEFAULT_MS;
+    s->seed = 1;
+    s->toml = qe_toml_parse(text, size, why, sizeof(why), &line);
+    if (!s->toml) {
+        // The message begins with its line; ours does too.
+        const char *colon = strncmp(why, "line ", 5) == 0 ? strstr(why, ": ") : NULL;
+        snprintf(error, SIM_ERROR_SIZE, "%s:%u: %s", file, line, colon ? colon + 2 : why);
+        sim_scenario_free(s);
+        return NULL;
+    }
+    parse(&p, qe_toml_root(s->toml));
+    if (p.reader.failed) {
+        memcpy(error, p.reader.error, SIM_ERROR_SIZE);
+        sim_scenario_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+struct sim_scenario *sim_scenario_load(const char *file, char error[SIM_ERROR_SIZE])
+{
+    struct sim_scenario *scenario = NULL;
+    FILE *in = fopen(file, "rb");
+    if (!in) {
+        snprintf(error, SIM_ERROR_SIZE, "%s: %s", file, strerror(errno));
+        return NULL;
+    }
+    char *text = sim_obtain(1, FILE_SIZE_MAX + 1);
+    size_t size = fread(text, 1, FILE_SIZE_MAX + 1, in);
+    if (ferror(in))
+        snprintf(error, SIM_ERROR_SIZE, "%s: cannot be read", file);
+    else if (size > FILE_SIZE_MAX)
+        snprintf(error, SIM_ERROR_SIZE, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
+    else
+        scenario = sim_scenario_parse(file, text, size, error);
+    sim_release(text);
+    fclose(in);
+    return scenario;
+}
+
+void sim_scenario_free(struct sim_scenario *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < s->host_count; i++) {
+        sim_release(s->hosts[i].name);
+        sim_release(s->hosts[i].peers);
+        sim_release(s->hosts[i].routes);
+    }
+    for (size_t i = 0; i < s->link_count; i++) {
+        sim_release(s->links[i].name);
+        sim_release(s->links[i].hosts);
+        sim_release(s->links[i].settings);
+        sim_release(s->links[i].addresses);
+    }
+    for (size_t i = 0; i < s->flow_count; i++)
+        sim_release(s->flows[i].name);
+    for (size_t i = 0; i < s->expect_count; i++)
+        sim_release(s->expects[i].text);
+    sim_release(s->hosts);
+    sim_release(s->links);
+    sim_release(s->ats);
+    sim_release(s->flows);
+    sim_release(s->expects);
+    sim_release(s->file);
+    sim_release(s->name);
+    sim_release(s->description);
+    qe_toml_free(s->toml);
+    sim_release(s);
+}

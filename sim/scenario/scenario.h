@@ -1,0 +1,190 @@
+// A scenario as it stands in its file (docs/scenarios.md): hosts, links, what happens when, flows, and what is
+// expected. Names are resolved to indices here, and everything that can be wrong is found here.
+#ifndef QE_SIM_SCENARIO_H
+#define QE_SIM_SCENARIO_H
+
+#include "net/pipe.h"
+#include "scenario/reader.h"
+
+#include "base/addr.h"
+#include "identity/identity.h"
+#include "toml/toml.h"
+
+#define SIM_HOSTS_MAX   4096
+#define SIM_LINKS_MAX   4096
+#define SIM_ATS_MAX     65536
+#define SIM_FLOWS_MAX   4096
+#define SIM_EXPECTS_MAX 4096
+#define SIM_NONE        SIZE_MAX
+
+struct sim_scenario_peer {
+    size_t host;
+    bool dial;
+    struct qe_addr addr; // family 0: the simulator finds one, where it is to be dialled
+    unsigned line;
+};
+
+struct sim_scenario_route {
+    struct qe_cidr to;
+    struct qe_ip via;
+};
+
+struct sim_scenario_host {
+    char *name;
+    bool router;                        // forwards; runs no node
+    const struct qe_toml_value *config; // the daemon's tables, or NULL
+    struct sim_scenario_peer *peers;
+    size_t peer_count;
+    struct sim_scenario_route *routes;
+    size_t route_count;
+    uint64_t start_ns;
+    bool starts;            // false: only by the timeline
+    int64_t wall_offset_ms; // of its clock
+    uint64_t memory_max;    // bytes for its node; 0: no limit
+    unsigned line;
+};
+
+struct sim_scenario_address {
+    size_t port; // place in the link's hosts
+    struct qe_cidr cidr;
+};
+
+struct sim_scenario_link {
+    char *name;
+    size_t *hosts;
+    size_t host_count;
+    struct sim_pipe_settings *settings; // one a port
+    struct sim_scenario_address *addresses;
+    size_t address_count;
+    unsigned line;
+};
+
+enum sim_at_kind {
+    SIM_AT_LINK_DOWN,
+    SIM_AT_LINK_UP,
+    SIM_AT_LINK_BLACKHOLE,
+    SIM_AT_LINK_CHANGE,
+    SIM_AT_HOST_START,
+    SIM_AT_HOST_STOP,
+    SIM_AT_HOST_CRASH,
+    SIM_AT_HOST_RESTART,
+    SIM_AT_HOST_CLOCK,
+};
+
+struct sim_scenario_at {
+    uint64_t time_ns;
+    enum sim_at_kind kind;
+    size_t link, host;                  // SIM_NONE: not about one
+    size_t port;                        // SIM_NONE: both directions; else what leaves this port
+    const struct qe_toml_value *change; // LINK_CHANGE: the table with new settings
+    int64_t clock_ms;                   // HOST_CLOCK: how far the wall clock jumps
+    unsigned line;
+};
+
+enum sim_flow_kind {
+    SIM_FLOW_PING,
+    SIM_FLOW_UDP,
+};
+
+struct sim_scenario_flow {
+    char *name;
+    enum sim_flow_kind kind;
+    size_t from, to;
+    uint8_t family; // 4 or 6
+    uint64_t interval_ns;
+    uint64_t size;  // bytes of an inner IP packet
+    uint64_t batch; // packets that leave at once
+    bool offload;   // the batch leaves as one super-packet
+    uint64_t start_ns, stop_ns;
+    uint64_t count;      // 0: until stop
+    struct qe_ip source; // family 0: the TUN's address
+    unsigned line;
+};
+
+enum sim_expect_kind {
+    SIM_EXPECT_FLOW,
+    SIM_EXPECT_LINK,
+    SIM_EXPECT_HOST,
+    SIM_EXPECT_LOG,
+    SIM_EXPECT_EVENT,
+    SIM_EXPECT_COUNTER,
+    SIM_EXPECT_CONNECTED,
+    SIM_EXPECT_DISCONNECTED,
+    SIM_EXPECT_NEVER_CONNECTED,
+};
+
+// What a measure counts in.
+enum sim_unit {
+    SIM_UNIT_COUNT,
+    SIM_UNIT_DURATION,
+    SIM_UNIT_RATE,
+    SIM_UNIT_SIZE,
+    SIM_UNIT_CHANCE,
+};
+
+struct sim_scenario_expect {
+    enum sim_expect_kind kind;
+    size_t flow, link, port, host, other;
+    const struct sim_measure *measure; // FLOW, LINK, HOST
+    char *text;                        // LOG, EVENT, COUNTER
+    uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
+    bool has_min, has_max;
+    uint64_t min, max;
+    unsigned line;
+};
+
+struct sim_scenario {
+    char *file;
+    char *name;
+    char *description;
+    uint64_t duration_ns;
+    uint64_t wall_ms; // unix time at the start
+    uint64_t seed;    // where none is given
+    struct sim_scenario_host *hosts;
+    size_t host_count;
+    struct sim_scenario_link *links;
+    size_t link_count;
+    struct sim_scenario_at *ats; // by time, then as in the file
+    size_t at_count;
+    struct sim_scenario_flow *flows;
+    size_t flow_count;
+    struct sim_scenario_expect *expects;
+    size_t expect_count;
+    struct qe_toml *toml;
+};
+
+// Reads a scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
+struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
+// The same from the file itself.
+struct sim_scenario *sim_scenario_load(const char *file, char error[SIM_ERROR_SIZE]);
+void sim_scenario_free(struct sim_scenario *scenario);
+
+// For the parts of the parser.
+struct sim_parse {
+    struct sim_reader reader;
+    struct sim_scenario *scenario;
+};
+void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
+// The array of tables under `key`, or NULL; at most `max` of them.
+const struct qe_toml_value *sim_parse_array(
+    struct sim_parse *p, const struct qe_toml_value *root, const char *key, size_t max);
+// Index of the host or link that `value` names; a mistake and SIM_NONE where there is none.
+size_t sim_parse_host(struct sim_parse *p, const struct qe_toml_value *value, const char *what);
+size_t sim_parse_link(struct sim_parse *p, const struct qe_toml_value *value);
+// Whole milliseconds, possibly negative.
+bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out);
+// The port of `link` that the host under 'from' has. SIM_NONE where `table` has no such key.
+size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link);
+// A link's settings, those that `table` has, over what is there. The other keys of the table are the caller's to check.
+void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
+// Whether `table` has any of a link's settings.
+bool sim_parse_has_settings(const struct qe_toml_value *table);
+
+extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_flow_keys[], sim_expect_keys[];
+// Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
+const struct sim_key *sim_scenario_keys(size_t place, const char **where);
+
+#endif

@@ -1,0 +1,391 @@
+// Links, their settings and addresses, and the timeline.
+#include "scenario/scenario.h"
+
+#include "engine/memory.h"
+#include "scenario/units.h"
+
+#include "net/network.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUE_DEFAULT_NS UINT64_C(50000000)
+#define MTU_MIN          576
+#define MTU_MAX          65535
+#define OVERHEAD_MAX     1000
+// Hosts that an automatic /24 has room for.
+#define SMALL_LINK_MAX 250
+
+#define SETTING(field) offsetof(struct sim_pipe_settings, field)
+// Settings of a pipe: in [[link]], in its `from` tables, and in [[at]].
+#define SETTING_KEYS                                                                                                   \
+    {"rate", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, \
+        {"reorder", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                         \
+    {                                                                                                                  \
+        "overhead", SIM_KEY_OTHER, 0                                                                                   \
+    }
+
+static const struct sim_key plain_settings[] = {{"rate", SIM_KEY_RATE, SETTING(rate_bits)},
+    {"delay", SIM_KEY_DURATION, SETTING(delay_ns)}, {"jitter", SIM_KEY_DURATION, SETTING(jitter_ns)},
+    {"loss", SIM_KEY_CHANCE, SETTING(loss_ppb)}, {"reorder", SIM_KEY_FLAG, SETTING(reorder)}, {0}};
+
+static const struct sim_key from_keys[] = {SETTING_KEYS, {0}};
+
+const struct sim_key sim_link_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_link, name)},
+    {"between", SIM_KEY_OTHER, 0}, {"subnets", SIM_KEY_OTHER, 0}, {"addresses", SIM_KEY_OTHER, 0},
+    {"from", SIM_KEY_OTHER, 0}, SETTING_KEYS, {0}};
+
+static bool set_queue(struct sim_pipe_settings *s, const char *text)
+{
+    s->queue_packets = s->queue_bytes = s->queue_ns = 0;
+    if (strcmp(text, "unlimited") == 0) return true;
+    if (sim_packets_parse(text, &s->queue_packets)) return s->queue_packets > 0;
+    if (sim_size_parse(text, &s->queue_bytes)) return s->queue_bytes > 0;
+    return sim_duration_parse(text, &s->queue_ns) && s->queue_ns > 0;
+}
+
+static void parse_bytes(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, uint32_t *out, uint64_t min, uint64_t max)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, key);
+    if (!value) return;
+    uint64_t number = sim_reader_number(r, value, key);
+    if (!r->failed && (number < min || number > max))
+        sim_reader_fail(r, value, "'%s' is %llu; expected %llu to %llu bytes", key, (unsigned long long)number,
+            (unsigned long long)min, (unsigned long long)max);
+    *out = (uint32_t)number;
+}
+
+bool sim_parse_has_settings(const struct qe_toml_value *table)
+{
+    for (const struct sim_key *key = from_keys; key->name; key++)
+        if (qe_toml_get(table, key->name)) return true;
+    return false;
+}
+
+void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings)
+{
+    for (const struct sim_key *key = plain_settings; key->name; key++)
+        if (qe_toml_get(table, key->name)) sim_reader_field(r, qe_toml_get(table, key->name), key, settings);
+    const struct qe_toml_value *queue = qe_toml_get(table, "queue");
+    if (queue) {
+        const char *text = sim_reader_text(r, queue, "queue");
+        if (!r->failed && !set_queue(settings, text))
+            sim_reader_fail(
+                r, queue, "'queue' is \"%s\"; expected \"25packets\", \"64KiB\", \"50ms\" or \"unlimited\"", text);
+    }
+    parse_bytes(r, table, "mtu", &settings->mtu, MTU_MIN, MTU_MAX);
+    parse_bytes(r, table, "overhead", &settings->overhead, 0, OVERHEAD_MAX);
+}
+
+static size_t port_of(const struct sim_scenario_link *link, size_t host)
+{
+    for (size_t i = 0; i < link->host_count; i++)
+        if (link->hosts[i] == host) return i;
+    return SIM_NONE;
+}
+
+static void parse_between(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *list = sim_reader_need(&p->reader, table, "[[link]]", "between", QE_TOML_ARRAY);
+    if (!list) return;
+    if (qe_toml_size(list) < 2) {
+        sim_reader_fail(&p->reader, list, "'between' has %zu hosts; expected at least 2", qe_toml_size(list));
+        return;
+    }
+    link->hosts = sim_obtain(qe_toml_size(list), sizeof(*link->hosts));
+    link->settings = sim_obtain(qe_toml_size(list), sizeof(*link->settings));
+    for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
+        size_t host = sim_parse_host(p, qe_toml_at(list, i), "between");
+        if (p->reader.failed) return;
+        if (port_of(link, host) != SIM_NONE)
+            sim_reader_fail(&p->reader, qe_toml_at(list, i), "'between' has \"%s\" twice; expected each host once",
+                p->scenario->hosts[host].name);
+        link->hosts[link->host_count++] = host;
+    }
+}
+
+static void name_link(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    if (!link->name) {
+        char name[QE_NAME_SIZE * 3] = "";
+        size_t used = 0;
+        for (size_t i = 0; i < link->host_count && used < sizeof(name); i++)
+            used += (size_t)snprintf(
+                name + used, sizeof(name) - used, "%s%s", i ? "-" : "", p->scenario->hosts[link->hosts[i]].name);
+        link->name = sim_copy_text(name);
+    }
+    for (const struct sim_scenario_link *other = p->scenario->links; other < link; other++)
+        if (strcmp(other->name, link->name) == 0)
+            sim_reader_fail(&p->reader, table, "there is a link \"%s\" already; expected another 'name'", link->name);
+}
+
+// The n-th address (from 1) of a prefix; false where it has not so many.
+static bool nth_address(const struct qe_cidr *subnet, size_t n, struct qe_cidr *out)
+{
+    size_t bytes = qe_ip_size(&subnet->ip);
+    unsigned host_bits = (unsigned)bytes * 8 - subnet->bits;
+    if (host_bits < 32 && n + 1 >= (size_t)1 << host_bits) return false;
+    *out = qe_cidr_network(*subnet);
+    for (size_t carry = n, i = bytes; carry > 0; carry >>= 8)
+        out->ip.bytes[--i] |= (uint8_t)carry;
+    return true;
+}
+
+static void add_address(struct sim_scenario_link *link, size_t port, const struct qe_cidr *cidr)
+{
+    link->addresses = sim_resize(link->addresses, link->address_count + 1, sizeof(*link->addresses));
+    link->addresses[link->address_count++] = (struct sim_scenario_address){port, *cidr};
+}
+
+static void add_subnet(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *value,
+    const struct qe_cidr *subnet, const bool *has_own)
+{
+    for (size_t port = 0; port < link->host_count && !p->reader.failed; port++) {
+        struct qe_cidr address;
+        if (has_own[port]) continue;
+        if (nth_address(subnet, port + 1, &address))
+            add_address(link, port, &address);
+        else
+            sim_reader_fail(&p->reader, value, "the subnet is too small for %zu hosts", link->host_count);
+    }
+}
+
+static void add_automatic(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table,
+    size_t index, const bool *has_own)
+{
+    uint8_t high = (uint8_t)(index >> 8), low = (uint8_t)index;
+    struct qe_cidr four = link->host_count <= SMALL_LINK_MAX ? (struct qe_cidr){qe_ip4(10, high, low, 0), 24}
+                                                             : (struct qe_cidr){qe_ip4(11, low, 0, 0), 16};
+    uint8_t bytes[16] = {0xfd, 0, 0, 0, 0, 0, high, low};
+    struct qe_cidr six = {qe_ip6(bytes), 64};
+    add_subnet(p, link, table, &four, has_own);
+    add_subnet(p, link, table, &six, has_own);
+}
+
+static void parse_own_addresses(
+    struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table, bool *has_own)
+{
+    const struct qe_toml_value *own = sim_reader_get(&p->reader, table, "addresses", QE_TOML_TABLE);
+    for (size_t i = 0; own && i < qe_toml_size(own) && !p->reader.failed; i++) {
+        const struct qe_toml_value *list = qe_toml_at(own, i);
+        size_t port = SIM_NONE;
+        for (size_t k = 0; k < link->host_count; k++)
+            if (strcmp(p->scenario->hosts[link->hosts[k]].name, qe_toml_key(own, i)) == 0) port = k;
+        if (port == SIM_NONE || qe_toml_kind(list) != QE_TOML_ARRAY) {
+            sim_reader_fail(&p->reader, list, "'addresses.%s' is not a list of addresses of one of the link's hosts",
+                qe_toml_key(own, i));
+            return;
+        }
+        has_own[port] = true;
+        for (size_t k = 0; k < qe_toml_size(list) && !p->reader.failed; k++) {
+            struct qe_cidr cidr;
+            const char *text = sim_reader_text(&p->reader, qe_toml_at(list, k), "addresses");
+            if (!p->reader.failed && !qe_cidr_parse(text, &cidr))
+                sim_reader_fail(&p->reader, qe_toml_at(list, k),
+                    "\"%s\" is no address; expected one with its prefix, such as \"192.0.2.1/24\"", text);
+            else
+                add_address(link, port, &cidr);
+        }
+    }
+}
+
+static void parse_addresses(
+    struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table, size_t index)
+{
+    bool *has_own = sim_obtain(link->host_count, sizeof(*has_own));
+    const struct qe_toml_value *subnets = sim_reader_get(&p->reader, table, "subnets", QE_TOML_ARRAY);
+    parse_own_addresses(p, link, table, has_own);
+    if (!subnets && !p->reader.failed) add_automatic(p, link, table, index, has_own);
+    for (size_t i = 0; subnets && i < qe_toml_size(subnets) && !p->reader.failed; i++) {
+        struct qe_cidr subnet;
+        const struct qe_toml_value *value = qe_toml_at(subnets, i);
+        const char *text = sim_reader_text(&p->reader, value, "subnets");
+        if (p->reader.failed) break;
+        if (qe_cidr_parse(text, &subnet))
+            add_subnet(p, link, value, &subnet, has_own);
+        else
+            sim_reader_fail(&p->reader, value, "\"%s\" is no subnet; expected one such as \"192.0.2.0/24\"", text);
+    }
+    sim_release(has_own);
+}
+
+// Two ports of a link with one address would each be the right one.
+static void check_addresses(
+    struct sim_parse *p, const struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    char text[QE_ADDR_TEXT_SIZE];
+    for (size_t i = 0; i < link->address_count && !p->reader.failed; i++)
+        for (size_t k = 0; k < i; k++)
+            if (qe_ip_equal(&link->addresses[i].cidr.ip, &link->addresses[k].cidr.ip))
+                sim_reader_fail(&p->reader, table, "%s is on the link twice; expected each address once",
+                    qe_ip_format(&link->addresses[i].cidr.ip, text));
+}
+
+// The next hop of a route must be on a link of the host, or packets could not leave.
+static void check_routes(struct sim_parse *p, const struct qe_toml_value *root, size_t host)
+{
+    const struct sim_scenario *s = p->scenario;
+    for (size_t i = 0; i < s->hosts[host].route_count; i++) {
+        const struct qe_ip *via = &s->hosts[host].routes[i].via;
+        char text[QE_ADDR_TEXT_SIZE];
+        bool reached = false;
+        for (size_t l = 0; l < s->link_count; l++)
+            for (size_t k = 0; k < s->links[l].address_count; k++)
+                reached |= s->links[l].hosts[s->links[l].addresses[k].port] == host &&
+                           qe_cidr_contains(&s->links[l].addresses[k].cidr, via);
+        if (!reached)
+            sim_reader_fail(&p->reader, qe_toml_at(qe_toml_get(root, "host"), host),
+                "route via %s, which is on no link of \"%s\"", qe_ip_format(via, text), s->hosts[host].name);
+    }
+}
+
+static void parse_link_settings(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    struct sim_pipe_settings settings = {.mtu = SIM_MTU_DEFAULT, .queue_ns = QUEUE_DEFAULT_NS};
+    sim_parse_settings(&p->reader, table, &settings);
+    for (size_t i = 0; i < link->host_count; i++)
+        link->settings[i] = settings;
+    const struct qe_toml_value *from = sim_reader_get(&p->reader, table, "from", QE_TOML_TABLE);
+    for (size_t i = 0; from && i < qe_toml_size(from) && !p->reader.failed; i++) {
+        const struct qe_toml_value *own = qe_toml_at(from, i);
+        size_t port = SIM_NONE;
+        for (size_t k = 0; k < link->host_count; k++)
+            if (strcmp(p->scenario->hosts[link->hosts[k]].name, qe_toml_key(from, i)) == 0) port = k;
+        if (port == SIM_NONE) {
+            sim_reader_fail(&p->reader, own, "'from.%s' is about no host of this link", qe_toml_key(from, i));
+            return;
+        }
+        sim_reader_table(&p->reader, own, "'from'", from_keys, NULL);
+        if (!p->reader.failed) sim_parse_settings(&p->reader, own, &link->settings[port]);
+    }
+}
+
+void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root)
+{
+    struct sim_scenario *s = p->scenario;
+    const struct qe_toml_value *list = sim_parse_array(p, root, "link", SIM_LINKS_MAX);
+    if (list) s->links = sim_obtain(qe_toml_size(list), sizeof(*s->links));
+    for (size_t i = 0; list && i < qe_toml_size(list) && !p->reader.failed; i++) {
+        const struct qe_toml_value *table = qe_toml_at(list, i);
+        struct sim_scenario_link *link = &s->links[s->link_count++];
+        link->line = qe_toml_line(table);
+        sim_reader_table(&p->reader, table, "[[link]]", sim_link_keys, link);
+        if (!p->reader.failed) parse_between(p, link, table);
+        if (!p->reader.failed) name_link(p, link, table);
+        if (!p->reader.failed) parse_link_settings(p, link, table);
+        if (!p->reader.failed) parse_addresses(p, link, table, i);
+        if (!p->reader.failed) check_addresses(p, link, table);
+    }
+    for (size_t i = 0; i < s->host_count && !p->reader.failed; i++)
+        check_routes(p, root, i);
+}
+
+size_t sim_parse_link(struct sim_parse *p, const struct qe_toml_value *value)
+{
+    const char *name = sim_reader_text(&p->reader, value, "link");
+    for (size_t i = 0; i < p->scenario->link_count; i++)
+        if (strcmp(p->scenario->links[i].name, name) == 0) return i;
+    sim_reader_fail(&p->reader, value, "'link' is \"%s\"; expected a link's name", name);
+    return SIM_NONE;
+}
+
+size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link)
+{
+    const struct qe_toml_value *from = qe_toml_get(table, "from");
+    if (!from || p->reader.failed) return SIM_NONE;
+    size_t host = sim_parse_host(p, from, "from");
+    if (p->reader.failed) return SIM_NONE;
+    size_t port = port_of(&p->scenario->links[link], host);
+    if (port == SIM_NONE)
+        sim_reader_fail(&p->reader, from, "'from' is \"%s\"; expected a host of link \"%s\"",
+            p->scenario->hosts[host].name, p->scenario->links[link].name);
+    return port;
+}
+
+const struct sim_key sim_at_keys[] = {{"time", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, time_ns)},
+    {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},
+    {"blackhole", SIM_KEY_OTHER, 0}, SETTING_KEYS, {"host", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},
+    {"stop", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0}, {"restart", SIM_KEY_OTHER, 0}, {"clock", SIM_KEY_OTHER, 0},
+    {0}};
+
+static const struct {
+    const char *key;
+    enum sim_at_kind kind;
+    bool of_link;
+} at_kinds[] = {{"down", SIM_AT_LINK_DOWN, true}, {"up", SIM_AT_LINK_UP, true},
+    {"blackhole", SIM_AT_LINK_BLACKHOLE, true}, {"start", SIM_AT_HOST_START, false}, {"stop", SIM_AT_HOST_STOP, false},
+    {"crash", SIM_AT_HOST_CRASH, false}, {"restart", SIM_AT_HOST_RESTART, false}, {"clock", SIM_AT_HOST_CLOCK, false}};
+
+// What happens: exactly one of the keys, or settings of a link.
+static void parse_what(struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *table)
+{
+    bool of_link = at->link != SIM_NONE;
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(at_kinds) / sizeof(at_kinds[0]) && !p->reader.failed; i++) {
+        const struct qe_toml_value *value = qe_toml_get(table, at_kinds[i].key);
+        if (!value) continue;
+        if (at_kinds[i].of_link != of_link)
+            sim_reader_fail(&p->reader, value, "'%s' is not for a %s", at_kinds[i].key, of_link ? "link" : "host");
+        count++;
+        at->kind = at_kinds[i].kind;
+        if (at->kind == SIM_AT_HOST_CLOCK)
+            sim_parse_clock(p, value, "clock", &at->clock_ms);
+        else if (qe_toml_kind(value) != QE_TOML_BOOLEAN || !qe_toml_boolean(value))
+            sim_reader_fail(&p->reader, value, "'%s' must be true", at_kinds[i].key);
+    }
+    if (sim_parse_has_settings(table)) {
+        struct sim_pipe_settings scratch = {0};
+        at->kind = SIM_AT_LINK_CHANGE;
+        at->change = table;
+        count++;
+        if (!of_link) sim_reader_fail(&p->reader, table, "[[at]] changes a link's settings, but names no link");
+        sim_parse_settings(&p->reader, table, &scratch);
+    }
+    if (!p->reader.failed && count != 1)
+        sim_reader_fail(&p->reader, table, "[[at]] says %zu things; expected one: %s", count,
+            of_link ? "down, up, blackhole, or new settings" : "start, stop, crash, restart or clock");
+}
+
+static int compare_ats(const void *a, const void *b)
+{
+    const struct sim_scenario_at *x = a, *y = b;
+    if (x->time_ns != y->time_ns) return x->time_ns < y->time_ns ? -1 : 1;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
+{
+    struct sim_scenario *s = p->scenario;
+    const struct qe_toml_value *list = sim_parse_array(p, root, "at", SIM_ATS_MAX);
+    if (!list) return;
+    s->ats = sim_obtain(qe_toml_size(list), sizeof(*s->ats));
+    for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
+        const struct qe_toml_value *table = qe_toml_at(list, i);
+        struct sim_scenario_at *at = &s->ats[s->at_count++];
+        *at = (struct sim_scenario_at){
+            .time_ns = UINT64_MAX, .link = SIM_NONE, .host = SIM_NONE, .port = SIM_NONE, .line = qe_toml_line(table)};
+        sim_reader_table(&p->reader, table, "[[at]]", sim_at_keys, at);
+        if (p->reader.failed) break;
+        const struct qe_toml_value *link = qe_toml_get(table, "link"), *host = qe_toml_get(table, "host");
+        if (at->time_ns == UINT64_MAX)
+            sim_reader_fail(&p->reader, table, "[[at]] has no 'time'; expected one such as \"10s\"");
+        else if (!link == !host)
+            sim_reader_fail(&p->reader, table, "[[at]] must have either 'link' or 'host'");
+        if (link && !p->reader.failed) at->link = sim_parse_link(p, link);
+        if (host && !p->reader.failed) at->host = sim_parse_host(p, host, "host");
+        if (p->reader.failed) break;
+        if (at->host != SIM_NONE && s->hosts[at->host].router)
+            sim_reader_fail(
+                &p->reader, host, "\"%s\" is a router; expected a host with a node", s->hosts[at->host].name);
+        if (at->time_ns > s->duration_ns)
+            sim_reader_fail(&p->reader, table, "'time' is beyond the scenario's duration");
+        if (link)
+            at->port = sim_parse_direction(p, table, at->link);
+        else if (qe_toml_get(table, "from"))
+            sim_reader_fail(&p->reader, table, "'from' is not for a host");
+        if (!p->reader.failed) parse_what(p, at, table);
+    }
+    qsort(s->ats, s->at_count, sizeof(*s->ats), compare_ats);
+}

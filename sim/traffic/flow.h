@@ -1,0 +1,52 @@
+// Traffic inside the overlay, and what becomes of it: ping and constant-rate UDP, each packet numbered, its latency
+// kept, its content checked on arrival. A flow knows of every packet whether and when it arrived.
+#ifndef QE_SIM_FLOW_H
+#define QE_SIM_FLOW_H
+
+#include "host/host.h"
+#include "scenario/measure.h"
+#include "scenario/scenario.h"
+#include "traffic/inner.h"
+
+struct sim_flow {
+    struct sim_source source;
+    struct sim_flows *flows;
+    const struct sim_scenario_flow *settings;
+    uint32_t index;
+    struct sim_host *from, *to;
+    size_t payload_size;
+    uint8_t *payload;     // room for a batch; each packet's content but for its number is fixed
+    uint32_t pattern_sum; // of the content behind the number
+    uint64_t sent;        // packets, also those that the TUN refused
+    uint64_t refused;     // the sender's TUN was closed, or an address unknown
+    uint64_t delivered, duplicated, reordered, too_big;
+    uint64_t next_expected; // one above the highest number that arrived
+    uint64_t *latency_ns;   // by number; UINT64_MAX: not arrived
+    size_t latency_capacity;
+};
+
+struct sim_flows {
+    struct sim_flow *list;
+    size_t count;
+    struct sim_engine *engine;
+    void *user;
+    // Something arrived that should not have, or not so; `host` is where.
+    void (*violated)(void *user, struct sim_host *host, const char *what);
+    uint64_t unclaimed; // packets out of TUNs that no flow knows
+};
+
+// `hosts`: by index in the scenario.
+void sim_flows_init(struct sim_flows *flows, const struct sim_scenario *scenario, struct sim_host *const *hosts,
+    struct sim_engine *engine, uint64_t seed);
+void sim_flows_fini(struct sim_flows *flows);
+// Schedules the first packet of each.
+void sim_flows_start(struct sim_flows *flows);
+// A packet came out of a host's TUN: answers echo requests, and counts what flows sent.
+void sim_flows_delivered(
+    struct sim_flows *flows, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+
+// What was measured of the packets sent in [after, before). False where there is nothing to say (no packet arrived).
+bool sim_flow_measure(
+    const struct sim_flow *flow, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns, uint64_t *value);
+
+#endif

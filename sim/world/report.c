@@ -1,0 +1,61 @@
+#include "world/report.h"
+
+#include "engine/memory.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+const char *sim_verdict_name(enum sim_verdict verdict)
+{
+    static const char *const names[] = {"pass", "fail", "error"};
+    return names[verdict];
+}
+
+static const char *hash_text(const struct sim_result *result, char out[SIM_TRACE_HASH_SIZE * 2 + 1])
+{
+    return sodium_bin2hex(out, SIM_TRACE_HASH_SIZE * 2 + 1, result->hash, sizeof(result->hash));
+}
+
+char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result)
+{
+    char *text = NULL;
+    size_t size = 0;
+    char hash[SIM_TRACE_HASH_SIZE * 2 + 1];
+    FILE *out = open_memstream(&text, &size);
+    if (!out) abort();
+    fprintf(out, "%s seed %" PRIu64 ": %s\n", scenario->name, seed, sim_verdict_name(result->verdict));
+    for (size_t i = 0; i < result->outcome_count; i++) {
+        const struct sim_outcome *o = &result->outcomes[i];
+        fprintf(out, "  %s  %s: %s (%s)\n", o->passed ? "pass" : "FAIL", o->what, o->measured, o->bound);
+    }
+    if (result->violation[0])
+        fprintf(out, "  %s  %s\n", result->verdict == SIM_ERROR ? "error" : "FAIL", result->violation);
+    if (result->verdict != SIM_PASS)
+        fprintf(out, "  rerun: quicether-sim run %s --seed %" PRIu64 "\n", scenario->file, seed);
+    if (result->verdict != SIM_ERROR) fprintf(out, "trace-hash %s\n", hash_text(result, hash));
+    fclose(out);
+    return text;
+}
+
+char *sim_report_json(
+    const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result, uint64_t wall_ms)
+{
+    char hash[SIM_TRACE_HASH_SIZE * 2 + 1];
+    json_t *expectations = json_array();
+    for (size_t i = 0; i < result->outcome_count; i++) {
+        const struct sim_outcome *o = &result->outcomes[i];
+        json_array_append_new(expectations, json_pack("{s:s, s:s, s:s, s:s}", "what", o->what, "expected", o->bound,
+                                                "measured", o->measured, "verdict", o->passed ? "pass" : "fail"));
+    }
+    json_t *run = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "scenario", scenario->name,
+        "seed", (json_int_t)seed, "engine", "sim", "verdict", sim_verdict_name(result->verdict), "trace_hash",
+        hash_text(result, hash), "expectations", expectations, "virtual_ms", (json_int_t)(result->virtual_ns / 1000000),
+        "wall_ms", (json_int_t)wall_ms, "events", (json_int_t)result->events, "datagrams",
+        (json_int_t)result->datagrams, "dropped_datagrams", (json_int_t)result->dropped);
+    if (result->violation[0]) json_object_set_new(run, "violation", json_string(result->violation));
+    char *text = json_dumps(run, JSON_INDENT(2));
+    json_decref(run);
+    if (!text) abort();
+    return text;
+}

@@ -1,0 +1,316 @@
+#include "world/world.h"
+
+#include "host/configs.h"
+#include "net/topology.h"
+
+#include "base/list.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+// The command that asks for metrics at the end.
+#define METRICS_COMMAND 1
+
+static void violated(void *user, struct sim_host *host, const char *what)
+{
+    struct sim_world *world = user;
+    struct sim_trace_who who = host ? sim_box_who(&host->box) : (struct sim_trace_who){UINT32_MAX, "-"};
+    sim_trace_note(&world->trace, who, "VIOLATION %s", what);
+    if (world->result->violation[0]) return;
+    uint64_t now = world->engine.now_ns;
+    snprintf(world->result->violation, sizeof(world->result->violation), "%" PRIu64 ".%09" PRIu64 "s %s%s%s",
+        now / 1000000000, now % 1000000000, host ? "host " : "", host ? host->box.name : "", host ? "" : "network");
+    size_t used = strlen(world->result->violation);
+    snprintf(world->result->violation + used, sizeof(world->result->violation) - used, ": %s", what);
+}
+
+static void delivered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
+{
+    struct sim_world *world = user;
+    sim_flows_delivered(&world->flows, host, packet, offload);
+}
+
+static size_t host_of(const struct sim_world *world, const struct qe_node_id *id)
+{
+    for (size_t i = 0; i < world->scenario->host_count; i++)
+        if (qe_node_id_equal(&world->hosts[i]->id, id)) return i;
+    return SIM_NONE;
+}
+
+static void note_connection(struct sim_world *world, size_t host, size_t other, bool up)
+{
+    SIM_ROOM(world->changes, world->change_count, world->change_capacity);
+    world->changes[world->change_count++] = (struct sim_connection_change){world->engine.now_ns, host, other, up};
+}
+
+static void traced(void *user, struct sim_host *host, const struct qe_trace *trace)
+{
+    struct sim_world *world = user;
+    static const struct qe_node_id nobody;
+    bool up = strcmp(trace->name, "session.connected") == 0;
+    if (up || strcmp(trace->name, "session.lost") == 0) {
+        size_t other = host_of(world, &trace->peer);
+        if (other != SIM_NONE) note_connection(world, host->box.index, other, up);
+    }
+    sim_expect_traced(world, host, trace->name);
+    if (!world->trace.text) return;
+    const char *peer = "-";
+    if (!qe_node_id_equal(&trace->peer, &nobody)) {
+        size_t other = host_of(world, &trace->peer);
+        peer = other != SIM_NONE ? world->hosts[other]->box.name : "unknown";
+    }
+    sim_trace_note(
+        &world->trace, sim_box_who(&host->box), "%s %s %" PRIu64 " %" PRIu64, trace->name, peer, trace->a, trace->b);
+}
+
+static void logged(void *user, struct sim_host *host, enum qe_log_level level, const char *text)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    struct sim_world *world = user;
+    sim_expect_logged(world, host, text);
+    sim_trace_note(&world->trace, sim_box_who(&host->box), "log %s: %s", levels[level], text);
+}
+
+static void replied(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body)
+{
+    struct sim_world *world = user;
+    if (command == METRICS_COMMAND && status == 200) sim_expect_metrics(world, host, body);
+}
+
+static bool over(const struct sim_world *world)
+{
+    return world->result->violation[0] != 0;
+}
+
+static void set_link_down(struct sim_world *world, const struct sim_scenario_at *at, bool down, bool seen)
+{
+    struct sim_link *link = &world->links[at->link];
+    for (size_t i = 0; i < link->port_count; i++) {
+        struct sim_port *port = &link->ports[i];
+        if (at->port != SIM_NONE && at->port != i) continue;
+        sim_pipe_set_down(&port->out, down);
+        if (link->is_switch && at->port == SIM_NONE) sim_pipe_set_down(&port->in, down);
+        if (seen) sim_host_link_changed((struct sim_host *)port->interface->box, port->interface, !down);
+    }
+}
+
+static void change_link(struct sim_world *world, const struct sim_scenario_at *at)
+{
+    struct sim_link *link = &world->links[at->link];
+    struct sim_reader reader = {.file = world->scenario->file};
+    for (size_t i = 0; i < link->port_count; i++) {
+        if (at->port != SIM_NONE && at->port != i) continue;
+        struct sim_pipe_settings settings = link->ports[i].out.settings;
+        sim_parse_settings(&reader, at->change, &settings);
+        assert(!reader.failed); // it was read once when the file was
+        sim_pipe_set(&link->ports[i].out, &settings);
+        if (link->is_switch) sim_pipe_set(&link->ports[i].in, &settings);
+    }
+}
+
+static void happen(struct sim_world *world, const struct sim_scenario_at *at)
+{
+    struct sim_host *host = at->host == SIM_NONE ? NULL : world->hosts[at->host];
+    switch (at->kind) {
+    case SIM_AT_LINK_DOWN:
+        set_link_down(world, at, true, true);
+        break;
+    case SIM_AT_LINK_UP:
+        set_link_down(world, at, false, true);
+        break;
+    case SIM_AT_LINK_BLACKHOLE:
+        set_link_down(world, at, true, false);
+        break;
+    case SIM_AT_LINK_CHANGE:
+        change_link(world, at);
+        break;
+    case SIM_AT_HOST_START:
+        if (!sim_host_running(host)) sim_host_start(host);
+        break;
+    case SIM_AT_HOST_STOP:
+        sim_host_stop(host);
+        break;
+    case SIM_AT_HOST_CRASH:
+        sim_host_crash(host);
+        break;
+    case SIM_AT_HOST_RESTART:
+        world->restarting[at->host] = true;
+        sim_host_stop(host);
+        if (!sim_host_running(host)) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
+        break;
+    case SIM_AT_HOST_CLOCK:
+        host->wall_offset_ms += at->clock_ms;
+        break;
+    }
+}
+
+static void timeline_occurs(struct sim_source *source)
+{
+    struct sim_world *world = qe_container(source, struct sim_world, timeline);
+    const struct sim_scenario *s = world->scenario;
+    while (world->next_at < s->at_count && s->ats[world->next_at].time_ns <= world->engine.now_ns)
+        happen(world, &s->ats[world->next_at++]);
+    if (world->next_at < s->at_count) sim_engine_schedule(&world->engine, source, s->ats[world->next_at].time_ns);
+}
+
+static void ended(void *user, struct sim_host *host)
+{
+    struct sim_world *world = user;
+    for (size_t i = 0; i < world->scenario->host_count; i++)
+        if (i != host->box.index) note_connection(world, host->box.index, i, false);
+    if (world->restarting[host->box.index]) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
+}
+
+// Starts hosts: those whose time has come at the beginning, and those that stopped to be started again.
+static void starts_occur(struct sim_source *source)
+{
+    struct sim_world *world = qe_container(source, struct sim_world, starts);
+    uint64_t now = world->engine.now_ns, next = UINT64_MAX;
+    for (size_t i = 0; i < world->scenario->host_count; i++) {
+        const struct sim_scenario_host *settings = &world->scenario->hosts[i];
+        struct sim_host *host = world->hosts[i];
+        if (settings->router) continue;
+        bool due = settings->starts && settings->start_ns == now && host->counts.starts == 0;
+        if (settings->starts && settings->start_ns > now && settings->start_ns < next) next = settings->start_ns;
+        if (!sim_host_running(host) && (due || world->restarting[i])) {
+            world->restarting[i] = false;
+            sim_host_start(host);
+        }
+    }
+    if (next != UINT64_MAX && !sim_source_scheduled(source)) sim_engine_schedule(&world->engine, source, next);
+}
+
+static void build(struct sim_world *world)
+{
+    const struct sim_scenario *s = world->scenario;
+    const struct sim_run_options *o = world->options;
+    sim_engine_init(&world->engine);
+    sim_trace_init(&world->trace, &world->engine.now_ns, o->trace);
+    sim_network_init(&world->network, &world->engine, &world->trace, o->seed, sim_host_deliver);
+    sim_hosts_init(&world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
+    world->shared.user = world;
+    world->shared.delivered = delivered;
+    world->shared.traced = traced;
+    world->shared.logged = logged;
+    world->shared.replied = replied;
+    world->shared.violated = violated;
+    world->shared.ended = ended;
+    world->shared.tls = o->tls;
+    world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
+    world->links = sim_obtain(s->link_count, sizeof(*world->links));
+    world->restarting = sim_obtain(s->host_count, sizeof(*world->restarting));
+    world->counts = sim_obtain(s->expect_count, sizeof(*world->counts));
+    world->counted = sim_obtain(s->expect_count, sizeof(*world->counted));
+    for (size_t i = 0; i < s->host_count; i++) {
+        struct sim_host *host = world->hosts[i] = sim_obtain(1, sizeof(*host));
+        sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
+        host->runs_node = !s->hosts[i].router;
+        host->config = world->configs[i];
+        host->wall_offset_ms = s->hosts[i].wall_offset_ms;
+        host->memory.bytes_max = s->hosts[i].memory_max;
+    }
+    sim_topology_build(s, &world->network, world->hosts, world->links);
+    sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
+    world->flows.user = world;
+    world->flows.violated = violated;
+    sim_source_init(&world->timeline, SIM_PRIORITY_TIMELINE, timeline_occurs);
+    sim_source_init(&world->starts, SIM_PRIORITY_TIMELINE, starts_occur);
+}
+
+static void check_conservation(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->scenario->link_count; i++)
+        if (!sim_link_conserves(&world->links[i])) violated(world, NULL, "a link lost count of its packets");
+    if (!sim_network_conserves(&world->network, world->shared.held))
+        violated(world, NULL, "datagrams sent are neither received, nor dropped, nor under way");
+}
+
+static void run_until(struct sim_world *world, uint64_t end_ns)
+{
+    while (!over(world) && sim_engine_step(&world->engine, end_ns))
+        if (world->engine.instant > SIM_INSTANT_MAX) violated(world, NULL, "event storm: time does not move on");
+}
+
+static void ask_metrics(struct sim_world *world, uint64_t end_ns)
+{
+    for (size_t i = 0; i < world->scenario->host_count; i++) {
+        bool wanted = false;
+        for (size_t k = 0; k < world->scenario->expect_count; k++)
+            wanted |= world->scenario->expects[k].kind == SIM_EXPECT_COUNTER && world->scenario->expects[k].host == i;
+        if (wanted) sim_host_command(world->hosts[i], METRICS_COMMAND, QE_COMMAND_METRICS, NULL);
+    }
+    run_until(world, end_ns);
+}
+
+// Ends every node and gives everything back; what is missing then is a leak.
+static void tear_down(struct sim_world *world)
+{
+    const struct sim_scenario *s = world->scenario;
+    world->trace.text = NULL;
+    for (size_t i = 0; i < s->host_count; i++) {
+        world->restarting[i] = false;
+        sim_host_crash(world->hosts[i]);
+    }
+    sim_flows_fini(&world->flows);
+    for (size_t i = 0; i < s->link_count; i++)
+        sim_link_fini(&world->links[i]);
+    if (world->network.pool.out) violated(world, NULL, "datagrams were left over");
+    if (world->shared.buffers.out) violated(world, NULL, "buffers were left over");
+    for (size_t i = 0; i < s->host_count; i++) {
+        sim_host_fini(world->hosts[i]);
+        sim_release(world->hosts[i]);
+    }
+    sim_hosts_fini(&world->shared);
+    sim_network_fini(&world->network);
+    sim_engine_fini(&world->engine);
+    sim_release(world->hosts);
+    sim_release(world->links);
+    sim_release(world->restarting);
+    sim_release(world->counts);
+    sim_release(world->counted);
+    sim_release(world->changes);
+}
+
+void sim_run(const struct sim_run_options *options, struct sim_result *result)
+{
+    struct sim_world world = {.options = options, .scenario = options->scenario, .result = result};
+    char error[SIM_ERROR_SIZE];
+    *result = (struct sim_result){.verdict = SIM_ERROR};
+    world.configs = sim_configs_new(options->scenario, options->seed, options->lanes, error);
+    if (!world.configs) {
+        snprintf(result->violation, sizeof(result->violation), "%s", error);
+        return;
+    }
+    build(&world);
+    sim_engine_schedule(&world.engine, &world.starts, 0);
+    if (world.scenario->at_count) sim_engine_schedule(&world.engine, &world.timeline, world.scenario->ats[0].time_ns);
+    sim_flows_start(&world.flows);
+    uint64_t end_ns = world.scenario->duration_ns;
+    run_until(&world, end_ns);
+    if (!over(&world)) sim_engine_advance(&world.engine, end_ns);
+    ask_metrics(&world, end_ns);
+    check_conservation(&world);
+    sim_expect_judge(&world);
+    sim_trace_fini(&world.trace, result->hash);
+    result->virtual_ns = world.engine.now_ns;
+    result->events = world.engine.occurred;
+    result->datagrams = world.network.sent;
+    for (int i = 0; i < SIM_DROP_COUNT; i++)
+        result->dropped += world.network.dropped[i];
+    tear_down(&world);
+    sim_configs_free(world.configs, world.scenario);
+    result->verdict = result->violation[0] ? SIM_FAIL : SIM_PASS;
+    for (size_t i = 0; i < result->outcome_count; i++)
+        if (!result->outcomes[i].passed) result->verdict = SIM_FAIL;
+}
+
+void sim_result_fini(struct sim_result *result)
+{
+    for (size_t i = 0; i < result->outcome_count; i++) {
+        sim_release(result->outcomes[i].what);
+        sim_release(result->outcomes[i].bound);
+        sim_release(result->outcomes[i].measured);
+    }
+    sim_release(result->outcomes);
+}

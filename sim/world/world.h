@@ -1,0 +1,88 @@
+// One run: a scenario and a seed, built, run to its end, judged, and taken down again.
+#ifndef QE_SIM_WORLD_H
+#define QE_SIM_WORLD_H
+
+#include "host/host.h"
+#include "net/network.h"
+#include "scenario/scenario.h"
+#include "traffic/flow.h"
+#include "world/trace.h"
+
+#include <stdio.h>
+
+// So many violations are told; a run stops at the first.
+#define SIM_VIOLATION_SIZE 512
+// Events without time moving that count as a storm of the whole network.
+#define SIM_INSTANT_MAX UINT64_C(5000000)
+
+struct sim_run_options {
+    const struct sim_scenario *scenario;
+    uint64_t seed;
+    unsigned lanes; // for every node; 0: as configured
+    FILE *trace;    // readable trace, or NULL
+    const struct sim_core *core;
+    struct qe_tls_library *tls; // or NULL where the core needs none
+};
+
+enum sim_verdict {
+    SIM_PASS,
+    SIM_FAIL,
+    SIM_ERROR, // the run could not be carried out
+};
+
+struct sim_outcome {
+    char *what;     // "flow ping-a-b lost"
+    char *bound;    // "at most 3"
+    char *measured; // "0"
+    bool passed;
+};
+
+struct sim_result {
+    enum sim_verdict verdict;
+    uint8_t hash[SIM_TRACE_HASH_SIZE];
+    struct sim_outcome *outcomes; // one for each expectation
+    size_t outcome_count;
+    char violation[SIM_VIOLATION_SIZE]; // "" for none
+    uint64_t virtual_ns, events;
+    uint64_t datagrams, dropped; // on the underlay
+};
+
+struct sim_connection_change {
+    uint64_t at_ns;
+    size_t host, other;
+    bool up;
+};
+
+struct sim_world {
+    const struct sim_run_options *options;
+    const struct sim_scenario *scenario;
+    struct sim_engine engine;
+    struct sim_trace trace;
+    struct sim_network network;
+    struct sim_hosts shared;
+    struct qe_config *configs;
+    struct sim_host **hosts;
+    struct sim_link *links;
+    struct sim_flows flows;
+    struct sim_source timeline, starts;
+    size_t next_at;
+    bool *restarting; // by host: start again once stopped
+    uint64_t *counts; // by expectation: lines or events that matched, or the counter asked for
+    bool *counted;    // whether there is such a counter
+    struct sim_connection_change *changes;
+    size_t change_count, change_capacity;
+    struct sim_result *result;
+};
+
+// Runs it. The result is the caller's, to be given to sim_result_fini.
+void sim_run(const struct sim_run_options *options, struct sim_result *result);
+void sim_result_fini(struct sim_result *result);
+
+// Judges the expectations; the run is over, nothing is taken down.
+void sim_expect_judge(struct sim_world *world);
+// A log line, a trace event and a reply to the request for metrics, for those that count them.
+void sim_expect_logged(struct sim_world *world, const struct sim_host *host, const char *text);
+void sim_expect_traced(struct sim_world *world, const struct sim_host *host, const char *name);
+void sim_expect_metrics(struct sim_world *world, const struct sim_host *host, struct qe_span json);
+
+#endif
