@@ -5,6 +5,7 @@
 #include "host/core.h"
 #include "world/jobs.h"
 #include "world/report.h"
+#include "world/verdict.h"
 
 #include "quic/library.h"
 
@@ -119,9 +120,8 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
 // A run whose process died has a result all the same.
 static void report_death(const struct session *s, uint64_t seed, int signal, struct sim_job_output *out)
 {
-    struct sim_result result = {.verdict = SIM_ERROR};
-    snprintf(result.violation, sizeof(result.violation), signal ? "the run died of signal %d (%s)" : "the run died",
-        signal, signal ? strsignal(signal) : "");
+    struct sim_result result;
+    sim_verdict_died(&result, signal);
     out->text = sim_report_text(s->scenario, seed, &result);
     out->json = sim_report_json(s->scenario, seed, &result, 0);
     out->verdict = SIM_ERROR;
