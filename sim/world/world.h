@@ -82,6 +82,11 @@ struct sim_world {
 void sim_run(const struct sim_run_options *options, struct sim_result *result);
 void sim_result_fini(struct sim_result *result);
 
+// Schedules what [[at]] says.
+void sim_timeline_init(struct sim_world *world);
+// Does one thing of it now.
+void sim_timeline_do(struct sim_world *world, const struct sim_scenario_at *at);
+
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);
 // A log line, a trace event and a reply to the request for metrics, for those that count them.
