@@ -5,6 +5,7 @@
 #include "host/core.h"
 #include "world/jobs.h"
 #include "world/report.h"
+#include "world/verdict.h"
 
 #include "quic/library.h"
 
@@ -105,15 +106,6 @@ static void report(const struct sim_scenario *scenario, uint64_t seed, const str
     out->verdict = (int)result->verdict;
 }
 
-// A run that could not be has a result all the same. scenario: NULL where not even the seed's expansion could be.
-static void report_error(const struct session *s, const struct sim_scenario *scenario, uint64_t seed, const char *why,
-    struct sim_job_output *out)
-{
-    struct sim_result result = {.verdict = SIM_ERROR};
-    snprintf(result.violation, sizeof(result.violation), "%s", why);
-    report(scenario ? scenario : sim_template_face(s->template), seed, &result, 0, out);
-}
-
 static void run_one(void *user, size_t index, struct sim_job_output *out)
 {
     const struct session *s = user;
@@ -122,7 +114,8 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
     struct sim_result result;
     struct sim_scenario *scenario = sim_template_expand(s->template, seed, error);
     if (!scenario) {
-        report_error(s, NULL, seed, error, out);
+        sim_verdict_refused(&result, error);
+        report(sim_template_face(s->template), seed, &result, 0, out);
         return;
     }
     struct sim_run_options run = {.scenario = scenario,
@@ -138,13 +131,14 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
     sim_scenario_free(scenario);
 }
 
+// A run whose process died has a result all the same.
 static void report_death(const struct session *s, uint64_t seed, int signal, struct sim_job_output *out)
 {
-    char why[SIM_ERROR_SIZE], error[SIM_ERROR_SIZE];
+    char error[SIM_ERROR_SIZE];
+    struct sim_result result;
     struct sim_scenario *scenario = sim_template_expand(s->template, seed, error);
-    snprintf(why, sizeof(why), signal ? "the run died of signal %d (%s)" : "the run died", signal,
-        signal ? strsignal(signal) : "");
-    report_error(s, scenario, seed, why, out);
+    sim_verdict_died(&result, signal);
+    report(scenario ? scenario : sim_template_face(s->template), seed, &result, 0, out);
     sim_scenario_free(scenario);
 }
 

@@ -195,6 +195,14 @@ void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table,
 // Whether `table` has any of a link's settings.
 bool sim_parse_has_settings(const struct qe_toml_value *table);
 
+// Settings of a pipe: in [[link]], in its `from` tables, and in [[at]].
+#define SIM_SETTING_KEYS                                                                                               \
+    {"rate", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, \
+        {"reorder", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                         \
+    {                                                                                                                  \
+        "overhead", SIM_KEY_OTHER, 0                                                                                   \
+    }
+
 extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);

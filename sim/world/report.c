@@ -33,6 +33,7 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
     }
     if (result->violation[0])
         fprintf(out, "  %s  %s\n", result->verdict == SIM_ERROR ? "error" : "FAIL", result->violation);
+    if (result->verdict != SIM_PASS) fprintf(out, "  failure: %s\n", result->signature);
     if (result->verdict != SIM_PASS)
         fprintf(out, "  rerun: quicether-sim run %s --seed %" PRIu64 "\n", scenario->file, seed);
     if (result->verdict != SIM_ERROR) fprintf(out, "trace-hash %s\n", hash_text(result, hash));
@@ -61,6 +62,7 @@ char *sim_report_json(
             json_object_set_new(parameters, scenario->parameters[i].name, json_string(scenario->parameters[i].value));
         json_object_set_new(run, "parameters", parameters);
     }
+    if (result->signature[0]) json_object_set_new(run, "failure", json_string(result->signature));
     if (result->violation[0]) json_object_set_new(run, "violation", json_string(result->violation));
     char *text = json_dumps(run, JSON_INDENT(2));
     json_decref(run);
