@@ -33,6 +33,19 @@ struct sim_core {
 
 struct sim_host;
 
+// Who looks at everything that hosts do, for the checks of a run; each may be NULL.
+struct sim_watch {
+    void *user;
+    void (*started)(void *user, struct sim_host *host);
+    // The TUN took a packet from the machine; borrowed.
+    void (*entered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+    void (*sending)(void *user, struct sim_host *host, const struct qe_send *send);
+    void (*received)(void *user, struct sim_host *host, const struct sim_packet *packet);
+    void (*stored)(void *user, struct sim_host *host, const char *key, struct qe_span value);
+    // The node was stepped and has nothing to do until its deadline. idle: it was only a timer, and nothing came of it.
+    void (*settled)(void *user, struct sim_host *host, bool idle);
+};
+
 // What all hosts of a run share, and whom they tell.
 struct sim_hosts {
     void *user;
@@ -55,6 +68,7 @@ struct sim_hosts {
     void (*ended)(void *user, struct sim_host *host);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
+    struct sim_watch watch;
 };
 
 struct sim_socket {
@@ -83,6 +97,7 @@ struct sim_pending_command {
 
 struct sim_host_counts {
     uint64_t steps;
+    uint64_t actions;
     uint64_t starts;
     uint64_t tun_in, tun_in_refused; // refused: the TUN was not open
     uint64_t tun_out;

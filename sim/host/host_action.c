@@ -50,6 +50,7 @@ static void do_send(struct sim_host *host, const struct qe_send *send)
     struct sim_hosts *hosts = host->hosts;
     const struct sim_socket *socket = find_socket(host, send->socket);
     const uint8_t *bytes = qe_buf_bytes(send->buf);
+    if (hosts->watch.sending) hosts->watch.sending(hosts->watch.user, host, send);
     uint32_t left = send->buf->size;
     if (!socket || !send->segment_size || !left || socket->bind.ip.family != send->remote.ip.family) {
         hosts->violated(
@@ -177,6 +178,8 @@ const struct sim_stored *sim_host_stored(const struct sim_host *host, const char
 static void do_store(struct sim_host *host, const char *key, struct qe_span value)
 {
     sim_trace_store(host->hosts->trace, sim_box_who(&host->box), key, value);
+    const struct sim_watch *watch = &host->hosts->watch;
+    if (watch->stored) watch->stored(watch->user, host, key, value);
     size_t place = stored_place(host, key);
     if (!sim_host_stored(host, key)) {
         SIM_ROOM(host->stored, host->stored_count, host->stored_capacity);
