@@ -68,7 +68,7 @@ static void add_names(const struct sim_scenario *s, const struct qe_node_id *ids
     const struct qe_config_source *source)
 {
     for (size_t i = 0; i < s->host_count; i++)
-        if (!s->hosts[i].router) qe_config_add_name(config, source, s->hosts[i].name, &ids[i]);
+        if (s->hosts[i].node) qe_config_add_name(config, source, s->hosts[i].name, &ids[i]);
 }
 
 static void add_peers(const struct sim_scenario *s, size_t host, const struct qe_node_id *ids,
@@ -107,7 +107,7 @@ struct qe_config *sim_configs_new(
     }
     for (size_t i = 0; i < s->host_count && !mistake.made; i++) {
         struct qe_config_source source = {s->file, QE_CONFIG_DEFAULT, &sink};
-        if (s->hosts[i].router) continue;
+        if (!s->hosts[i].node) continue;
         snprintf(configs[i].name, sizeof(configs[i].name), "%s", s->hosts[i].name);
         add_names(s, ids, &configs[i], &source);
         if (s->hosts[i].config) qe_config_load(&configs[i], s->hosts[i].config, s->file, &sink);
@@ -115,11 +115,11 @@ struct qe_config *sim_configs_new(
     }
     // Peers want to know where others listen, which is settled last: by defaults where nothing was said.
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
-        if (!s->hosts[i].router) qe_config_finish(&configs[i], &sink);
+        if (s->hosts[i].node) qe_config_finish(&configs[i], &sink);
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
         add_peers(s, i, ids, configs, &sink);
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
-        if (!s->hosts[i].router) qe_config_finish(&configs[i], &sink);
+        if (s->hosts[i].node) qe_config_finish(&configs[i], &sink);
     sim_release(ids);
     if (!mistake.made) return configs;
     sim_configs_free(configs, s);

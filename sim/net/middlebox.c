@@ -60,7 +60,7 @@ static uint64_t now(const struct sim_middlebox *m)
     return m->box->network->engine->now_ns;
 }
 
-static bool is_outside(const struct sim_middlebox *m, const struct sim_interface *interface)
+bool sim_middlebox_is_outside(const struct sim_middlebox *m, const struct sim_interface *interface)
 {
     for (size_t i = 0; i < m->box->interface_count; i++)
         if (m->box->interfaces[i] == interface) return m->outside[i];
@@ -162,13 +162,13 @@ void sim_middlebox_receive(struct sim_middlebox *m, struct sim_interface *interf
             drop(m, packet, why);
         else
             sim_box_take(m->box, packet);
-    } else if (is_outside(m, interface)) {
+    } else if (sim_middlebox_is_outside(m, interface)) {
         enter(m, packet);
     } else if (sim_box_has(m->box, &packet->destination.ip)) {
         take(m, interface, packet);
     } else {
         const struct sim_route *route = sim_box_route(m->box, &packet->destination.ip, 0);
-        if (route && is_outside(m, route->interface))
+        if (route && sim_middlebox_is_outside(m, route->interface))
             leave(m, packet);
         else
             sim_box_forward(m->box, packet);

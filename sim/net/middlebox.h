@@ -27,6 +27,7 @@ struct sim_middlebox *sim_middlebox_new(struct sim_box *box, const struct sim_na
     const struct sim_firewall_settings *firewall, const struct sim_portmap_settings *portmap, const bool *outside);
 void sim_middlebox_free(struct sim_middlebox *middlebox);
 
+bool sim_middlebox_is_outside(const struct sim_middlebox *middlebox, const struct sim_interface *interface);
 // A datagram has come to the interface. Takes it.
 void sim_middlebox_receive(struct sim_middlebox *middlebox, struct sim_interface *interface, struct sim_packet *packet);
 // The box itself sends a datagram: true where it may, otherwise it is dropped and taken.

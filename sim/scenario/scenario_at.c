@@ -9,7 +9,7 @@ const struct sim_key sim_at_keys[] = {{"time", SIM_KEY_DURATION, offsetof(struct
     {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},
     {"blackhole", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {"host", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},
     {"stop", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0}, {"restart", SIM_KEY_OTHER, 0}, {"clock", SIM_KEY_OTHER, 0},
-    {0}};
+    {"reboot", SIM_KEY_OTHER, 0}, {0}};
 
 static const struct {
     const char *key;
@@ -17,7 +17,32 @@ static const struct {
     bool of_link;
 } at_kinds[] = {{"down", SIM_AT_LINK_DOWN, true}, {"up", SIM_AT_LINK_UP, true},
     {"blackhole", SIM_AT_LINK_BLACKHOLE, true}, {"start", SIM_AT_HOST_START, false}, {"stop", SIM_AT_HOST_STOP, false},
-    {"crash", SIM_AT_HOST_CRASH, false}, {"restart", SIM_AT_HOST_RESTART, false}, {"clock", SIM_AT_HOST_CLOCK, false}};
+    {"crash", SIM_AT_HOST_CRASH, false}, {"restart", SIM_AT_HOST_RESTART, false}, {"clock", SIM_AT_HOST_CLOCK, false},
+    {"reboot", SIM_AT_ROUTER_REBOOT, false}};
+
+// A reboot that takes its time is two events.
+static void parse_reboot(struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *value)
+{
+    uint64_t takes_ns = sim_reader_duration(&p->reader, value, "reboot");
+    if (p->reader.failed || takes_ns == 0) return;
+    at->kind = SIM_AT_ROUTER_DOWN;
+    struct sim_scenario_at *up = &p->scenario->ats[p->scenario->at_count++];
+    *up = *at;
+    up->kind = SIM_AT_ROUTER_UP;
+    up->time_ns = takes_ns > UINT64_MAX - at->time_ns ? UINT64_MAX : at->time_ns + takes_ns;
+}
+
+// A router can be rebooted where it has something to forget, and nothing else.
+static void check_router(struct sim_parse *p, const struct sim_scenario_at *at, const struct qe_toml_value *table)
+{
+    if (at->host == SIM_NONE || p->reader.failed) return;
+    const struct sim_scenario_host *host = &p->scenario->hosts[at->host];
+    const struct qe_toml_value *reboot = qe_toml_get(table, "reboot");
+    if (reboot && !(host->router && host->middlebox))
+        sim_reader_fail(&p->reader, reboot, "'reboot' is for a router with a NAT or a firewall");
+    else if (!reboot && !host->node)
+        sim_reader_fail(&p->reader, table, "\"%s\" has no node; expected a host with one", host->name);
+}
 
 // What happens: exactly one of the keys, or settings of a link.
 static void parse_what(struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *table)
@@ -33,6 +58,8 @@ static void parse_what(struct sim_parse *p, struct sim_scenario_at *at, const st
         at->kind = at_kinds[i].kind;
         if (at->kind == SIM_AT_HOST_CLOCK)
             sim_parse_clock(p, value, "clock", &at->clock_ms);
+        else if (at->kind == SIM_AT_ROUTER_REBOOT && qe_toml_kind(value) == QE_TOML_STRING)
+            parse_reboot(p, at, value);
         else if (qe_toml_kind(value) != QE_TOML_BOOLEAN || !qe_toml_boolean(value))
             sim_reader_fail(&p->reader, value, "'%s' must be true", at_kinds[i].key);
     }
@@ -46,7 +73,7 @@ static void parse_what(struct sim_parse *p, struct sim_scenario_at *at, const st
     }
     if (!p->reader.failed && count != 1)
         sim_reader_fail(&p->reader, table, "[[at]] says %zu things; expected one: %s", count,
-            of_link ? "down, up, blackhole, or new settings" : "start, stop, crash, restart or clock");
+            of_link ? "down, up, blackhole, or new settings" : "start, stop, crash, restart, clock or reboot");
 }
 
 static int compare_ats(const void *a, const void *b)
@@ -61,7 +88,7 @@ void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
     struct sim_scenario *s = p->scenario;
     const struct qe_toml_value *list = sim_parse_array(p, root, "at", SIM_ATS_MAX);
     if (!list) return;
-    s->ats = sim_obtain(qe_toml_size(list), sizeof(*s->ats));
+    s->ats = sim_obtain(qe_toml_size(list) * 2, sizeof(*s->ats)); // a reboot is two
     for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_at *at = &s->ats[s->at_count++];
@@ -77,9 +104,7 @@ void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
         if (link && !p->reader.failed) at->link = sim_parse_link(p, link);
         if (host && !p->reader.failed) at->host = sim_parse_host(p, host, "host");
         if (p->reader.failed) break;
-        if (at->host != SIM_NONE && s->hosts[at->host].router)
-            sim_reader_fail(
-                &p->reader, host, "\"%s\" is a router; expected a host with a node", s->hosts[at->host].name);
+        check_router(p, at, table);
         if (at->time_ns > s->duration_ns)
             sim_reader_fail(&p->reader, table, "'time' is beyond the scenario's duration");
         if (link)

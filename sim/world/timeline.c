@@ -1,6 +1,8 @@
 // What a scenario says shall happen, done to the network and the hosts when its time has come.
 #include "world/world.h"
 
+#include "net/middlebox.h"
+
 #include "base/list.h"
 
 #include <assert.h>
@@ -63,6 +65,16 @@ void sim_timeline_do(struct sim_world *world, const struct sim_scenario_at *at)
         break;
     case SIM_AT_HOST_CLOCK:
         host->wall_offset_ms += at->clock_ms;
+        break;
+    case SIM_AT_ROUTER_REBOOT:
+        sim_middlebox_down(host->box.middlebox);
+        sim_middlebox_up(host->box.middlebox);
+        break;
+    case SIM_AT_ROUTER_DOWN:
+        sim_middlebox_down(host->box.middlebox);
+        break;
+    case SIM_AT_ROUTER_UP:
+        sim_middlebox_up(host->box.middlebox);
         break;
     }
 }

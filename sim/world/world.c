@@ -101,7 +101,7 @@ static void starts_occur(struct sim_source *source)
     for (size_t i = 0; i < world->scenario->host_count; i++) {
         const struct sim_scenario_host *settings = &world->scenario->hosts[i];
         struct sim_host *host = world->hosts[i];
-        if (settings->router) continue;
+        if (!settings->node) continue;
         bool due = settings->starts && settings->start_ns == now && host->counts.starts == 0;
         if (settings->starts && settings->start_ns > now && settings->start_ns < next) next = settings->start_ns;
         if (!sim_host_running(host) && (due || world->restarting[i])) {
@@ -136,7 +136,7 @@ static void build(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         struct sim_host *host = world->hosts[i] = sim_obtain(1, sizeof(*host));
         sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
-        host->runs_node = !s->hosts[i].router;
+        host->runs_node = s->hosts[i].node;
         host->config = world->configs[i];
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
