@@ -10,7 +10,8 @@
 static const char usage[] =
     "Usage: quicether-sim show FILE [--seed N]\n"
     "\n"
-    "Prints the scenario that a seed makes of a file: what is swept or drawn is written out, so that it runs in the same\n"
+    "Prints the scenario that a seed makes of a file: what is swept or drawn is written out, so that it runs in the "
+    "same\n"
     "way without it. For a file with neither, that is the file in canonical form.\n"
     "\n"
     "  --seed N      the seed (default: the scenario's, or 1); it is the printed scenario's own\n"

@@ -14,8 +14,8 @@ const struct sim_key sim_sweep_keys[] = {{"set", SIM_KEY_OTHER, 0},
     {"to", SIM_KEY_OTHER, 0}, {"step", SIM_KEY_OTHER, 0}, {"count", SIM_KEY_OTHER, 0}, {"scale", SIM_KEY_OTHER, 0},
     {"latin", SIM_KEY_OTHER, 0}, {0}};
 
-const struct sim_key sim_latin_keys[] = {{"from", SIM_KEY_OTHER, 0}, {"to", SIM_KEY_OTHER, 0},
-    {"step", SIM_KEY_OTHER, 0}, {"scale", SIM_KEY_OTHER, 0}, {0}};
+const struct sim_key sim_latin_keys[] = {
+    {"from", SIM_KEY_OTHER, 0}, {"to", SIM_KEY_OTHER, 0}, {"step", SIM_KEY_OTHER, 0}, {"scale", SIM_KEY_OTHER, 0}, {0}};
 
 static void read_path(struct sim_reader *r, struct sim_axis *axis, const struct qe_toml_value *value)
 {
@@ -60,8 +60,8 @@ static bool read_quantity(
     } else if (qe_toml_kind(value) == QE_TOML_STRING && sim_quantity_parse(qe_toml_string(value, NULL), out)) {
         return true;
     }
-    sim_reader_fail(r, value, "'%s' is no quantity; expected a number, or one such as \"15ms\", \"1Mbit/s\" or \"0.5%%\"",
-        key);
+    sim_reader_fail(
+        r, value, "'%s' is no quantity; expected a number, or one such as \"15ms\", \"1Mbit/s\" or \"0.5%%\"", key);
     return false;
 }
 
@@ -108,14 +108,15 @@ static void read_range(struct sim_reader *r, struct sim_axis *axis, const struct
     read_ends(r, axis, table);
     if (r->failed) return;
     if (!count == !step) {
-        sim_reader_fail(r, table, "the range has %s; expected one of them", count ? "'count' and 'step'" : "no 'count' or 'step'");
+        sim_reader_fail(
+            r, table, "the range has %s; expected one of them", count ? "'count' and 'step'" : "no 'count' or 'step'");
         return;
     }
     if (count) {
         uint64_t number = sim_reader_number(r, count, "count");
         if (!r->failed && (number < 2 || number > SIM_AXIS_VALUES_MAX))
-            sim_reader_fail(r, count, "'count' is %llu; expected 2 to %d", (unsigned long long)number,
-                SIM_AXIS_VALUES_MAX);
+            sim_reader_fail(
+                r, count, "'count' is %llu; expected 2 to %d", (unsigned long long)number, SIM_AXIS_VALUES_MAX);
         axis->count = (size_t)number;
         return;
     }
@@ -180,10 +181,12 @@ static void read_axis(struct sim_reader *r, struct sim_sweep *sweep, const struc
     if (!r->failed) read_set(r, axis, table);
     if (r->failed) return;
     if (!axis->name) axis->name = sim_copy_text(axis->paths[0]);
+    for (const char *c = axis->name; *c; c++)
+        if ((unsigned char)*c < ' ') sim_reader_fail(r, table, "the axis's name has a control character in it");
     for (const struct sim_axis *other = sweep->axes; other < axis; other++)
         if (strcmp(other->name, axis->name) == 0)
-            sim_reader_fail(r, table, "there is an axis \"%s\" already; expected another 'name', or another 'set'",
-                axis->name);
+            sim_reader_fail(
+                r, table, "there is an axis \"%s\" already; expected another 'name', or another 'set'", axis->name);
     if (qe_toml_get(table, "latin"))
         read_latin(r, axis, table, sweep);
     else if (qe_toml_get(table, "values"))
@@ -193,8 +196,8 @@ static void read_axis(struct sim_reader *r, struct sim_sweep *sweep, const struc
     if (r->failed) return;
     if (axis->kind != SIM_AXIS_LATIN) sweep->points *= axis->count;
     if (sweep->points > SIM_POINTS_MAX)
-        sim_reader_fail(r, table, "the grid has more than %llu points; expected fewer",
-            (unsigned long long)SIM_POINTS_MAX);
+        sim_reader_fail(
+            r, table, "the grid has more than %llu points; expected fewer", (unsigned long long)SIM_POINTS_MAX);
 }
 
 bool sim_sweep_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_sweep *sweep)
@@ -207,8 +210,8 @@ bool sim_sweep_read(struct sim_reader *r, const struct qe_toml_value *root, stru
     if (samples) {
         sweep->samples = sim_reader_number(r, samples, "samples");
         if (!r->failed && (sweep->samples < 1 || sweep->samples > SIM_SAMPLES_MAX))
-            sim_reader_fail(r, samples, "'samples' is %llu; expected 1 to %d", (unsigned long long)sweep->samples,
-                SIM_SAMPLES_MAX);
+            sim_reader_fail(
+                r, samples, "'samples' is %llu; expected 1 to %d", (unsigned long long)sweep->samples, SIM_SAMPLES_MAX);
     }
     if (list && qe_toml_size(list) > SIM_AXES_MAX)
         sim_reader_fail(r, list, "%zu of [[sweep]]; expected at most %d", qe_toml_size(list), SIM_AXES_MAX);

@@ -1,8 +1,8 @@
-// Sweeps: what [[sweep]] tables set to a value of its own for each seed. An axis is a list of values or a range; the axes
-// of these kinds make a grid, of which seed s has point (s - 1) mod points, the first axis varying slowest. Axes with
-// `latin` are sampled instead (McKay, Beckman, Conover 1979): each is cut into `samples` strata of equal size, and every
-// stratum of every axis is hit exactly once in `samples` samples; each axis has its own order of strata. With both,
-// each point of the grid has its turn before the next sample.
+// Sweeps: what [[sweep]] tables set to a value of its own for each seed. An axis is a list of values or a range; the
+// axes of these kinds make a grid, of which seed s has point (s - 1) mod points, the first axis varying slowest. Axes
+// with `latin` are sampled instead (McKay, Beckman, Conover 1979): each is cut into `samples` strata of equal size, and
+// every stratum of every axis is hit exactly once in `samples` samples; each axis has its own order of strata. With
+// both, each point of the grid has its turn before the next sample.
 #ifndef QE_SIM_SWEEP_H
 #define QE_SIM_SWEEP_H
 
@@ -49,7 +49,8 @@ struct sim_sweep {
     uint64_t samples; // 1 without Latin axes
 };
 
-// Reads the [[sweep]] tables and `samples` of the file whose tree `root` is. False on a mistake. To be freed either way.
+// Reads the [[sweep]] tables and `samples` of the file whose tree `root` is. False on a mistake. To be freed either
+// way.
 bool sim_sweep_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_sweep *sweep);
 void sim_sweep_fini(struct sim_sweep *sweep);
 

@@ -225,7 +225,10 @@ char *sim_tree_say(const struct sim_tree *value)
 {
     struct printer p = {0};
     put_bytes(&p, "", 0);
-    if (value->kind == QE_TOML_STRING)
+    bool plain = value->kind == QE_TOML_STRING;
+    for (const char *c = plain ? value->text : ""; *c; c++)
+        plain &= (unsigned char)*c >= ' ';
+    if (plain)
         put(&p, value->text);
     else
         put_value(&p, value);

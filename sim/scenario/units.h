@@ -28,8 +28,8 @@ const char *sim_chance_format(uint32_t ppb, char out[SIM_UNITS_TEXT_SIZE]);
 
 // A quantity of any of these kinds, with the unit it was written in, so that what is computed from it reads the same.
 struct sim_quantity {
-    int64_t value;           // in the smallest unit of its kind; negative with a leading '-'
-    const void *kind;        // the same for quantities that can be compared
+    int64_t value;                  // in the smallest unit of its kind; negative with a leading '-'
+    const void *kind;               // the same for quantities that can be compared
     const struct sim_unit_of *unit; // NULL: a plain number
 };
 
