@@ -111,16 +111,16 @@ int sim_command_run(int argc, char **argv)
         fputs(usage, stdout);
         return SIM_EXIT_PASS;
     }
-    struct sim_scenario *scenario = sim_command_load(o.file, o.lanes);
-    if (!scenario) return SIM_EXIT_USAGE;
-    if (!o.has_seed) o.seeds = (struct sim_seed_range){scenario->seed, 1};
-    struct sim_runs runs = {.scenarios = &scenario,
+    struct sim_template *template = sim_command_load(o.file, o.lanes);
+    if (!template) return SIM_EXIT_USAGE;
+    if (!o.has_seed) o.seeds = (struct sim_seed_range){sim_template_face(template)->seed, 1};
+    struct sim_runs runs = {.templates = &template,
         .plan = {1, o.seeds},
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
         .trace = o.trace};
     status = run_all(&o, &runs);
-    sim_scenario_free(scenario);
+    sim_template_free(template);
     return status;
 }

@@ -43,13 +43,29 @@ static struct sim_planned planned(const struct session *s, size_t index)
     return sim_plan_run(&s->runs->plan, sim_shard_run(s->runs->shard, index));
 }
 
+static void report(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result,
+    uint64_t wall_us, struct sim_job_output *out)
+{
+    out->wall_us = wall_us;
+    out->text = sim_report_text(scenario, seed, result);
+    out->json = sim_report_json(scenario, seed, result, wall_us / 1000);
+    out->verdict = (int)result->verdict;
+}
+
 static void run_one(void *user, size_t index, struct sim_job_output *out)
 {
     const struct session *s = user;
     struct sim_planned which = planned(s, index);
-    const struct sim_scenario *scenario = s->runs->scenarios[which.file];
+    struct sim_template *template = s->runs->templates[which.file];
     uint64_t began_us = sim_wall_clock_us();
+    char error[SIM_ERROR_SIZE];
     struct sim_result result;
+    struct sim_scenario *scenario = sim_template_expand(template, which.seed, error);
+    if (!scenario) {
+        sim_verdict_refused(&result, error);
+        report(sim_template_face(template), which.seed, &result, 0, out);
+        return;
+    }
     struct sim_run_options run = {.scenario = scenario,
         .seed = which.seed,
         .lanes = s->runs->lanes,
@@ -58,27 +74,23 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         .tls = s->tls};
     sim_run(&run, &result);
     if (run.trace && fclose(run.trace) != 0) exit(sim_complain_file(s->runs->trace));
-    out->wall_us = sim_wall_clock_us() - began_us;
-    out->text = sim_report_text(scenario, which.seed, &result);
-    out->json = sim_report_json(scenario, which.seed, &result, out->wall_us / 1000);
-    out->verdict = (int)result.verdict;
+    report(scenario, which.seed, &result, sim_wall_clock_us() - began_us, out);
     sim_result_fini(&result);
+    sim_scenario_free(scenario);
 }
 
-// A run whose process died has a result all the same.
+// A run whose process died or hung has a result all the same.
 static void report_death(
     const struct session *s, const struct sim_planned *which, int signal, struct sim_job_output *out)
 {
-    const struct sim_scenario *scenario = s->runs->scenarios[which->file];
     struct sim_result result;
-    if (signal == SIM_JOB_OVERRAN)
+    bool hung = signal == SIM_JOB_OVERRAN;
+    if (hung)
         sim_verdict_hung(&result);
     else
         sim_verdict_died(&result, signal);
-    out->wall_us = signal == SIM_JOB_OVERRAN ? s->runs->limit_ms * 1000 : 0;
-    out->text = sim_report_text(scenario, which->seed, &result);
-    out->json = sim_report_json(scenario, which->seed, &result, out->wall_us / 1000);
-    out->verdict = (int)result.verdict;
+    report(sim_template_face(s->runs->templates[which->file]), which->seed, &result,
+        hung ? s->runs->limit_ms * 1000 : 0, out);
 }
 
 static void take(void *user, size_t index, const struct sim_job_output *out, int signal)

@@ -2,7 +2,7 @@
 #ifndef QE_SIM_CLI_RUNS_H
 #define QE_SIM_CLI_RUNS_H
 
-#include "scenario/scenario.h"
+#include "scenario/template.h"
 #include "sweep/plan.h"
 #include "world/jobs.h"
 #include "world/world.h"
@@ -16,7 +16,7 @@ struct sim_run_report {
 };
 
 struct sim_runs {
-    struct sim_scenario *const *scenarios; // plan.files
+    struct sim_template *const *templates; // plan.files
     struct sim_plan plan;
     struct sim_shard shard;
     unsigned jobs, lanes;    // lanes 0: as configured

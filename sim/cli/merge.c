@@ -1,0 +1,7 @@
+#include "cli/command.h"
+int sim_command_merge(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return 0;
+}
