@@ -13,8 +13,8 @@ struct sim_gathered {
     size_t count, capacity;
 };
 
-// Reads the scenarios at `paths`; of a directory those files that end in .toml, by name. False after saying what is wrong:
-// also where two have the same name, which would make the results ambiguous.
+// Reads the scenarios at `paths`; of a directory those files that end in .toml, by name. False after saying what is
+// wrong: also where two have the same name, which would make the results ambiguous.
 bool sim_gather(struct sim_gathered *gathered, char *const *paths, int path_count, unsigned lanes);
 void sim_gathered_fini(struct sim_gathered *gathered);
 

@@ -1,4 +1,5 @@
-// What `run` and `sweep` share: scenarios run with seeds, each in a process, and each run's report whatever became of it.
+// What `run` and `sweep` share: scenarios run with seeds, each in a process, and each run's report whatever became of
+// it.
 #ifndef QE_SIM_CLI_RUNS_H
 #define QE_SIM_CLI_RUNS_H
 

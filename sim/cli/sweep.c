@@ -18,9 +18,9 @@
 // So many runs a process: what it costs to start one is shared by them, and memory that grew is given back.
 #define RUNS_A_PROCESS 64
 // The first failures of a scenario are told in full, of the others the command that reruns them.
-#define FULL_FAILURES   10
-#define RUN_LIMIT_MS    (UINT64_C(10) * 60 * 1000)
-#define SEEDS_A_DAY     UINT64_C(999999)
+#define FULL_FAILURES    10
+#define RUN_LIMIT_MS     (UINT64_C(10) * 60 * 1000)
+#define SEEDS_A_DAY      UINT64_C(999999)
 #define EXIT_INTERRUPTED (128 + SIGINT)
 
 static const char usage[] =
@@ -82,8 +82,9 @@ static bool seeds_of_day(const char *date, struct sim_seed_range *out)
         const char *end = strptime(date, "%Y-%m-%d", &day);
         if (!end || *end || strlen(date) != 10) return false;
     } else {
-        time_t now = time(NULL);
-        gmtime_r(&now, &day);
+        struct timespec now; // not of time(), which the core has replaced for OpenSSL
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &day);
     }
     strftime(text, sizeof(text), "%Y%m%d", &day);
     *out = (struct sim_seed_range){strtoull(text, NULL, 10) * (SEEDS_A_DAY + 1) + 1, SEEDS_A_DAY};
@@ -212,9 +213,9 @@ static void conclude(const struct session *s)
     uint64_t took_ms = sim_wall_clock_ms() - s->progress.began_ms, planned = sim_sweep_planned(&s->sweep);
     const struct sim_seed_range *seeds = &s->sweep.plan.seeds;
     sim_results_summary(&s->results, stdout);
-    printf("%zu runs in %" PRIu64 ".%01" PRIu64 " s, %" PRIu64 " a minute; seeds %" PRIu64 "..%" PRIu64, s->results.count,
-        took_ms / 1000, took_ms / 100 % 10, took_ms ? s->results.count * 60000 / took_ms : 0, seeds->first,
-        seeds->first + seeds->count - 1);
+    printf("%zu runs in %" PRIu64 ".%01" PRIu64 " s, %" PRIu64 " a minute; seeds %" PRIu64 "..%" PRIu64,
+        s->results.count, took_ms / 1000, took_ms / 100 % 10, took_ms ? s->results.count * 60000 / took_ms : 0,
+        seeds->first, seeds->first + seeds->count - 1);
     if (s->options->shard.of > 1) printf("; shard %u/%u", s->options->shard.number, s->options->shard.of);
     if (s->sweep.stop != SIM_SWEEP_WHOLE)
         printf("; ended by %s, %" PRIu64 " runs were not done", sim_sweep_stop_name(s->sweep.stop),
@@ -283,11 +284,8 @@ static int sweep_gathered(const struct options *o, const struct sim_gathered *ga
 
 int sim_command_sweep(int argc, char **argv)
 {
-    struct options o = {.seeds = {1, 100},
-        .shard = {1, 1},
-        .jobs = 1,
-        .runs_a_process = RUNS_A_PROCESS,
-        .run_limit_ms = RUN_LIMIT_MS};
+    struct options o = {
+        .seeds = {1, 100}, .shard = {1, 1}, .jobs = 1, .runs_a_process = RUNS_A_PROCESS, .run_limit_ms = RUN_LIMIT_MS};
     struct sim_gathered gathered = {0};
     int status = parse_options(argc, argv, &o);
     if (status) return status;

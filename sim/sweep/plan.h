@@ -39,8 +39,8 @@ uint64_t sim_plan_total(const struct sim_plan *plan);
 uint64_t sim_plan_number(const struct sim_plan *plan, size_t file, uint64_t seed);
 struct sim_planned sim_plan_run(const struct sim_plan *plan, uint64_t number);
 
-// How many runs a shard has, the number of its n-th, and the shard that has a run. Shards differ by at most one run; who
-// gets which of each `of` runs changes from one round to the next, so that no shard gets all of a slow scenario.
+// How many runs a shard has, the number of its n-th, and the shard that has a run. Shards differ by at most one run;
+// who gets which of each `of` runs changes from one round to the next, so that no shard gets all of a slow scenario.
 uint64_t sim_shard_count(const struct sim_plan *plan, struct sim_shard shard);
 uint64_t sim_shard_run(struct sim_shard shard, uint64_t nth);
 uint32_t sim_shard_of(uint64_t run, uint32_t of);

@@ -2,7 +2,8 @@
 // order whatever the number of jobs.
 //
 // A process may do several runs one after the other, which saves starting it anew. What goes wrong in one that is not
-// fresh is done once more in one that is, and that result counts: so a failure can always be had again by its run alone.
+// fresh is done once more in one that is, and that result counts: so a failure can always be had again by its run
+// alone.
 #ifndef QE_SIM_JOBS_H
 #define QE_SIM_JOBS_H
 

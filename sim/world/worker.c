@@ -51,8 +51,10 @@ static _Noreturn void serve(const struct sim_jobs *jobs, int fd)
     while (read_index(fd, &index)) {
         struct sim_job_output out = {0};
         jobs->run(jobs->user, index, &out);
-        struct head head = {
-            .text_size = strlen(out.text), .json_size = strlen(out.json), .wall_us = out.wall_us, .verdict = out.verdict};
+        struct head head = {.text_size = strlen(out.text),
+            .json_size = strlen(out.json),
+            .wall_us = out.wall_us,
+            .verdict = out.verdict};
         write_all(fd, &head, sizeof(head));
         write_all(fd, out.text, head.text_size);
         write_all(fd, out.json, head.json_size);
@@ -63,8 +65,8 @@ static _Noreturn void serve(const struct sim_jobs *jobs, int fd)
     exit(0); // with what sanitizers have to say at the end
 }
 
-int sim_worker_start(struct sim_worker *worker, const struct sim_jobs *jobs, const struct sim_worker *siblings,
-    unsigned sibling_count)
+int sim_worker_start(
+    struct sim_worker *worker, const struct sim_jobs *jobs, const struct sim_worker *siblings, unsigned sibling_count)
 {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) return -1;

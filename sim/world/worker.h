@@ -29,8 +29,8 @@ enum sim_worker_answer {
 
 // Starts one in the place of `worker`, which must have none. `siblings`: all places, whose sockets are not for it.
 // 0 or -1 (errno).
-int sim_worker_start(struct sim_worker *worker, const struct sim_jobs *jobs, const struct sim_worker *siblings,
-    unsigned sibling_count);
+int sim_worker_start(
+    struct sim_worker *worker, const struct sim_jobs *jobs, const struct sim_worker *siblings, unsigned sibling_count);
 // Gives it its next run; the `last` one is done when the process has ended, and done well where that ended well.
 void sim_worker_give(struct sim_worker *worker, size_t index, bool last, uint64_t now_ms);
 // Reads what there is.

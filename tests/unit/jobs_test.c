@@ -149,8 +149,7 @@ static void run_forever(void *user, size_t index, struct sim_job_output *out)
 static void what_hangs_is_ended_and_said_to_have(void)
 {
     for (unsigned runs_a_process = 1; runs_a_process < 10; runs_a_process += 8) {
-        struct sim_jobs jobs = {
-            .run = run_forever, .done = done, .runs_a_process = runs_a_process, .limit_ms = 300};
+        struct sim_jobs jobs = {.run = run_forever, .done = done, .runs_a_process = runs_a_process, .limit_ms = 300};
         memset(&seen, 0, sizeof(seen));
         seen.in_order = true;
         CU_ASSERT_EQUAL(sim_jobs_run(&jobs, 6, 2), 6);
