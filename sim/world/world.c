@@ -2,6 +2,7 @@
 
 #include "host/configs.h"
 #include "net/topology.h"
+#include "world/verdict.h"
 
 #include "base/list.h"
 
@@ -12,12 +13,13 @@
 // The command that asks for metrics at the end.
 #define METRICS_COMMAND 1
 
-static void violated(void *user, struct sim_host *host, const char *what)
+static void violated(void *user, struct sim_host *host, enum sim_failure kind, const char *what)
 {
     struct sim_world *world = user;
     struct sim_trace_who who = host ? sim_box_who(&host->box) : (struct sim_trace_who){UINT32_MAX, "-"};
-    sim_trace_note(&world->trace, who, "VIOLATION %s", what);
+    sim_trace_note(&world->trace, who, "VIOLATION %s: %s", sim_failure_name(kind), what);
     if (world->result->violation[0]) return;
+    world->result->failure = kind;
     uint64_t now = world->engine.now_ns;
     snprintf(world->result->violation, sizeof(world->result->violation), "%" PRIu64 ".%09" PRIu64 "s %s%s%s",
         now / 1000000000, now % 1000000000, host ? "host " : "", host ? host->box.name : "", host ? "" : "network");
@@ -128,15 +130,18 @@ static void build(struct sim_world *world)
 static void check_conservation(struct sim_world *world)
 {
     for (size_t i = 0; i < world->scenario->link_count; i++)
-        if (!sim_link_conserves(&world->links[i])) violated(world, NULL, "a link lost count of its packets");
+        if (!sim_link_conserves(&world->links[i]))
+            violated(world, NULL, SIM_FAILURE_CONSERVATION, "a link lost count of its packets");
     if (!sim_network_conserves(&world->network, world->shared.held))
-        violated(world, NULL, "datagrams sent are neither received, nor dropped, nor under way");
+        violated(
+            world, NULL, SIM_FAILURE_CONSERVATION, "datagrams sent are neither received, nor dropped, nor under way");
 }
 
 static void run_until(struct sim_world *world, uint64_t end_ns)
 {
     while (!over(world) && sim_engine_step(&world->engine, end_ns))
-        if (world->engine.instant > SIM_INSTANT_MAX) violated(world, NULL, "event storm: time does not move on");
+        if (world->engine.instant > SIM_INSTANT_MAX)
+            violated(world, NULL, SIM_FAILURE_STORM, "event storm: time does not move on");
 }
 
 static void ask_metrics(struct sim_world *world, uint64_t end_ns)
@@ -161,8 +166,8 @@ static void tear_down(struct sim_world *world)
     sim_flows_fini(&world->flows);
     for (size_t i = 0; i < s->link_count; i++)
         sim_link_fini(&world->links[i]);
-    if (world->network.pool.out) violated(world, NULL, "datagrams were left over");
-    if (world->shared.buffers.out) violated(world, NULL, "buffers were left over");
+    if (world->network.pool.out) violated(world, NULL, SIM_FAILURE_LEAK, "datagrams were left over");
+    if (world->shared.buffers.out) violated(world, NULL, SIM_FAILURE_LEAK, "buffers were left over");
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_fini(world->hosts[i]);
         sim_release(world->hosts[i]);
@@ -186,6 +191,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     world.configs = sim_configs_new(options->scenario, options->seed, options->lanes, error);
     if (!world.configs) {
         snprintf(result->violation, sizeof(result->violation), "%s", error);
+        sim_verdict_reach(result);
         return;
     }
     build(&world);
@@ -206,15 +212,15 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
         result->dropped += result->dropped_for[i];
     tear_down(&world);
     sim_configs_free(world.configs, world.scenario);
-    result->verdict = result->violation[0] ? SIM_FAIL : SIM_PASS;
-    for (size_t i = 0; i < result->outcome_count; i++)
-        if (!result->outcomes[i].passed) result->verdict = SIM_FAIL;
+    result->verdict = SIM_PASS;
+    sim_verdict_reach(result);
 }
 
 void sim_result_fini(struct sim_result *result)
 {
     for (size_t i = 0; i < result->outcome_count; i++) {
         sim_release(result->outcomes[i].what);
+        sim_release(result->outcomes[i].subject);
         sim_release(result->outcomes[i].bound);
         sim_release(result->outcomes[i].measured);
     }
