@@ -46,8 +46,8 @@ bool sim_firewall_inbound(struct sim_firewall *firewall, uint64_t now_ns, const 
     const struct qe_addr *remote, enum sim_drop *why);
 // Whether `inside` has sent to `remote` lately, so that an ICMP error about it belongs to something. Nothing is
 // refreshed.
-bool sim_firewall_knows(struct sim_firewall *firewall, uint64_t now_ns, const struct qe_addr *inside,
-    const struct qe_addr *remote);
+bool sim_firewall_knows(
+    struct sim_firewall *firewall, uint64_t now_ns, const struct qe_addr *inside, const struct qe_addr *remote);
 
 // The rules alone, without what has left before: for whoever reasons about what can be reached.
 bool sim_firewall_lets_out(const struct sim_firewall_settings *settings, uint16_t remote_port);

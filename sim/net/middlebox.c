@@ -1,12 +1,12 @@
 #include "net/middlebox.h"
 
+#include "base/list.h"
 #include "engine/memory.h"
 
 #include <assert.h>
 #include <string.h>
 
-static struct sim_nat *new_nat(
-    const struct sim_box *box, const struct sim_nat_settings *settings, const bool *outside)
+static struct sim_nat *new_nat(const struct sim_box *box, const struct sim_nat_settings *settings, const bool *outside)
 {
     uint32_t *addresses = NULL;
     size_t count = 0, capacity = 0;
@@ -27,6 +27,8 @@ static struct sim_nat *new_nat(
     return nat;
 }
 
+static void come_up(struct sim_source *source);
+
 struct sim_middlebox *sim_middlebox_new(struct sim_box *box, const struct sim_nat_settings *nat,
     const struct sim_firewall_settings *firewall, const struct sim_portmap_settings *portmap, const bool *outside)
 {
@@ -35,6 +37,7 @@ struct sim_middlebox *sim_middlebox_new(struct sim_box *box, const struct sim_na
     m->outside = sim_obtain(box->interface_count, sizeof(*m->outside));
     memcpy(m->outside, outside, box->interface_count * sizeof(*m->outside));
     m->portmap = portmap;
+    sim_source_init(&m->up, SIM_PRIORITY_TIMELINE, come_up);
     if (nat) m->nat = new_nat(box, nat, outside);
     if (firewall) m->firewall = sim_firewall_new(firewall, box->network->seed, box->name);
     return m;
@@ -43,6 +46,7 @@ struct sim_middlebox *sim_middlebox_new(struct sim_box *box, const struct sim_na
 void sim_middlebox_free(struct sim_middlebox *m)
 {
     if (!m) return;
+    sim_engine_cancel(m->box->network->engine, &m->up);
     sim_nat_free(m->nat);
     sim_firewall_free(m->firewall);
     sim_release(m->outside);
@@ -83,7 +87,7 @@ static void enter(struct sim_middlebox *m, struct sim_packet *packet)
         }
         translated(m, packet);
     } else if (sim_box_has(m->box, &packet->destination.ip)) {
-        m->box->network->deliver(m->box, packet);
+        sim_box_deliver(m->box, packet);
         return;
     } else if (m->nat && four) {
         drop(m, packet, SIM_DROP_NO_MAPPING);
@@ -127,8 +131,8 @@ static void answer(struct sim_middlebox *m, struct sim_interface *interface, str
 {
     uint8_t bytes[SIM_PORTMAP_ANSWER_SIZE];
     struct sim_network *network = m->box->network;
-    size_t size = sim_portmap_answer(
-        m->portmap, m->nat, now(m), &request->source, qe_span(request->bytes, request->size), bytes);
+    size_t size =
+        sim_portmap_answer(m->portmap, m->nat, now(m), &request->source, qe_span(request->bytes, request->size), bytes);
     network->received++;
     sim_trace_moved(network->trace, sim_box_who(m->box), SIM_TRACE_RECEIVED, request);
     if (size) {
@@ -149,7 +153,7 @@ static void take(struct sim_middlebox *m, struct sim_interface *interface, struc
     else if (m->portmap && four && packet->destination.port == SIM_PORTMAP_PORT)
         answer(m, interface, packet);
     else
-        m->box->network->deliver(m->box, packet);
+        sim_box_deliver(m->box, packet);
 }
 
 void sim_middlebox_receive(struct sim_middlebox *m, struct sim_interface *interface, struct sim_packet *packet)
@@ -184,16 +188,22 @@ bool sim_middlebox_sends(struct sim_middlebox *m, struct sim_packet *packet)
     return false;
 }
 
-void sim_middlebox_down(struct sim_middlebox *m)
+static void come_up(struct sim_source *source)
 {
-    m->rebooting = true;
-    sim_trace_router(m->box->network->trace, sim_box_who(m->box), false);
-}
-
-void sim_middlebox_up(struct sim_middlebox *m)
-{
+    struct sim_middlebox *m = qe_container(source, struct sim_middlebox, up);
     m->rebooting = false;
     if (m->nat) sim_nat_reboot(m->nat, now(m));
     if (m->firewall) sim_firewall_reboot(m->firewall);
     sim_trace_router(m->box->network->trace, sim_box_who(m->box), true);
+}
+
+void sim_middlebox_reboot(struct sim_middlebox *m, uint64_t takes_ns)
+{
+    m->rebooting = true;
+    sim_trace_router(m->box->network->trace, sim_box_who(m->box), false);
+    sim_engine_cancel(m->box->network->engine, &m->up);
+    if (takes_ns)
+        sim_engine_schedule(m->box->network->engine, &m->up, now(m) + takes_ns);
+    else
+        come_up(&m->up);
 }

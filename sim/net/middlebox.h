@@ -14,10 +14,11 @@
 
 struct sim_middlebox {
     struct sim_box *box;
-    struct sim_nat *nat;           // or NULL
-    struct sim_firewall *firewall; // or NULL
+    struct sim_nat *nat;                        // or NULL
+    struct sim_firewall *firewall;              // or NULL
     const struct sim_portmap_settings *portmap; // or NULL
-    bool *outside;                 // by place in box->interfaces
+    bool *outside;                              // by place in box->interfaces
+    struct sim_source up;                       // when it is up again
     bool rebooting;
     uint64_t dropped[SIM_DROP_COUNT]; // by this box
 };
@@ -32,8 +33,7 @@ bool sim_middlebox_is_outside(const struct sim_middlebox *middlebox, const struc
 void sim_middlebox_receive(struct sim_middlebox *middlebox, struct sim_interface *interface, struct sim_packet *packet);
 // The box itself sends a datagram: true where it may, otherwise it is dropped and taken.
 bool sim_middlebox_sends(struct sim_middlebox *middlebox, struct sim_packet *packet);
-// It goes down with all it knows; until it is up it forwards nothing.
-void sim_middlebox_down(struct sim_middlebox *middlebox);
-void sim_middlebox_up(struct sim_middlebox *middlebox);
+// It forgets all it knows; for so long it drops what comes.
+void sim_middlebox_reboot(struct sim_middlebox *middlebox, uint64_t takes_ns);
 
 #endif

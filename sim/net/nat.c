@@ -49,7 +49,8 @@ struct sim_nat *sim_nat_new(const struct sim_nat_settings *settings, uint64_t se
     nat->addresses = sim_obtain(address_count, sizeof(*nat->addresses));
     for (size_t i = 0; i < address_count; i++) {
         nat->addresses[i].ip = addresses[i];
-        if (settings->block_ports) nat->addresses[i].blocks_taken = sim_obtain(NAT_PORTS / settings->block_ports + 1, 1);
+        if (settings->block_ports)
+            nat->addresses[i].blocks_taken = sim_obtain(NAT_PORTS / settings->block_ports + 1, 1);
     }
     if (inside && inside->ip.family == 4) {
         nat->inside_mask = inside->bits ? ~UINT32_C(0) << (32 - inside->bits) : 0;
@@ -106,8 +107,8 @@ uint64_t sim_nat_boot_ns(const struct sim_nat *nat)
     return nat->boot_ns;
 }
 
-static struct nat_mapping *make_mapping(struct sim_nat *nat, uint64_t now_ns, const struct nat_mapping *wanted,
-    uint16_t port, uint64_t timeout_ns)
+static struct nat_mapping *make_mapping(
+    struct sim_nat *nat, uint64_t now_ns, const struct nat_mapping *wanted, uint16_t port, uint64_t timeout_ns)
 {
     if (nat_full(nat)) {
         nat->counts.refused++;
@@ -168,8 +169,8 @@ static struct nat_mapping *map_outbound(
     return mapping;
 }
 
-bool sim_nat_outbound(struct sim_nat *nat, uint64_t now_ns, struct qe_addr *source, const struct qe_addr *destination,
-    enum sim_drop *why)
+bool sim_nat_outbound(
+    struct sim_nat *nat, uint64_t now_ns, struct qe_addr *source, const struct qe_addr *destination, enum sim_drop *why)
 {
     nat_expire(nat, now_ns);
     struct nat_mapping *mapping = map_outbound(nat, now_ns, endpoint_of(source), endpoint_of(destination));
@@ -194,8 +195,8 @@ static bool let_in(struct sim_nat *nat, uint64_t now_ns, struct nat_mapping *map
     return true;
 }
 
-bool sim_nat_inbound(struct sim_nat *nat, uint64_t now_ns, const struct qe_addr *source, struct qe_addr *destination,
-    enum sim_drop *why)
+bool sim_nat_inbound(
+    struct sim_nat *nat, uint64_t now_ns, const struct qe_addr *source, struct qe_addr *destination, enum sim_drop *why)
 {
     nat_expire(nat, now_ns);
     struct nat_mapping *mapping = nat_find_outside(nat, endpoint_of(destination), endpoint_of(source));

@@ -72,8 +72,8 @@ struct sim_nat_settings {
     enum sim_nat_hairpin hairpin;
     enum sim_refresh refresh;
     uint64_t timeout_ns;
-    uint64_t unanswered_ns;    // before the first datagram came back
-    uint64_t filter_ns;        // of permissions
+    uint64_t unanswered_ns; // before the first datagram came back
+    uint64_t filter_ns;     // of permissions
     uint64_t filter_unanswered_ns;
     struct sim_nat_forward *forwards;
     size_t forward_count;

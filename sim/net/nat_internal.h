@@ -92,8 +92,7 @@ void nat_expire(struct sim_nat *nat, uint64_t now_ns);
 // Ends all that is there.
 void nat_forget(struct sim_nat *nat);
 struct nat_mapping *nat_find_explicit(const struct sim_nat *nat, struct sim_endpoint inside);
-struct nat_mapping *nat_find_dynamic(
-    const struct sim_nat *nat, struct sim_endpoint inside, struct sim_endpoint remote);
+struct nat_mapping *nat_find_dynamic(const struct sim_nat *nat, struct sim_endpoint inside, struct sim_endpoint remote);
 struct nat_mapping *nat_find_outside(
     const struct sim_nat *nat, struct sim_endpoint outside, struct sim_endpoint remote);
 // Puts a mapping that has its endpoints into the tables, which have room.

@@ -127,8 +127,8 @@ static uint32_t choose_port(struct sim_nat *nat, const struct nat_mapping *mappi
     uint32_t port;
     switch (how) {
     case SIM_NAT_RANDOM:
-        return find_free(nat, mapping, address, range,
-            range.first + (uint32_t)sim_random_below(&nat->ports, size_of(range)));
+        return find_free(
+            nat, mapping, address, range, range.first + (uint32_t)sim_random_below(&nat->ports, size_of(range)));
     case SIM_NAT_SEQUENTIAL:
         if (s->allocation == SIM_NAT_PRESERVE)
             return find_free(nat, mapping, address, range, is_in(range, wanted) ? wanted : place_in(range, wanted));
@@ -176,8 +176,7 @@ static uint32_t choose_block(struct sim_nat *nat, const struct nat_host *host)
             if (!a->blocks_taken[first + i]) return first + i;
         return UINT32_MAX;
     }
-    uint32_t start =
-        nat->settings->allocation == SIM_NAT_RANDOM ? (uint32_t)sim_random_below(&nat->ports, count) : 0;
+    uint32_t start = nat->settings->allocation == SIM_NAT_RANDOM ? (uint32_t)sim_random_below(&nat->ports, count) : 0;
     for (uint32_t i = 0; i < count; i++)
         if (!a->blocks_taken[(start + i) % count]) return (start + i) % count;
     return UINT32_MAX;
@@ -206,8 +205,7 @@ static void drop_block(struct sim_nat *nat, struct nat_host *host, size_t place)
 
 static bool take_in_block(struct sim_nat *nat, struct nat_mapping *mapping, struct nat_block *block, uint16_t wanted)
 {
-    uint32_t port =
-        choose_port(nat, mapping, mapping->host->address, range_of_block(nat, block), &block->next, wanted);
+    uint32_t port = choose_port(nat, mapping, mapping->host->address, range_of_block(nat, block), &block->next, wanted);
     if (!port) return false;
     take(nat, mapping, mapping->host->address, port);
     block->used++;
@@ -233,8 +231,7 @@ bool nat_take_port(struct sim_nat *nat, struct nat_mapping *mapping, uint16_t wa
     if (s->host_ports_max && host->mappings >= s->host_ports_max) return false;
     if (s->block_ports) return take_in_blocks(nat, mapping, wanted);
     size_t address = s->pooling_arbitrary ? nat_choose_address(nat, host->ip) : host->address;
-    uint32_t port =
-        choose_port(nat, mapping, address, all_ports(nat), &nat->addresses[address].next, wanted);
+    uint32_t port = choose_port(nat, mapping, address, all_ports(nat), &nat->addresses[address].next, wanted);
     if (!port) return false;
     take(nat, mapping, address, port);
     return true;

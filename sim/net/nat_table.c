@@ -116,16 +116,14 @@ struct nat_mapping *nat_find_explicit(const struct sim_nat *nat, struct sim_endp
     return qe_table_get(nat->by_inside, key);
 }
 
-struct nat_mapping *nat_find_dynamic(
-    const struct sim_nat *nat, struct sim_endpoint inside, struct sim_endpoint remote)
+struct nat_mapping *nat_find_dynamic(const struct sim_nat *nat, struct sim_endpoint inside, struct sim_endpoint remote)
 {
     uint8_t key[NAT_INSIDE_KEY];
     write_inside(key, true, inside, nat_part(nat->settings->mapping, remote));
     return qe_table_get(nat->by_inside, key);
 }
 
-struct nat_mapping *nat_find_outside(
-    const struct sim_nat *nat, struct sim_endpoint outside, struct sim_endpoint remote)
+struct nat_mapping *nat_find_outside(const struct sim_nat *nat, struct sim_endpoint outside, struct sim_endpoint remote)
 {
     uint8_t key[NAT_OUTSIDE_KEY];
     if (nat->settings->share_ports) {

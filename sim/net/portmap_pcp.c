@@ -52,8 +52,7 @@ struct pcp_map {
 
 static uint32_t lifetime_of_error(enum pcp_result result)
 {
-    return result == RESULT_NETWORK || result == RESULT_RESOURCES || result == RESULT_QUOTA ||
-                   result == RESULT_EXTERNAL
+    return result == RESULT_NETWORK || result == RESULT_RESOURCES || result == RESULT_QUOTA || result == RESULT_EXTERNAL
                ? ERROR_SHORT_S
                : ERROR_LONG_S;
 }

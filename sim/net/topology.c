@@ -1,7 +1,7 @@
 // Routes: what a scenario says; else a host sends everything beyond its links to the first router on one of them, and a
 // router knows the shortest way to every link, the first one in the order of the file where several are equally short.
-#include "net/middlebox.h"
 #include "net/topology.h"
+#include "net/middlebox.h"
 
 #include "scenario/measure.h"
 
@@ -51,6 +51,7 @@ static void add_default(struct sim_box *box, uint8_t family)
     struct qe_cidr everything = {.ip = {.family = family}, .bits = 0};
     for (size_t i = 0; i < box->interface_count; i++) {
         const struct sim_interface *own = box->interfaces[i];
+        if (own->absent) continue;
         for (size_t k = 0; k < own->link->port_count; k++) {
             struct sim_route route = {.to = everything, .interface = box->interfaces[i]};
             const struct sim_interface *other = own->link->ports[k].interface;
@@ -111,8 +112,8 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
                 if (to.ip.family != family) continue;
                 const struct sim_route *have = sim_box_route(router, &there->addresses[j].ip, 0);
                 if (!(have && have->to.bits == to.bits))
-                    sim_box_add_route(router,
-                        (struct sim_route){.to = to, .interface = reached[i].first, .via = reached[i].via});
+                    sim_box_add_route(
+                        router, (struct sim_route){.to = to, .interface = reached[i].first, .via = reached[i].via});
             }
         }
     }
@@ -120,15 +121,32 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
     sim_release(reached);
 }
 
-static void add_middlebox(const struct sim_scenario_middlebox *settings, const struct sim_link *links, struct sim_box *box)
+static void add_middlebox(
+    const struct sim_scenario_middlebox *settings, const struct sim_link *links, struct sim_box *box)
 {
     bool *outside = sim_obtain(box->interface_count, sizeof(*outside));
     for (size_t i = 0; i < box->interface_count; i++)
         for (size_t k = 0; k < settings->outside_count; k++)
             outside[i] |= box->interfaces[i]->link == &links[settings->outside[k]];
     box->middlebox = sim_middlebox_new(box, settings->has_nat ? &settings->nat : NULL,
-        settings->has_firewall ? &settings->firewall : NULL, settings->has_portmap ? &settings->portmap : NULL, outside);
+        settings->has_firewall ? &settings->firewall : NULL, settings->has_portmap ? &settings->portmap : NULL,
+        outside);
     sim_release(outside);
+}
+
+static void add_routes(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links)
+{
+    struct sim_box *box = &host->box;
+    const struct sim_scenario_host *settings = &scenario->hosts[box->index];
+    if (settings->route_count) {
+        add_given_routes(settings, box);
+    } else if (box->forwards) {
+        add_router_routes(box, links, scenario->link_count, 4);
+        add_router_routes(box, links, scenario->link_count, 6);
+    } else {
+        add_default(box, 4);
+        add_default(box, 6);
+    }
 }
 
 void sim_topology_build(
@@ -137,16 +155,12 @@ void sim_topology_build(
     build_links(scenario, network, hosts, links);
     for (size_t i = 0; i < scenario->host_count; i++)
         if (scenario->hosts[i].middlebox) add_middlebox(scenario->hosts[i].middlebox, links, &hosts[i]->box);
-    for (size_t i = 0; i < scenario->host_count; i++) {
-        struct sim_box *box = &hosts[i]->box;
-        if (scenario->hosts[i].route_count) {
-            add_given_routes(&scenario->hosts[i], box);
-        } else if (box->forwards) {
-            add_router_routes(box, links, scenario->link_count, 4);
-            add_router_routes(box, links, scenario->link_count, 6);
-        } else {
-            add_default(box, 4);
-            add_default(box, 6);
-        }
-    }
+    for (size_t i = 0; i < scenario->host_count; i++)
+        add_routes(scenario, hosts[i], links);
+}
+
+void sim_topology_reroute(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links)
+{
+    sim_box_reset_routes(&host->box);
+    add_routes(scenario, host, links);
 }

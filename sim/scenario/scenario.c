@@ -2,6 +2,7 @@
 #include "scenario/scenario.h"
 
 #include "engine/memory.h"
+#include "scenario/sweep.h"
 #include "scenario/units.h"
 
 #include <assert.h>
@@ -25,10 +26,10 @@ static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(s
 static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_host, name)},
     {"router", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, router)},
     {"node", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, node)}, {"nat", SIM_KEY_OTHER, 0},
-    {"firewall", SIM_KEY_OTHER, 0}, {"peers", SIM_KEY_OTHER, 0},
-    {"allow", SIM_KEY_OTHER, 0}, {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0},
-    {"start", SIM_KEY_OTHER, 0}, {"clock_offset", SIM_KEY_OTHER, 0},
-    {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)}, {0}};
+    {"firewall", SIM_KEY_OTHER, 0}, {"peers", SIM_KEY_OTHER, 0}, {"allow", SIM_KEY_OTHER, 0},
+    {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},
+    {"clock_offset", SIM_KEY_OTHER, 0}, {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)},
+    {"respawn", SIM_KEY_DURATION, offsetof(struct sim_scenario_host, respawn_ns)}, {0}};
 
 static const struct sim_key route_keys[] = {{"to", SIM_KEY_OTHER, 0}, {"via", SIM_KEY_OTHER, 0}, {0}};
 
@@ -39,9 +40,9 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
         {"[host.nat]", sim_nat_keys}, {"a forward", sim_forward_keys}, {"[host.nat.portmap]", sim_portmap_keys},
-        {"[host.firewall]", sim_firewall_keys},
-        {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}};
+        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys},
+        {"a partition", sim_partition_keys}, {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys},
+        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -162,6 +163,7 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_host *host = &s->hosts[i];
         host->starts = host->node = true;
+        host->respawn_ns = UINT64_MAX;
         host->line = qe_toml_line(table);
         sim_reader_table(&p->reader, table, "[[host]]", host_keys, host);
         if (!p->reader.failed && !host->name)
@@ -262,7 +264,10 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_release(s->links[i].hosts);
         sim_release(s->links[i].settings);
         sim_release(s->links[i].addresses);
+        sim_release(s->links[i].absent);
     }
+    for (size_t i = 0; i < s->at_count; i++)
+        sim_scenario_at_fini(&s->ats[i]);
     for (size_t i = 0; i < s->flow_count; i++)
         sim_release(s->flows[i].name);
     for (size_t i = 0; i < s->expect_count; i++)

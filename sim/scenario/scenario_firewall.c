@@ -108,8 +108,8 @@ static void add_outside(
         middlebox->outside[middlebox->outside_count++] = i;
         return;
     }
-    sim_reader_fail(&p->reader, value, "'outside' is \"%s\"; expected a link of host \"%s\"", name,
-        p->scenario->hosts[host].name);
+    sim_reader_fail(
+        &p->reader, value, "'outside' is \"%s\"; expected a link of host \"%s\"", name, p->scenario->hosts[host].name);
 }
 
 static void parse_outside(

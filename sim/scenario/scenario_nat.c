@@ -51,10 +51,11 @@ static const char *const answer_words[] = {
 // What every kind has.
 #define COMMON .step = 1, .port_min = 1024, .port_max = 65535, .mappings_max = TABLE_DEFAULT
 #define PRESERVES                                                                                                      \
-    COMMON, .allocation = SIM_NAT_PRESERVE, .collision = SIM_NAT_SEQUENTIAL, .blocks_max = 1, .refresh = SIM_REFRESH_BOTH
+    COMMON, .allocation = SIM_NAT_PRESERVE, .collision = SIM_NAT_SEQUENTIAL, .blocks_max = 1,                          \
+            .refresh = SIM_REFRESH_BOTH
 
-static const char *const kind_words[] = {"home-router", "full-cone", "restricted-cone", "port-restricted-cone",
-    "symmetric", "linux", "cgn", NULL};
+static const char *const kind_words[] = {
+    "home-router", "full-cone", "restricted-cone", "port-restricted-cone", "symmetric", "linux", "cgn", NULL};
 static const struct sim_nat_settings kinds[] = {
     {PRESERVES, .mapping = EI, .filtering = APD, .hairpin = SIM_NAT_HAIRPIN_EXTERNAL, .timeout_ns = SECONDS(120)},
     {PRESERVES, .mapping = EI, .filtering = EI, .hairpin = SIM_NAT_HAIRPIN_EXTERNAL, .timeout_ns = SECONDS(300)},
@@ -72,8 +73,8 @@ static const struct sim_nat_settings kinds[] = {
         .timeout_ns = SECONDS(300)},
 };
 
-void sim_parse_integer(struct sim_reader *r, const struct qe_toml_value *table, const char *key, uint64_t min,
-    uint64_t max, uint32_t *out)
+void sim_parse_integer(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, uint64_t min, uint64_t max, uint32_t *out)
 {
     const struct qe_toml_value *value = qe_toml_get(table, key);
     if (!value || r->failed) return;
@@ -163,8 +164,7 @@ static void parse_portmap(
         portmap->nat_pmp |= strcmp(text, "nat-pmp") == 0;
         portmap->pcp |= strcmp(text, "pcp") == 0;
         if (!r->failed && strcmp(text, "nat-pmp") != 0 && strcmp(text, "pcp") != 0)
-            sim_reader_fail(
-                r, qe_toml_at(list, i), "'protocols' has \"%s\"; expected \"nat-pmp\" or \"pcp\"", text);
+            sim_reader_fail(r, qe_toml_at(list, i), "'protocols' has \"%s\"; expected \"nat-pmp\" or \"pcp\"", text);
     }
     // Lifetimes travel as whole seconds in 32 bits.
     if (!r->failed && (portmap->lifetime_min_ns > portmap->lifetime_max_ns || portmap->lifetime_max_ns < SECONDS(1) ||
@@ -179,8 +179,8 @@ static void parse_blocks(struct sim_reader *r, const struct qe_toml_value *table
     sim_parse_integer(r, table, "blocks", 1, UINT16_MAX, &nat->blocks_max);
     if (r->failed || !nat->block_ports) return;
     if ((uint64_t)nat->block_ports * nat->blocks_max > ports)
-        sim_reader_fail(r, table, "%u blocks of %u ports do not fit into %u ports", nat->blocks_max, nat->block_ports,
-            ports);
+        sim_reader_fail(
+            r, table, "%u blocks of %u ports do not fit into %u ports", nat->blocks_max, nat->block_ports, ports);
     else if (nat->pooling_arbitrary || nat->share_ports)
         sim_reader_fail(r, table, "blocks of ports need 'pooling' = \"paired\" and no 'share_ports'");
 }
@@ -195,7 +195,8 @@ static void settle_times(struct sim_reader *r, const struct qe_toml_value *table
         nat->unanswered_ns = nat->timeout_ns;
     }
     if (!nat->filter_ns) {
-        if (qe_toml_get(table, "filter_timeout")) sim_reader_fail(r, table, "'filter_timeout' is 0; expected a longer one");
+        if (qe_toml_get(table, "filter_timeout"))
+            sim_reader_fail(r, table, "'filter_timeout' is 0; expected a longer one");
         nat->filter_ns = nat->timeout_ns;
     }
     nat->filter_unanswered_ns = nat->filter_ns < nat->unanswered_ns ? nat->filter_ns : nat->unanswered_ns;
@@ -224,8 +225,7 @@ static void parse_words(struct sim_reader *r, const struct qe_toml_value *table,
     nat->pooling_arbitrary = pooling;
 }
 
-void sim_parse_nat(
-    struct sim_reader *r, const struct qe_toml_value *table, struct sim_scenario_middlebox *middlebox)
+void sim_parse_nat(struct sim_reader *r, const struct qe_toml_value *table, struct sim_scenario_middlebox *middlebox)
 {
     struct sim_nat_settings *nat = &middlebox->nat;
     unsigned kind = 0;
