@@ -51,7 +51,13 @@ static bool allowed(void *user, uint32_t host, uint32_t from)
 // Want of memory excuses much: what a node could not do for that it could not do.
 static bool starved(const struct sim_host *host)
 {
-    return host->memory.refused > 0 || host->memory.bytes_max > 0;
+    return host->memory.refused > 0 || host->memory.bytes_max > 0 || host->memory.faults;
+}
+
+// What the node believes to be stored need not be.
+static bool untrue(const struct sim_host *host)
+{
+    return starved(host) || host->counts.writes_failed > 0 || host->faults.state_damaged;
 }
 
 static void on_entered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
@@ -86,7 +92,7 @@ static void check_tickets(struct sim_invariants *v, struct sim_host *host)
     for (size_t i = 0; i < w->peer_count; i++) {
         if (!w->peers[i].dialled) continue;
         w->peers[i].dialled = false;
-        if (starved(host) || !sim_host_stored(host, peer_key(v, "ticket", w->peers[i].host, key))) continue;
+        if (untrue(host) || !sim_host_stored(host, peer_key(v, "ticket", w->peers[i].host, key))) continue;
         tell(v, host, SIM_FAILURE_STORED, "a ticket is used while it is still stored for another time");
     }
 }
@@ -155,7 +161,7 @@ static void check_met(struct sim_invariants *v, struct sim_host *host)
     for (size_t i = 0; i < w->peer_count; i++) {
         if (!w->peers[i].connected) continue;
         w->peers[i].connected = false;
-        if (starved(host) || sim_host_stored(host, peer_key(v, "peer", w->peers[i].host, key))) continue;
+        if (untrue(host) || sim_host_stored(host, peer_key(v, "peer", w->peers[i].host, key))) continue;
         tell(v, host, SIM_FAILURE_STORED, "a peer is connected and where it was met is not stored");
     }
 }

@@ -42,10 +42,11 @@ static void check_deadline(struct sim_invariants *v, struct sim_host *host, uint
 {
     struct sim_watched_host *w = &v->watched[host->box.index];
     bool scheduled = sim_source_scheduled(&host->source);
-    if (host->deadline_ns != QE_TIME_NEVER &&
-        (!scheduled || sim_engine_time_of(v->hosts->engine, &host->source) > host->deadline_ns))
+    // A machine that does nothing for a while steps nobody.
+    uint64_t due = host->deadline_ns > host->faults.idle_until_ns ? host->deadline_ns : host->faults.idle_until_ns;
+    if (host->deadline_ns != QE_TIME_NEVER && (!scheduled || sim_engine_time_of(v->hosts->engine, &host->source) > due))
         tell(v, host, SIM_FAILURE_DEADLINE, "a node will not be stepped at its deadline");
-    if (!host->stopping)
+    if (!host->stopping || sim_host_idle(host))
         w->stop_since_ns = UINT64_MAX;
     else if (w->stop_since_ns == UINT64_MAX)
         w->stop_since_ns = now_ns;
