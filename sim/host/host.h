@@ -29,6 +29,7 @@ struct sim_core {
     void (*step)(void *node, const struct qe_event *event);
     bool (*next)(void *node, struct qe_action *action);
     uint64_t (*deadline)(const void *node);
+    bool counts; // it has the counters of proto/observe/counters.h, and stores where it met peers
 };
 
 struct sim_host;

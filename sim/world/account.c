@@ -168,6 +168,7 @@ static void check_overlay(struct sim_invariants *v)
 void sim_invariants_add_up(struct sim_invariants *v)
 {
     bool plain = true;
+    if (!v->hosts->core->counts) return;
     for (size_t i = 0; i < v->host_count; i++) {
         const struct sim_watched_host *w = &v->watched[i];
         plain &= v->list[i]->config.tun_addr.ip.family == 0 && (!w->metrics || !counted(w, QE_COUNT_DROP_CLAIM));

@@ -180,7 +180,7 @@ static void on_settled(void *user, struct sim_host *host, bool idle)
     struct sim_invariants *v = user;
     struct sim_watched_host *w = watched(v, host);
     uint64_t now = v->hosts->engine->now_ns;
-    if (w->any_connected) check_met(v, host);
+    if (w->any_connected && v->hosts->core->counts) check_met(v, host);
     if (now - w->window_ns >= QE_NS_PER_S) {
         w->window_ns = now;
         w->idle_wakeups = 0;
