@@ -17,7 +17,7 @@ struct sim_tree {
     int64_t integer;
     double floating; // carried, never computed with
     bool boolean;
-    bool doomed; // goes with the next sim_tree_prune
+    bool doomed;             // goes with the next sim_tree_prune
     struct sim_tree **items; // TABLE, ARRAY
     size_t count, capacity;
 };

@@ -77,8 +77,12 @@ static void doom_in_link(struct sim_tree *link, const struct sim_tree *gone)
         keep_name(link, between);
     static const char *const by_host[] = {"from", "addresses"};
     for (size_t i = 0; i < 2; i++) {
-        struct sim_tree *own = sim_tree_get(sim_tree_get(link, by_host[i]), name);
-        if (own) own->doomed = true;
+        struct sim_tree *tables = sim_tree_get(link, by_host[i]), *own = sim_tree_get(tables, name);
+        if (!own) continue;
+        own->doomed = true;
+        tables->doomed = true;
+        for (size_t k = 0; k < tables->count; k++)
+            tables->doomed &= tables->items[k]->doomed;
     }
 }
 

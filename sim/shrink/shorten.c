@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define FACTORS 4
+// Shorter than this nobody needs a scenario.
+#define DURATION_MIN_NS INT64_C(100000000)
 
 // Keys whose values are points on the timeline, or lengths of it.
 static const char *const times[] = {
@@ -96,6 +98,13 @@ static struct sim_tree *cut_to(const struct sim_tree *tree, int64_t part, int64_
     return copy;
 }
 
+static bool is_short(const struct sim_tree *tree)
+{
+    const char *text = sim_tree_text(sim_tree_get(tree, "scenario"), "duration");
+    struct sim_quantity quantity;
+    return !text || !sim_quantity_parse(text, &quantity) || quantity.value < DURATION_MIN_NS;
+}
+
 // As long as one of a few factors does.
 static bool repeat(struct sim_shrink *s, struct sim_tree *(*make)(const struct sim_tree *, int64_t, int64_t))
 {
@@ -104,7 +113,7 @@ static bool repeat(struct sim_shrink *s, struct sim_tree *(*make)(const struct s
     bool any = false;
     size_t taken;
     do {
-        if (sim_shrink_over(s)) return any;
+        if (sim_shrink_over(s) || is_short(s->tree)) return any;
         for (size_t i = 0; i < FACTORS; i++)
             candidates[i] = make(s->tree, factors[i][0], factors[i][1]);
     } while (sim_shrink_try(s, candidates, FACTORS, &taken) && (any = true));

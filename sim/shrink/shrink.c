@@ -14,7 +14,7 @@ struct sim_verdict_cache {
     struct {
         uint8_t digest[SIM_DIGEST_SIZE];
         bool used, same;
-    } *slots;
+    } * slots;
     size_t count, capacity;
 };
 
@@ -54,6 +54,13 @@ static void digest_tree(const struct sim_tree *tree, uint8_t out[SIM_DIGEST_SIZE
     sim_release(text);
 }
 
+static bool among(uint8_t (*digests)[SIM_DIGEST_SIZE], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(digests[i], digests[count], SIM_DIGEST_SIZE) == 0) return true;
+    return false;
+}
+
 // As first_same, without judging anything twice.
 static size_t first_same(struct sim_shrink *s, struct sim_tree *const *candidates, size_t count)
 {
@@ -63,6 +70,10 @@ static size_t first_same(struct sim_shrink *s, struct sim_tree *const *candidate
     assert(count <= SIM_SHRINK_BATCH);
     for (size_t i = 0; i < count; i++) {
         digest_tree(candidates[i], digests[i]);
+        if (among(digests, i)) {
+            s->cached++;
+            continue;
+        }
         size_t slot = s->cache->capacity ? slot_of(s->cache, digests[i]) : 0;
         if (s->cache->capacity && s->cache->slots[slot].used) {
             s->cached++;

@@ -1,10 +1,11 @@
-// Making a failing scenario small: hosts, links, flows, faults, expectations, settings and time are taken out as long as
-// what is left still fails in the same way. By delta debugging (Zeller, Hildebrandt: "Simplifying and isolating
+// Making a failing scenario small: hosts, links, flows, faults, expectations, settings and time are taken out as long
+// as what is left still fails in the same way. By delta debugging (Zeller, Hildebrandt: "Simplifying and isolating
 // failure-inducing input", TSE 2002), with the hierarchy of a scenario (Misherghi, Su: "HDD", ICSE 2006): what is large
 // goes first, and what mentions something that is gone goes with it.
 //
 // A scenario that expects traffic fails "in the same way" also for want of a link. So where an expectation is what
-// fails, a candidate counts only if it does not fail any more once its faults are taken out, as it was at the beginning.
+// fails, a candidate counts only if it does not fail any more once its faults are taken out, as it was at the
+// beginning.
 #ifndef QE_SIM_SHRINK_H
 #define QE_SIM_SHRINK_H
 
