@@ -133,6 +133,11 @@ struct sim_scenario_expect {
     unsigned line;
 };
 
+// A value that a sweep or a swarm chose for this seed, as text.
+struct sim_parameter {
+    char *name, *value;
+};
+
 struct sim_scenario {
     char *file;
     char *name;
@@ -150,13 +155,20 @@ struct sim_scenario {
     size_t flow_count;
     struct sim_scenario_expect *expects;
     size_t expect_count;
+    struct sim_parameter *parameters; // what was chosen for the seed
+    size_t parameter_count;
     struct qe_toml *toml;
+    size_t shares; // frees to come beside the last one
 };
 
-// Reads a scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
+// Reads a literal scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
+// Files are read as templates (scenario/template.h).
 struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
-// The same from the file itself.
-struct sim_scenario *sim_scenario_load(const char *file, char error[SIM_ERROR_SIZE]);
+// The two halves of it. The tree belongs to the scenario, or is freed with the mistake.
+struct qe_toml *sim_scenario_syntax(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
+struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE]);
+// The same scenario once more, for one more sim_scenario_free.
+struct sim_scenario *sim_scenario_share(struct sim_scenario *scenario);
 void sim_scenario_free(struct sim_scenario *scenario);
 
 // For the parts of the parser.

@@ -58,6 +58,13 @@ void sim_verdict_died(struct sim_result *result, int signal)
     sign(result, "crash", signal_name(signal));
 }
 
+void sim_verdict_refused(struct sim_result *result, const char *why)
+{
+    *result = (struct sim_result){.verdict = SIM_ERROR};
+    snprintf(result->violation, sizeof(result->violation), "%s", why);
+    sim_verdict_reach(result);
+}
+
 void sim_verdict_hung(struct sim_result *result)
 {
     *result = (struct sim_result){.verdict = SIM_ERROR, .failure = SIM_FAILURE_HANG};
