@@ -18,11 +18,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PATH_SIZE          4096
-#define SAMPLE_NS          UINT64_C(100000000) // where --all asks for everything
-#define SAMPLE_NS_MIN      UINT64_C(1000000)
-#define SAMPLES_MAX        UINT64_C(1000000) // of one run
-#define APPLICATION        "quicether-sim " QE_VERSION " " QE_COMMIT
+#define PATH_SIZE     4096
+#define SAMPLE_NS     UINT64_C(100000000) // where --all asks for everything
+#define SAMPLE_NS_MIN UINT64_C(1000000)
+#define SAMPLES_MAX   UINT64_C(1000000) // of one run
+#define APPLICATION   "quicether-sim " QE_VERSION " " QE_COMMIT
 
 enum { FILE_TRACE, FILE_JSONL, FILE_PCAP, FILE_OVERLAY, FILE_KEYLOG, FILE_COUNT };
 
@@ -70,8 +70,7 @@ int sim_outputs_option(struct sim_outputs_options *options, int letter, const ch
         [SIM_OUTPUT_ALL - SIM_OUTPUT_TRACE] = &options->all};
     if (letter == SIM_OUTPUT_FILTER) return take_filter(options, value);
     if (letter == SIM_OUTPUT_SAMPLE) return take_sample(options, value);
-    if (letter < SIM_OUTPUT_TRACE || letter > SIM_OUTPUT_ALL)
-        return sim_complain("unknown or incomplete option", NULL);
+    if (letter < SIM_OUTPUT_TRACE || letter > SIM_OUTPUT_ALL) return sim_complain("unknown or incomplete option", NULL);
     if (!*value) return sim_complain("an output wants a name, not an empty one", NULL);
     *names[letter - SIM_OUTPUT_TRACE] = value;
     return 0;
@@ -129,7 +128,8 @@ static bool open_files(struct sim_outputs *outputs, uint64_t seed, const char **
     if (!name_output(outputs->qlog_path, o, o->qlog, "qlog", seed)) return false;
     if (outputs->qlog_path[0] && !make_folder(outputs->qlog_path)) return false;
     for (size_t i = 0; i < FILE_COUNT; i++) {
-        char *path = *failed = outputs->paths[i];
+        char *path = outputs->paths[i];
+        *failed = path;
         if (!name_output(path, o, names[i].given, names[i].usual, seed)) return false;
         if (!*path) continue;
         outputs->files[i] = i == FILE_TRACE && strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
@@ -144,7 +144,7 @@ static void add(struct sim_outputs *outputs, struct sim_sink *sink)
     outputs->sinks = sink;
 }
 
-static void start_sinks(struct sim_outputs *outputs, const struct sim_scenario *scenario, uint64_t seed)
+static bool start_sinks(struct sim_outputs *outputs, const struct sim_scenario *scenario, uint64_t seed)
 {
     FILE *const *files = outputs->files;
     const struct sim_filter *filter = &outputs->options->filter;
@@ -164,7 +164,7 @@ static void start_sinks(struct sim_outputs *outputs, const struct sim_scenario *
         add(outputs, &outputs->jsonl.sink);
     }
     if (files[FILE_PCAP]) {
-        sim_capture_underlay_init(&outputs->pcap, files[FILE_PCAP], APPLICATION, comment);
+        if (sim_capture_underlay_init(&outputs->pcap, files[FILE_PCAP], APPLICATION, comment) != 0) return false;
         add(outputs, &outputs->pcap.sink);
     }
     if (files[FILE_OVERLAY]) {
@@ -180,6 +180,7 @@ static void start_sinks(struct sim_outputs *outputs, const struct sim_scenario *
         outputs->logs_connections = true;
         add(outputs, &outputs->qlog.sink);
     }
+    return true;
 }
 
 struct sim_outputs *sim_outputs_open(
@@ -188,13 +189,14 @@ struct sim_outputs *sim_outputs_open(
     struct sim_outputs *outputs = sim_obtain(1, sizeof(*outputs));
     const char *failed;
     outputs->options = options;
-    if (!open_files(outputs, seed, &failed)) {
-        sim_complain_file(failed);
-        sim_outputs_close(outputs, NULL);
-        return NULL;
-    }
-    start_sinks(outputs, scenario, seed);
-    return outputs;
+    if (!open_files(outputs, seed, &failed)) goto out;
+    failed = outputs->paths[FILE_PCAP];
+    if (start_sinks(outputs, scenario, seed)) return outputs;
+    outputs->sinks = NULL;
+out:
+    sim_complain_file(failed);
+    sim_outputs_close(outputs, NULL);
+    return NULL;
 }
 
 struct sim_sink *sim_outputs_sinks(struct sim_outputs *outputs)
@@ -234,8 +236,7 @@ int sim_outputs_close(struct sim_outputs *outputs, const struct sim_result *resu
         if (file != stdout && fclose(file) != 0) ok = false;
         if (!ok) status = sim_complain_file(outputs->paths[i]);
     }
-    if (outputs->logs_connections && sim_qlog_fini(&outputs->qlog) != 0)
-        status = sim_complain_file(outputs->qlog_path);
+    if (outputs->logs_connections && sim_qlog_fini(&outputs->qlog) != 0) status = sim_complain_file(outputs->qlog_path);
     sim_release(outputs);
     return status;
 }

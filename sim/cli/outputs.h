@@ -22,15 +22,19 @@ enum {
 
 // For a table of getopt_long.
 #define SIM_OUTPUT_OPTIONS                                                                                             \
-    {"trace", required_argument, NULL, SIM_OUTPUT_TRACE}, {"trace-filter", required_argument, NULL, SIM_OUTPUT_FILTER}, \
+    {"trace", required_argument, NULL, SIM_OUTPUT_TRACE},                                                              \
+        {"trace-filter", required_argument, NULL, SIM_OUTPUT_FILTER},                                                  \
         {"jsonl", required_argument, NULL, SIM_OUTPUT_JSONL}, {"pcap", required_argument, NULL, SIM_OUTPUT_PCAP},      \
         {"pcap-overlay", required_argument, NULL, SIM_OUTPUT_OVERLAY},                                                 \
         {"keylog", required_argument, NULL, SIM_OUTPUT_KEYLOG}, {"qlog", required_argument, NULL, SIM_OUTPUT_QLOG},    \
-        {"all", required_argument, NULL, SIM_OUTPUT_ALL}, {"sample", required_argument, NULL, SIM_OUTPUT_SAMPLE}
+        {"all", required_argument, NULL, SIM_OUTPUT_ALL},                                                              \
+    {                                                                                                                  \
+        "sample", required_argument, NULL, SIM_OUTPUT_SAMPLE                                                           \
+    }
 
 #define SIM_OUTPUT_USAGE                                                                                               \
     "  --trace FILE         writes a readable line for each event; - is standard output\n"                             \
-    "  --trace-filter K=V,… only those events, here and in JSON: host, event, name, packet, after, before\n"           \
+    "  --trace-filter K=V,… only those events, here and in JSON: host, event, name, packet, after, before\n"         \
     "  --jsonl FILE         writes each event as a JSON object on a line\n"                                            \
     "  --sample TIME        adds the state of links, flows and hosts to the traces every so often (100ms)\n"           \
     "  --pcap FILE          writes the underlay's datagrams as pcapng, with the TLS secrets to decrypt them\n"         \
@@ -60,7 +64,8 @@ struct sim_outputs *sim_outputs_open(
     const struct sim_outputs_options *options, const struct sim_scenario *scenario, uint64_t seed);
 // For sim_run_options; NULL where nothing is asked for.
 struct sim_sink *sim_outputs_sinks(struct sim_outputs *outputs);
-// Writes the rest, says what could not be written, and frees. `result`: how the run ended, or NULL. 0, or an exit status.
+// Writes the rest, says what could not be written, and frees. `result`: how the run ended, or NULL. 0, or an exit
+// status.
 int sim_outputs_close(struct sim_outputs *outputs, const struct sim_result *result);
 
 #endif

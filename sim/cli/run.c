@@ -1,5 +1,6 @@
 // quicether-sim run: runs one scenario, once for each seed.
 #include "cli/command.h"
+#include "cli/outputs.h"
 
 #include "host/configs.h"
 #include "host/core.h"
@@ -17,21 +18,20 @@
 #include <string.h>
 
 static const char usage[] =
-    "Usage: quicether-sim run FILE [--seed N | --seed A..B] [--jobs N] [--lanes N] [--trace FILE] [--json FILE]\n"
+    "Usage: quicether-sim run FILE [OPTION...]\n"
     "\n"
     "Runs whole nodes over the scenario's simulated network, once for each seed, and judges what it expects.\n"
     "\n"
-    "  --seed N      the seed; A..B runs all of a range (default: the scenario's, or 1)\n"
-    "  --jobs N      so many runs at a time (default 1); the output is the same\n"
-    "  --lanes N     lanes of every node, instead of what is configured\n"
-    "  --trace FILE  writes a readable line for each event; with a range of seeds to FILE.SEED\n"
-    "  --json FILE   writes the results as JSON\n"
-    "  --help        this text\n"
+    "  --seed N             the seed; A..B runs all of a range (default: the scenario's, or 1)\n"
+    "  --jobs N             so many runs at a time (default 1); the output is the same\n"
+    "  --lanes N            lanes of every node, instead of what is configured\n"
+    "  --json FILE          writes the results as JSON\n" SIM_OUTPUT_USAGE "  --help               this text\n"
     "\n"
     "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a scenario is wrong.\n";
 
 struct options {
-    const char *file, *trace, *json;
+    const char *file, *json;
+    struct sim_outputs_options outputs;
     struct sim_seed_range seeds;
     bool has_seed, help;
     unsigned jobs, lanes;
@@ -49,9 +49,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
         {"jobs", required_argument, NULL, 'j'}, {"lanes", required_argument, NULL, 'l'},
-        {"trace", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'}, {0}};
-    int letter;
+        {"json", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, SIM_OUTPUT_OPTIONS, {0}};
+    int letter, status;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
         case 's':
@@ -67,9 +66,6 @@ static int parse_options(int argc, char **argv, struct options *o)
             if (!sim_parse_count(optarg, QE_CONFIG_LANES_MAX, &o->lanes))
                 return sim_complain("--lanes wants 1 to 32, not", optarg);
             break;
-        case 't':
-            o->trace = optarg;
-            break;
         case 'o':
             o->json = optarg;
             break;
@@ -77,25 +73,14 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->help = true;
             return 0;
         default:
-            return sim_complain("unknown or incomplete option", NULL);
+            status = sim_outputs_option(&o->outputs, letter, optarg);
+            if (status) return status;
+            break;
         }
     }
     if (optind + 1 != argc) return sim_complain("run wants one scenario file", NULL);
     o->file = argv[optind];
-    return 0;
-}
-
-static FILE *open_trace(const struct options *o, uint64_t seed)
-{
-    char path[4096];
-    if (!o->trace) return NULL;
-    if (o->seeds.count == 1)
-        snprintf(path, sizeof(path), "%s", o->trace);
-    else
-        snprintf(path, sizeof(path), "%s.%" PRIu64, o->trace, seed);
-    FILE *out = fopen(path, "w");
-    if (out) return out;
-    exit(sim_complain_file(path));
+    return sim_outputs_settle(&o->outputs, o->has_seed && o->seeds.count > 1);
 }
 
 static void report(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result,
@@ -118,14 +103,16 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         report(sim_template_face(s->template), seed, &result, 0, out);
         return;
     }
+    struct sim_outputs *outputs = sim_outputs_open(&s->options->outputs, scenario, seed);
+    if (!outputs) exit(SIM_EXIT_USAGE);
     struct sim_run_options run = {.scenario = scenario,
         .seed = seed,
         .lanes = s->options->lanes,
-        .trace = open_trace(s->options, seed),
+        .sinks = sim_outputs_sinks(outputs),
         .core = &sim_core_node,
         .tls = s->tls};
     sim_run(&run, &result);
-    if (run.trace && fclose(run.trace) != 0) exit(sim_complain_file(s->options->trace));
+    if (sim_outputs_close(outputs, &result) != 0) exit(SIM_EXIT_USAGE);
     report(scenario, seed, &result, sim_wall_clock_ms() - began, out);
     sim_result_fini(&result);
     sim_scenario_free(scenario);
@@ -165,9 +152,9 @@ static int run_all(struct session *s)
 {
     const struct options *o = s->options;
     struct sim_jobs jobs = {.user = s, .run = run_one, .done = take};
-    // Where the trace cannot be written, it is better said before a run than by each.
-    FILE *trace = open_trace(o, o->seeds.first);
-    if (trace) fclose(trace);
+    // Where an output cannot be written, it is better said before a run than by each.
+    struct sim_outputs *outputs = sim_outputs_open(&o->outputs, sim_template_face(s->template), o->seeds.first);
+    if (!outputs || sim_outputs_close(outputs, NULL) != 0) return SIM_EXIT_USAGE;
     if (o->json && !(s->json = fopen(o->json, "w"))) {
         fprintf(stderr, "quicether-sim: %s: %s\n", o->json, strerror(errno));
         return SIM_EXIT_USAGE;
@@ -192,6 +179,7 @@ static int run_all(struct session *s)
 int sim_command_run(int argc, char **argv)
 {
     struct options o = {.jobs = 1};
+    sim_outputs_options_init(&o.outputs);
     int status = parse_options(argc, argv, &o);
     if (status) return status;
     if (o.help) {

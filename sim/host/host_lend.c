@@ -76,13 +76,12 @@ static void lend_keylog(void *user, const char *line)
 static void lend_qlog(void *user, const struct qe_qlog *qlog)
 {
     struct sim_host *host = user;
-    sim_trace_tell(host->hosts->trace,
-        &(struct sim_trace_item){.event = SIM_TRACE_QLOG,
-            .who = sim_box_who(&host->box),
-            .ok = qlog->client,
-            .bytes = qlog->data,
-            .a = qlog->connection,
-            .b = qlog->end});
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_QLOG,
+                                           .who = sim_box_who(&host->box),
+                                           .ok = qlog->client,
+                                           .bytes = qlog->data,
+                                           .a = qlog->connection,
+                                           .b = qlog->end});
 }
 
 void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint8_t secret[64])

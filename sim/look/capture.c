@@ -6,12 +6,13 @@
 #include "flow/checksum.h"
 #include "flow/segment.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TUN_INTERFACE 0 // of a host, in this file; the node's own numbers begin with 1
-#define PROTOCOL_UDP  17
+#define TUN_INTERFACE   0 // of a host, in this file; the node's own numbers begin with 1
+#define PROTOCOL_UDP    17
 #define DO_NOT_FRAGMENT 0x4000
 
 #define COMMENT_SIZE 160
@@ -95,16 +96,26 @@ static void write_datagram(struct sim_capture *capture, uint64_t now_ns, uint32_
     sim_pcap_write(&capture->writer, &out);
 }
 
+static void keep_secret(struct sim_capture *capture, const char *line)
+{
+    size_t size = strlen(line) + 1;
+    if (!sim_secrets_add(&capture->secrets, line)) return;
+    if (capture->line_capacity - capture->line_size < size) {
+        capture->line_capacity = (capture->line_size + size) * 2;
+        capture->lines = sim_resize(capture->lines, capture->line_capacity, 1);
+    }
+    memcpy(capture->lines + capture->line_size, line, size - 1);
+    capture->line_size += size;
+    capture->lines[capture->line_size - 1] = '\n';
+}
+
 static void see_underlay(struct sim_sink *sink, uint64_t now_ns, const struct sim_trace_item *item)
 {
     struct sim_capture *capture = qe_container(sink, struct sim_capture, sink);
-    char comment[COMMENT_SIZE], line[1024];
-    int size;
+    char comment[COMMENT_SIZE];
     switch (item->event) {
     case SIM_TRACE_KEYLOG:
-        size = snprintf(line, sizeof(line), "%s\n", item->text);
-        if (size < (int)sizeof(line) && sim_secrets_add(&capture->secrets, item->text))
-            sim_pcap_write_secrets(&capture->writer, qe_span(line, (size_t)size));
+        keep_secret(capture, item->text);
         break;
     case SIM_TRACE_DROPPED:
         snprintf(comment, sizeof(comment), "#%" PRIu64 " dropped at %s: %s", item->packet->number, item->who.name,
@@ -171,13 +182,19 @@ static void begin_overlay(struct sim_sink *sink, struct sim_host *const *hosts, 
         if (hosts[i]->runs_node) overlay_interface(capture, sim_box_who(&hosts[i]->box));
 }
 
-void sim_capture_underlay_init(struct sim_capture *capture, FILE *file, const char *application, const char *comment)
+int sim_capture_underlay_init(struct sim_capture *capture, FILE *file, const char *application, const char *comment)
 {
     capture->sink = (struct sim_sink){.wants = SIM_TRACE_BIT(SIM_TRACE_LEFT) | SIM_TRACE_BIT(SIM_TRACE_ARRIVED) |
                                                SIM_TRACE_BIT(SIM_TRACE_DROPPED) | SIM_TRACE_BIT(SIM_TRACE_KEYLOG),
         .see = see_underlay,
         .begin = begin_underlay};
+    capture->final = file;
+    capture->body = tmpfile();
+    if (!capture->body) return -1;
     sim_pcap_begin(&capture->writer, file, application, comment);
+    if (sim_out_flush(&capture->writer.out) != 0) return -1;
+    sim_out_init(&capture->writer.out, capture->body);
+    return 0;
 }
 
 void sim_capture_overlay_init(struct sim_capture *capture, FILE *file, const char *application, const char *comment)
@@ -188,12 +205,34 @@ void sim_capture_overlay_init(struct sim_capture *capture, FILE *file, const cha
     sim_pcap_begin(&capture->writer, file, application, comment);
 }
 
+// Secrets, and then the packets that waited for them. 0, or -1 with errno.
+static int put_together(struct sim_capture *capture)
+{
+    struct sim_out *out = &capture->writer.out;
+    char piece[1 << 14];
+    size_t size;
+    if (sim_out_flush(out) != 0) return -1;
+    rewind(capture->body);
+    sim_out_init(out, capture->final);
+    if (capture->line_size) sim_pcap_write_secrets(&capture->writer, qe_span(capture->lines, capture->line_size));
+    while ((size = fread(piece, 1, sizeof(piece), capture->body)) > 0)
+        sim_out_bytes(out, piece, size);
+    return ferror(capture->body) ? -1 : sim_out_flush(out);
+}
+
 int sim_capture_fini(struct sim_capture *capture)
 {
+    int result = capture->body ? put_together(capture) : sim_out_flush(&capture->writer.out);
+    int error = errno;
+    if (capture->body) fclose(capture->body);
     sim_secrets_fini(&capture->secrets);
+    sim_release(capture->lines);
     sim_release(capture->interfaces);
     sim_release(capture->super);
+    capture->body = NULL;
+    capture->lines = NULL;
     capture->interfaces = NULL;
     capture->super = NULL;
-    return sim_out_flush(&capture->writer.out);
+    errno = error;
+    return result;
 }

@@ -13,8 +13,8 @@ const char *sim_describe_quic(const uint8_t *bytes, size_t size);
 
 struct sim_inner_summary {
     struct qe_ip source, destination;
-    const char *protocol;                  // "icmp", "icmp6", "udp", "tcp" or "other"
-    bool has_ports;                        // the two below
+    const char *protocol; // "icmp", "icmp6", "udp", "tcp" or "other"
+    bool has_ports;       // the two below
     uint16_t source_port, destination_port;
 };
 

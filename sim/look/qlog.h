@@ -1,6 +1,7 @@
-// qlog files of every connection at every host, as qvis opens them: JSON text sequences (RFC 7464) of qlog 0.3. A file is
-// named GROUP-HOST-client.sqlog or …-server.sqlog, where GROUP is the first destination connection ID, which both ends
-// share. ngtcp2 writes the events; the header gets the host's name and, as its reference time, when the connection began.
+// qlog files of every connection at every host, as qvis opens them: JSON text sequences (RFC 7464) of qlog 0.3. A file
+// is named GROUP-HOST-client.sqlog or …-server.sqlog, where GROUP is the first destination connection ID, which both
+// ends share. ngtcp2 writes the events; the header gets the host's name and, as its reference time, when the connection
+// began.
 //
 // Files are opened only to be added to, so a run may have more connections than a process may have files.
 #ifndef QE_SIM_QLOG_H

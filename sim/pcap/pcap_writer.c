@@ -5,15 +5,15 @@
 #define BLOCK_SECRETS   10u
 #define BLOCK_PACKET    6u
 
-#define OPTION_END              0
-#define OPTION_COMMENT          1
-#define OPTION_APPLICATION      4
-#define OPTION_NAME             2
-#define OPTION_DESCRIPTION      3
-#define OPTION_TIME_RESOLUTION  9
-#define OPTION_PACKET_FLAGS     2
-#define SECRETS_TLS_KEY_LOG     0x544c534bu
-#define TIME_NANOSECONDS        9
+#define OPTION_END             0
+#define OPTION_COMMENT         1
+#define OPTION_APPLICATION     4
+#define OPTION_NAME            2
+#define OPTION_DESCRIPTION     3
+#define OPTION_TIME_RESOLUTION 9
+#define OPTION_PACKET_FLAGS    2
+#define SECRETS_TLS_KEY_LOG    0x544c534bu
+#define TIME_NANOSECONDS       9
 
 static size_t padded(size_t size)
 {

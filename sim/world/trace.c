@@ -173,7 +173,8 @@ void sim_trace_dropped(
     qe_write8(&w, (uint8_t)reason);
     end(trace, &w);
     if (sim_trace_wants(trace, SIM_TRACE_DROPPED))
-        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_DROPPED, .who = who, .packet = packet, .reason = reason});
+        tell(trace,
+            &(struct sim_trace_item){.event = SIM_TRACE_DROPPED, .who = who, .packet = packet, .reason = reason});
 }
 
 void sim_trace_tun(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event, struct qe_span bytes,
@@ -198,7 +199,8 @@ void sim_trace_socket(struct sim_trace *trace, struct sim_trace_who who, enum si
     qe_write8(&w, ok);
     end(trace, &w);
     if (sim_trace_wants(trace, event))
-        tell(trace, &(struct sim_trace_item){.event = event, .who = who, .socket = socket, .address = address, .ok = ok});
+        tell(trace,
+            &(struct sim_trace_item){.event = event, .who = who, .socket = socket, .address = address, .ok = ok});
 }
 
 void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint16_t mtu,
@@ -214,7 +216,11 @@ void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint1
     }
     end(trace, &w);
     if (sim_trace_wants(trace, SIM_TRACE_TUN_OPEN))
-        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_TUN_OPEN, .who = who, .mtu = mtu, .addresses = addresses, .address_count = address_count});
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_TUN_OPEN,
+                        .who = who,
+                        .mtu = mtu,
+                        .addresses = addresses,
+                        .address_count = address_count});
 }
 
 void sim_trace_store(struct sim_trace *trace, struct sim_trace_who who, const char *key, struct qe_span value)
@@ -243,7 +249,8 @@ void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t 
     qe_write8(&w, up);
     end(trace, &w);
     if (sim_trace_wants(trace, SIM_TRACE_LINK))
-        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_LINK, .who = who, .socket = interface, .name = name, .ok = up});
+        tell(trace,
+            &(struct sim_trace_item){.event = SIM_TRACE_LINK, .who = who, .socket = interface, .name = name, .ok = up});
 }
 
 void sim_trace_passed(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event,

@@ -19,7 +19,7 @@
 struct sim_run_options {
     const struct sim_scenario *scenario;
     uint64_t seed;
-    unsigned lanes; // for every node; 0: as configured
+    unsigned lanes;         // for every node; 0: as configured
     struct sim_sink *sinks; // who listens, or NULL
     const struct sim_core *core;
     struct qe_tls_library *tls; // or NULL where the core needs none
