@@ -87,7 +87,7 @@ static void write_datagram(struct sim_capture *capture, uint64_t now_ns, uint32_
 {
     uint8_t headers[SIM_IP6_HEADER + SIM_UDP_HEADER];
     size_t size = write_headers(packet, headers);
-    struct sim_pcap_packet out = {.interface = interface,
+    struct sim_pcap_record out = {.interface = interface,
         .time_ns = now_ns,
         .direction = direction,
         .comment = comment,
@@ -154,7 +154,7 @@ static uint32_t overlay_interface(struct sim_capture *capture, struct sim_trace_
 static void see_overlay(struct sim_sink *sink, uint64_t now_ns, const struct sim_trace_item *item)
 {
     struct sim_capture *capture = qe_container(sink, struct sim_capture, sink);
-    struct sim_pcap_packet out = {.interface = overlay_interface(capture, item->who),
+    struct sim_pcap_record out = {.interface = overlay_interface(capture, item->who),
         .time_ns = now_ns,
         .direction = item->event == SIM_TRACE_TUN_IN ? SIM_PCAP_OUTBOUND : SIM_PCAP_INBOUND};
     struct qe_segmenter segmenter;

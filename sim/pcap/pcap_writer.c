@@ -85,7 +85,7 @@ uint32_t sim_pcap_add_interface(struct sim_pcap_writer *writer, const char *name
     return writer->interface_count++;
 }
 
-void sim_pcap_write(struct sim_pcap_writer *writer, const struct sim_pcap_packet *packet)
+void sim_pcap_write(struct sim_pcap_writer *writer, const struct sim_pcap_record *packet)
 {
     struct sim_out *out = &writer->out;
     const uint8_t flags[4] = {(uint8_t)packet->direction, 0, 0, 0};

@@ -21,7 +21,7 @@ enum sim_pcap_direction {
     SIM_PCAP_OUTBOUND,
 };
 
-struct sim_pcap_packet {
+struct sim_pcap_record {
     uint32_t interface; // as sim_pcap_add_interface said
     uint64_t time_ns;   // since 1970
     enum sim_pcap_direction direction;
@@ -35,7 +35,7 @@ struct sim_pcap_packet {
 void sim_pcap_begin(struct sim_pcap_writer *writer, FILE *file, const char *application, const char *comment);
 // Returns the interface's number. Interfaces may be added at any time, before their first packet.
 uint32_t sim_pcap_add_interface(struct sim_pcap_writer *writer, const char *name, const char *description);
-void sim_pcap_write(struct sim_pcap_writer *writer, const struct sim_pcap_packet *packet);
+void sim_pcap_write(struct sim_pcap_writer *writer, const struct sim_pcap_record *packet);
 // NSS key log lines; those that decrypt a packet must come before it.
 void sim_pcap_write_secrets(struct sim_pcap_writer *writer, struct qe_span lines);
 

@@ -14,15 +14,28 @@
 #define BYTES      "bytes such as 1500, \"1500B\" or \"64KiB\""
 #define A_SHARE    "a share such as \"0.5%\", at most \"100%\""
 
-void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
+static void fail(struct sim_reader *r, unsigned line, const char *format, va_list args)
 {
     if (r->failed) return;
     r->failed = true;
-    int used = snprintf(r->error, sizeof(r->error), "%s:%u: ", r->file, qe_toml_line(value));
+    int used = snprintf(r->error, sizeof(r->error), "%s:%u: ", r->file, line);
     if (used < 0 || (size_t)used >= sizeof(r->error)) return;
+    vsnprintf(r->error + used, sizeof(r->error) - (size_t)used, format, args);
+}
+
+void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(r->error + used, sizeof(r->error) - (size_t)used, format, args);
+    fail(r, qe_toml_line(value), format, args);
+    va_end(args);
+}
+
+void sim_reader_fail_at(struct sim_reader *r, unsigned line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(r, line, format, args);
     va_end(args);
 }
 

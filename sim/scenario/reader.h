@@ -39,6 +39,8 @@ struct sim_key {
 // Says what is wrong with `value`.
 void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void sim_reader_fail_at(struct sim_reader *r, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // Reads the table into the struct at `out`; unknown keys are mistakes. `keys` ends with a NULL name; `where` is what
 // the table is called in messages.

@@ -2,6 +2,7 @@
 #include "scenario/scenario.h"
 
 #include "engine/memory.h"
+#include "scenario/sweep.h"
 #include "scenario/units.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
         {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}};
+        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;

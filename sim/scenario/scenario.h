@@ -73,6 +73,7 @@ enum sim_at_kind {
 
 struct sim_scenario_at {
     uint64_t time_ns;
+    size_t place; // in the file, from 0
     enum sim_at_kind kind;
     size_t link, host;                  // SIM_NONE: not about one
     size_t port;                        // SIM_NONE: both directions; else what leaves this port

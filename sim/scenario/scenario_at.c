@@ -53,7 +53,7 @@ static int compare_ats(const void *a, const void *b)
 {
     const struct sim_scenario_at *x = a, *y = b;
     if (x->time_ns != y->time_ns) return x->time_ns < y->time_ns ? -1 : 1;
-    return x->line < y->line ? -1 : x->line > y->line;
+    return x->place < y->place ? -1 : x->place > y->place;
 }
 
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
@@ -65,8 +65,12 @@ void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
     for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_at *at = &s->ats[s->at_count++];
-        *at = (struct sim_scenario_at){
-            .time_ns = UINT64_MAX, .link = SIM_NONE, .host = SIM_NONE, .port = SIM_NONE, .line = qe_toml_line(table)};
+        *at = (struct sim_scenario_at){.time_ns = UINT64_MAX,
+            .place = i,
+            .link = SIM_NONE,
+            .host = SIM_NONE,
+            .port = SIM_NONE,
+            .line = qe_toml_line(table)};
         sim_reader_table(&p->reader, table, "[[at]]", sim_at_keys, at);
         if (p->reader.failed) break;
         const struct qe_toml_value *link = qe_toml_get(table, "link"), *host = qe_toml_get(table, "host");
