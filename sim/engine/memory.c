@@ -61,9 +61,18 @@ void sim_memory_fini(struct sim_memory *memory)
     }
 }
 
+static bool fails(struct sim_memory_faults *faults)
+{
+    if (faults->countdown && --faults->countdown == 0) return true;
+    return faults->share_ppb && *faults->now_ns < faults->until_ns &&
+           sim_random_chance(&faults->chance, faults->share_ppb);
+}
+
 static bool admit(struct sim_memory *memory, size_t size)
 {
-    if (memory->bytes_max && size > memory->bytes_max - memory->bytes) {
+    bool full = memory->bytes_max && (memory->bytes > memory->bytes_max || size > memory->bytes_max - memory->bytes);
+    memory->allocations++;
+    if (full || (memory->faults && fails(memory->faults))) {
         memory->refused++;
         return false;
     }

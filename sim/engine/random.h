@@ -23,6 +23,8 @@ enum sim_stream_kind {
     SIM_STREAM_IDENTITY, // a host's Ed25519 seed
     SIM_STREAM_PIPE,     // purpose: enum sim_pipe_chance
     SIM_STREAM_FLOW,     // payload
+    SIM_STREAM_FAULT,    // of a host; purpose: enum sim_fault_chance, or 256 + a fault point
+    SIM_STREAM_TRIGGER,  // of a trigger, by its number
     SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_sweep_chance
 };
 

@@ -14,6 +14,7 @@ void sim_network_init(struct sim_network *network, struct sim_engine *engine, st
 
 void sim_network_fini(struct sim_network *network)
 {
+    sim_partition_fini(&network->partition);
     sim_packet_pool_fini(&network->pool);
 }
 
@@ -26,6 +27,7 @@ void sim_box_fini(struct sim_box *box)
 {
     for (size_t i = 0; i < box->interface_count; i++) {
         sim_release(box->interfaces[i]->addresses);
+        sim_release(box->interfaces[i]->own);
         sim_release(box->interfaces[i]);
     }
     sim_release(box->interfaces);
@@ -155,10 +157,16 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
 {
     box->network->sent++;
+    packet->origin = box->index;
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
         box->network->deliver(box, packet);
+        return;
+    }
+    // Such a packet would come from nowhere; a kernel refuses it.
+    if (box->moves && packet->source.ip.family && !sim_box_has(box, &packet->source.ip)) {
+        sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
     transmit(box, packet, interface);
@@ -171,7 +179,10 @@ void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
     if (sim_trace_wants(box->network->trace, SIM_TRACE_ARRIVED))
         sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_ARRIVED, interface, packet);
     if (sim_box_has(box, &packet->destination.ip)) {
-        box->network->deliver(box, packet);
+        if (sim_partition_between(&box->network->partition, packet->origin, box->index))
+            sim_box_drop(box, packet, SIM_DROP_PARTITION);
+        else
+            box->network->deliver(box, packet);
     } else if (!box->forwards) {
         sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
     } else if (--packet->hops_left == 0) {

@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "net/packet.h"
+#include "net/partition.h"
 #include "net/pipe.h"
 #include "world/trace.h"
 
@@ -28,6 +29,9 @@ struct sim_interface {
     size_t port;
     struct qe_cidr *addresses;
     size_t address_count;
+    struct qe_cidr *own; // those it has when it is there; NULL: it has never left
+    size_t own_count;
+    bool absent; // its host is not on the link
 };
 
 struct sim_route {
@@ -46,6 +50,7 @@ struct sim_box {
     struct sim_route *routes; // longest prefixes first, then by prefix
     size_t route_count, route_capacity;
     bool routes_sorted;
+    bool moves;             // its addresses have changed: it may send from one that it no longer has
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
@@ -81,6 +86,7 @@ struct sim_network {
     uint64_t seed;
     uint64_t sent, received;
     uint64_t dropped[SIM_DROP_COUNT];
+    struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
 };
@@ -116,6 +122,15 @@ void sim_link_fini(struct sim_link *link);
 void sim_link_add_address(struct sim_link *link, size_t port, const struct qe_cidr *address);
 // Call it when all addresses are there.
 void sim_link_settle(struct sim_link *link);
+
+// A host leaves a link, or comes (back) to it with the addresses it had there, or with others (attach.c). Nothing
+// passes its port while it is away. The caller tells the host, and sees to its routes. silently: it keeps its
+// addresses, and notices nothing.
+void sim_link_leave(struct sim_link *link, size_t port, bool silently);
+void sim_link_join(struct sim_link *link, size_t port);
+void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr *addresses, size_t count);
+// Forgets every route of the box, and adds those to the prefixes of its addresses.
+void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
 // Datagrams sent are received, dropped for a reason, or under way. held: packets that hosts have received and still

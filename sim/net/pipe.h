@@ -24,6 +24,11 @@ enum sim_drop {
     SIM_DROP_NOT_HERE,     // arrived at a host that neither has the address nor forwards
     SIM_DROP_HOPS,         // forwarded too often
     SIM_DROP_NO_SOCKET,    // nobody listens
+    SIM_DROP_SOCKET_FULL,  // a host that stands still has had enough
+    SIM_DROP_ASLEEP,       // the host is suspended
+    SIM_DROP_PARTITION,    // between two hosts that a partition keeps apart
+    SIM_DROP_NO_SOURCE,    // from an address that the host does not have any more
+    SIM_DROP_TRIGGER,      // a [[trigger]] says so
     SIM_DROP_COUNT,
 };
 

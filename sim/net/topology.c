@@ -50,6 +50,7 @@ static void add_default(struct sim_box *box, uint8_t family)
     struct qe_cidr everything = {.ip = {.family = family}, .bits = 0};
     for (size_t i = 0; i < box->interface_count; i++) {
         const struct sim_interface *own = box->interfaces[i];
+        if (own->absent) continue;
         for (size_t k = 0; k < own->link->port_count; k++) {
             struct sim_route route = {.to = everything, .interface = box->interfaces[i]};
             const struct sim_interface *other = own->link->ports[k].interface;
@@ -113,19 +114,30 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
     sim_release(reached);
 }
 
+static void add_routes(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links)
+{
+    struct sim_box *box = &host->box;
+    const struct sim_scenario_host *settings = &scenario->hosts[box->index];
+    if (settings->route_count) {
+        add_given_routes(settings, box);
+    } else if (box->forwards) {
+        add_router_routes(box, links, scenario->link_count);
+    } else {
+        add_default(box, 4);
+        add_default(box, 6);
+    }
+}
+
 void sim_topology_build(
     const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links)
 {
     build_links(scenario, network, hosts, links);
-    for (size_t i = 0; i < scenario->host_count; i++) {
-        struct sim_box *box = &hosts[i]->box;
-        if (scenario->hosts[i].route_count) {
-            add_given_routes(&scenario->hosts[i], box);
-        } else if (box->forwards) {
-            add_router_routes(box, links, scenario->link_count);
-        } else {
-            add_default(box, 4);
-            add_default(box, 6);
-        }
-    }
+    for (size_t i = 0; i < scenario->host_count; i++)
+        add_routes(scenario, hosts[i], links);
+}
+
+void sim_topology_reroute(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links)
+{
+    sim_box_reset_routes(&host->box);
+    add_routes(scenario, host, links);
 }

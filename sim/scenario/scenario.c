@@ -27,7 +27,8 @@ static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struc
     {"router", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, router)}, {"peers", SIM_KEY_OTHER, 0},
     {"allow", SIM_KEY_OTHER, 0}, {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0},
     {"start", SIM_KEY_OTHER, 0}, {"clock_offset", SIM_KEY_OTHER, 0},
-    {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)}, {0}};
+    {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)},
+    {"respawn", SIM_KEY_DURATION, offsetof(struct sim_scenario_host, respawn_ns)}, {0}};
 
 static const struct sim_key route_keys[] = {{"to", SIM_KEY_OTHER, 0}, {"via", SIM_KEY_OTHER, 0}, {0}};
 
@@ -37,8 +38,9 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const char *where;
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
-        {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
+        {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys},
+        {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys},
+        {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -159,6 +161,7 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_host *host = &s->hosts[i];
         host->starts = true;
+        host->respawn_ns = UINT64_MAX;
         host->line = qe_toml_line(table);
         sim_reader_table(&p->reader, table, "[[host]]", host_keys, host);
         if (!p->reader.failed && !host->name)
@@ -255,7 +258,10 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_release(s->links[i].hosts);
         sim_release(s->links[i].settings);
         sim_release(s->links[i].addresses);
+        sim_release(s->links[i].absent);
     }
+    for (size_t i = 0; i < s->at_count; i++)
+        sim_scenario_at_fini(&s->ats[i]);
     for (size_t i = 0; i < s->flow_count; i++)
         sim_release(s->flows[i].name);
     for (size_t i = 0; i < s->expect_count; i++)

@@ -4,6 +4,7 @@
 #define QE_SIM_SCENARIO_H
 
 #include "net/pipe.h"
+#include "scenario/at.h"
 #include "scenario/reader.h"
 
 #include "base/addr.h"
@@ -15,7 +16,6 @@
 #define SIM_ATS_MAX     65536
 #define SIM_FLOWS_MAX   4096
 #define SIM_EXPECTS_MAX 4096
-#define SIM_NONE        SIZE_MAX
 
 struct sim_scenario_peer {
     size_t host;
@@ -41,6 +41,7 @@ struct sim_scenario_host {
     bool starts;            // false: only by the timeline
     int64_t wall_offset_ms; // of its clock
     uint64_t memory_max;    // bytes for its node; 0: no limit
+    uint64_t respawn_ns;    // starts again this long after it ended unasked; UINT64_MAX: does not
     unsigned line;
 };
 
@@ -56,29 +57,7 @@ struct sim_scenario_link {
     struct sim_pipe_settings *settings; // one a port
     struct sim_scenario_address *addresses;
     size_t address_count;
-    unsigned line;
-};
-
-enum sim_at_kind {
-    SIM_AT_LINK_DOWN,
-    SIM_AT_LINK_UP,
-    SIM_AT_LINK_BLACKHOLE,
-    SIM_AT_LINK_CHANGE,
-    SIM_AT_HOST_START,
-    SIM_AT_HOST_STOP,
-    SIM_AT_HOST_CRASH,
-    SIM_AT_HOST_RESTART,
-    SIM_AT_HOST_CLOCK,
-};
-
-struct sim_scenario_at {
-    uint64_t time_ns;
-    size_t place; // in the file, from 0
-    enum sim_at_kind kind;
-    size_t link, host;                  // SIM_NONE: not about one
-    size_t port;                        // SIM_NONE: both directions; else what leaves this port
-    const struct qe_toml_value *change; // LINK_CHANGE: the table with new settings
-    int64_t clock_ms;                   // HOST_CLOCK: how far the wall clock jumps
+    bool *absent; // one a port: not on the link at first
     unsigned line;
 };
 
@@ -187,6 +166,13 @@ const struct qe_toml_value *sim_parse_array(
 // Index of the host or link that `value` names; a mistake and SIM_NONE where there is none.
 size_t sim_parse_host(struct sim_parse *p, const struct qe_toml_value *value, const char *what);
 size_t sim_parse_link(struct sim_parse *p, const struct qe_toml_value *value);
+// Reads what happens, and to whom, into `at`, whose plain keys are read already. where: what the table is called.
+void sim_parse_what(
+    struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *table, const char *where);
+// Whether the table says that something happens.
+bool sim_parse_has_what(const struct qe_toml_value *table);
+// The place of a host on a link; SIM_NONE where it is not on it.
+size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host);
 // Whole milliseconds, possibly negative.
 bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out);
 // The port of `link` that the host under 'from' has. SIM_NONE where `table` has no such key.
@@ -204,7 +190,33 @@ bool sim_parse_has_settings(const struct qe_toml_value *table);
         "overhead", SIM_KEY_OTHER, 0                                                                                   \
     }
 
-extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_flow_keys[], sim_expect_keys[];
+// What can happen, and what belongs to it: in [[at]] and in [[trigger]]. Offsets are in struct sim_scenario_at.
+#define SIM_WHAT_KEYS                                                                                                  \
+    {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},      \
+        {"blackhole", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {"leave", SIM_KEY_OTHER, 0}, {"join", SIM_KEY_OTHER, 0},    \
+        {"addresses", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},                      \
+        {"stop", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0}, {"restart", SIM_KEY_OTHER, 0},                        \
+        {"clock", SIM_KEY_OTHER, 0}, {"crash_at_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},     \
+        {"crash_before_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                              \
+        {"corrupt_state", SIM_KEY_OTHER, 0}, {"truncate_state", SIM_KEY_OTHER, 0}, {"erase_state", SIM_KEY_OTHER, 0},  \
+        {"clock_drift", SIM_KEY_OTHER, 0},                                                                             \
+        {"suspend", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                                  \
+        {"stall", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                                    \
+        {"hold_buffers", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                             \
+        {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_at, bytes)},                                             \
+        {"fail_allocation", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                 \
+        {"fail_allocations", SIM_KEY_CHANCE, offsetof(struct sim_scenario_at, share_ppb)},                             \
+        {"fail_stores", SIM_KEY_OTHER, 0}, {"refuse_sockets", SIM_KEY_OTHER, 0}, {"refuse_tun", SIM_KEY_OTHER, 0},     \
+        {"roam", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                                                   \
+        {"for", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, for_ns)},                                           \
+        {"start_after", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, start_after_ns)},                           \
+        {"lose_unsynced", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, unsynced_ns)},                            \
+    {                                                                                                                  \
+        "silently", SIM_KEY_FLAG, offsetof(struct sim_scenario_at, silently)                                           \
+    }
+
+extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_flow_keys[],
+    sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

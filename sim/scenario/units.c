@@ -74,6 +74,16 @@ bool sim_packets_parse(const char *text, uint64_t *packets)
     return parse(text, packets_unit, packets);
 }
 
+bool sim_ppm_parse(const char *text, int64_t *ppm)
+{
+    static const struct sim_unit_of unit[] = {{"ppm", 1}, {NULL, 0}};
+    bool negative = text[0] == '-';
+    uint64_t value;
+    if (!parse(text + negative, unit, &value) || value > 100000) return false;
+    *ppm = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
 static const char *format(uint64_t value, const struct sim_unit_of *units, char out[SIM_UNITS_TEXT_SIZE])
 {
     const struct sim_unit_of *unit = units;

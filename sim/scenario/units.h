@@ -20,6 +20,9 @@ bool sim_chance_parse(const char *text, uint32_t *ppb);
 // "25packets".
 bool sim_packets_parse(const char *text, uint64_t *packets);
 
+// "50ppm", "-50ppm": how much faster a clock runs; at most 100000 either way.
+bool sim_ppm_parse(const char *text, int64_t *ppm);
+
 // The largest unit that says the value without a fraction of more than three digits, or the smallest unit. They return
 // `out`.
 const char *sim_duration_format(uint64_t ns, char out[SIM_UNITS_TEXT_SIZE]);
