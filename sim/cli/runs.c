@@ -58,6 +58,7 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
     struct sim_run_options run = {.scenario = scenario,
         .seed = which.seed,
         .lanes = s->runs->lanes,
+        .sample_ns = outputs ? s->runs->outputs->sample_ns : 0,
         .sinks = outputs ? sim_outputs_sinks(outputs) : NULL,
         .core = &sim_core_node,
         .tls = s->tls};

@@ -128,6 +128,8 @@ static void build(struct sim_world *world)
         host->memory.bytes_max = s->hosts[i].memory_max;
     }
     sim_topology_build(s, &world->network, world->hosts, world->links);
+    world->next_sample_ns =
+        o->sample_ns && sim_trace_wants(&world->trace, SIM_TRACE_SAMPLE) ? o->sample_ns : UINT64_MAX;
     sim_trace_begin(&world->trace, world->hosts, s->host_count);
     sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
     world->flows.user = world;
@@ -144,11 +146,24 @@ static void check_conservation(struct sim_world *world)
             world, NULL, SIM_FAILURE_CONSERVATION, "datagrams sent are neither received, nor dropped, nor under way");
 }
 
-static void run_until(struct sim_world *world, uint64_t end_ns)
+static void run_events(struct sim_world *world, uint64_t end_ns)
 {
     while (!over(world) && sim_engine_step(&world->engine, end_ns))
         if (world->engine.instant > SIM_INSTANT_MAX)
             violated(world, NULL, SIM_FAILURE_STORM, "event storm: time does not move on");
+}
+
+// Samples are taken between events, and are none: a run does not know whether somebody looks.
+static void run_until(struct sim_world *world, uint64_t end_ns)
+{
+    while (world->next_sample_ns < end_ns) {
+        run_events(world, world->next_sample_ns);
+        if (over(world)) return;
+        sim_engine_advance(&world->engine, world->next_sample_ns);
+        sim_world_sample(world);
+        world->next_sample_ns += world->options->sample_ns;
+    }
+    run_events(world, end_ns);
 }
 
 static void ask_metrics(struct sim_world *world, uint64_t end_ns)
