@@ -106,6 +106,7 @@ static void fields(struct sim_out *out, const struct sim_trace_item *item)
 {
     switch (item->event) {
     case SIM_TRACE_SENT:
+    case SIM_TRACE_TRANSLATED:
         packet(out, item->packet);
         break;
     case SIM_TRACE_RECEIVED:
@@ -142,6 +143,9 @@ static void fields(struct sim_out *out, const struct sim_trace_item *item)
     case SIM_TRACE_LINK:
         number(out, "interface", item->socket);
         string(out, "name", item->name);
+        truth(out, "up", item->ok);
+        break;
+    case SIM_TRACE_ROUTER:
         truth(out, "up", item->ok);
         break;
     case SIM_TRACE_CORE:

@@ -105,6 +105,9 @@ static void say_rest(struct sim_out *out, const struct sim_trace_item *item)
         say_word(out, item->name);
         say_word(out, item->ok ? "up" : "down");
         break;
+    case SIM_TRACE_ROUTER:
+        say_word(out, item->ok ? "up" : "down");
+        break;
     case SIM_TRACE_CORE:
         say_core(out, item);
         break;
@@ -143,6 +146,7 @@ static void see(struct sim_sink *sink, uint64_t now_ns, const struct sim_trace_i
     case SIM_TRACE_SENT:
     case SIM_TRACE_RECEIVED:
     case SIM_TRACE_FORWARDED:
+    case SIM_TRACE_TRANSLATED:
         say_packet(out, item->packet);
         break;
     case SIM_TRACE_DROPPED:

@@ -12,7 +12,8 @@ enum sim_pipe_chance {
 const char *sim_drop_name(enum sim_drop reason)
 {
     static const char *const names[SIM_DROP_COUNT] = {"queue", "loss", "mtu", "down", "no-route", "no-neighbour",
-        "not-here", "hops", "no-socket", "socket-full", "asleep", "partition", "no-source", "trigger"};
+        "not-here", "hops", "no-socket", "socket-full", "asleep", "partition", "no-source", "trigger", "no-mapping",
+        "filtered", "exhausted", "hairpin", "firewall", "rebooting"};
     return names[reason];
 }
 

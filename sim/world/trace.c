@@ -56,6 +56,8 @@ const char *sim_trace_event_name(enum sim_trace_event event)
         [SIM_TRACE_STORE] = "store",
         [SIM_TRACE_ERASE] = "erase",
         [SIM_TRACE_LINK] = "link",
+        [SIM_TRACE_TRANSLATED] = "translated",
+        [SIM_TRACE_ROUTER] = "router",
         [SIM_TRACE_LEFT] = "left",
         [SIM_TRACE_ARRIVED] = "arrived",
         [SIM_TRACE_CORE] = "core",
@@ -258,6 +260,26 @@ void sim_trace_passed(struct sim_trace *trace, struct sim_trace_who who, enum si
 {
     if (sim_trace_wants(trace, event))
         tell(trace, &(struct sim_trace_item){.event = event, .who = who, .interface = interface, .packet = packet});
+}
+
+void sim_trace_translated(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_TRANSLATED);
+    qe_write64(&w, packet->number);
+    write_address(&w, &packet->source);
+    write_address(&w, &packet->destination);
+    end(trace, &w);
+    if (sim_trace_wants(trace, SIM_TRACE_TRANSLATED))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_TRANSLATED, .who = who, .packet = packet});
+}
+
+void sim_trace_router(struct sim_trace *trace, struct sim_trace_who who, bool up)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_ROUTER);
+    qe_write8(&w, up);
+    end(trace, &w);
+    if (sim_trace_wants(trace, SIM_TRACE_ROUTER))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_ROUTER, .who = who, .ok = up});
 }
 
 void sim_trace_note(struct sim_trace *trace, struct sim_trace_who who, const char *format, ...)

@@ -31,6 +31,8 @@ enum sim_trace_event {
     SIM_TRACE_STORE = 12,
     SIM_TRACE_ERASE = 13,
     SIM_TRACE_LINK = 14,
+    SIM_TRACE_TRANSLATED = 15,
+    SIM_TRACE_ROUTER = 16,
     // Not in the hash.
     SIM_TRACE_LEFT = 40, // a datagram leaves a box by an interface
     SIM_TRACE_ARRIVED,   // comes to one
@@ -73,10 +75,10 @@ struct sim_sample {
 struct sim_trace_item {
     enum sim_trace_event event;
     struct sim_trace_who who;
-    const struct sim_packet *packet;       // SENT to DROPPED, LEFT, ARRIVED
+    const struct sim_packet *packet;       // SENT to DROPPED, TRANSLATED, LEFT, ARRIVED
     const struct sim_interface *interface; // LEFT, ARRIVED
     enum sim_drop reason;                  // DROPPED
-    bool ok;                               // STOP: crashed; SOCKET: not refused; LINK: up; QLOG: a client's
+    bool ok;                               // STOP: crashed; SOCKET: not refused; LINK, ROUTER: up; QLOG: a client's
     struct qe_span bytes;                  // TUN, STORE, QLOG
     const struct qe_offload *offload;      // TUN
     uint32_t socket;                       // SOCKET; LINK: the interface's index
@@ -140,6 +142,10 @@ void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint1
 void sim_trace_store(struct sim_trace *trace, struct sim_trace_who who, const char *key, struct qe_span value);
 void sim_trace_erase(struct sim_trace *trace, struct sim_trace_who who, const char *key);
 void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t interface, const char *name, bool up);
+// A NAT has given a datagram the addresses that it has now.
+void sim_trace_translated(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet);
+// A router has gone down or come up.
+void sim_trace_router(struct sim_trace *trace, struct sim_trace_who who, bool up);
 
 // For sinks only.
 void sim_trace_note(struct sim_trace *trace, struct sim_trace_who who, const char *format, ...)

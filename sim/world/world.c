@@ -122,7 +122,7 @@ static void build(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         struct sim_host *host = world->hosts[i] = sim_obtain(1, sizeof(*host));
         sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
-        host->runs_node = !s->hosts[i].router;
+        host->runs_node = s->hosts[i].node;
         host->config = world->configs[i];
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
