@@ -22,6 +22,7 @@ static const struct command {
 } commands[] = {
     {"run", "runs a scenario once for each seed, and judges what it expects", sim_command_run},
     {"sweep", "runs scenarios with many seeds each, and sums up", sim_command_sweep},
+    {"merge", "puts the results of a sweep's shards together", sim_command_merge},
     {"check", "says whether scenario files are right", sim_command_check},
     {"version", "says which version this is", say_version},
 };
