@@ -19,7 +19,7 @@ static void tell(struct sim_invariants *v, struct sim_host *host, enum sim_failu
 void sim_invariants_ask(struct sim_invariants *v)
 {
     for (size_t i = 0; i < v->host_count; i++) {
-        if (!sim_host_running(v->list[i]) || v->list[i]->stopping) continue;
+        if (!sim_host_running(v->list[i])) continue;
         sim_host_command(v->list[i], SIM_INVARIANTS_METRICS, QE_COMMAND_METRICS, NULL);
         sim_host_command(v->list[i], SIM_INVARIANTS_STATUS, QE_COMMAND_STATUS, NULL);
     }
