@@ -377,3 +377,63 @@ bool qe_toml_boolean(const struct qe_toml_value *value)
     assert(value->kind == QE_TOML_BOOLEAN);
     return value->boolean;
 }
+
+struct qe_toml *qe_toml_new(void)
+{
+    return new (std::nothrow) qe_toml;
+}
+
+struct qe_toml_value *qe_toml_new_root(struct qe_toml *toml)
+{
+    toml->root.line = 1;
+    return &toml->root;
+}
+
+struct qe_toml_value *qe_toml_add(struct qe_toml_value *parent, const char *key, enum qe_toml_kind kind, unsigned line)
+{
+    assert(parent->kind == (key ? QE_TOML_TABLE : QE_TOML_ARRAY));
+    try {
+        qe_toml_value value;
+        value.kind = kind;
+        value.line = line;
+        if (key) parent->keys.emplace_back(key);
+        try {
+            parent->items.push_back(std::move(value));
+        } catch (...) {
+            if (key) parent->keys.pop_back();
+            throw;
+        }
+        return &parent->items.back();
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+bool qe_toml_set_string(struct qe_toml_value *value, const char *text)
+{
+    assert(value->kind == QE_TOML_STRING);
+    try {
+        value->string = text;
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+void qe_toml_set_integer(struct qe_toml_value *value, int64_t integer)
+{
+    assert(value->kind == QE_TOML_INTEGER);
+    value->integer = integer;
+}
+
+void qe_toml_set_float(struct qe_toml_value *value, double floating)
+{
+    assert(value->kind == QE_TOML_FLOAT);
+    value->floating = floating;
+}
+
+void qe_toml_set_boolean(struct qe_toml_value *value, bool boolean)
+{
+    assert(value->kind == QE_TOML_BOOLEAN);
+    value->boolean = boolean;
+}

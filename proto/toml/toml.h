@@ -56,6 +56,18 @@ int64_t qe_toml_integer(const struct qe_toml_value *value);
 double qe_toml_float(const struct qe_toml_value *value);
 bool qe_toml_boolean(const struct qe_toml_value *value);
 
+// Trees made by hand, for readers that take a tree. A new document's root is an empty table. Each function says false,
+// or returns NULL, without memory; the tree stays whole.
+struct qe_toml *qe_toml_new(void);
+struct qe_toml_value *qe_toml_new_root(struct qe_toml *toml);
+// Appends an empty value (table, array, "", 0, 0.0, false, a date) to a table under `key`, or to an array (key NULL).
+// What it returns stays where it is until the next call with the same parent. Depth and keys are the caller's to check.
+struct qe_toml_value *qe_toml_add(struct qe_toml_value *parent, const char *key, enum qe_toml_kind kind, unsigned line);
+bool qe_toml_set_string(struct qe_toml_value *value, const char *text);
+void qe_toml_set_integer(struct qe_toml_value *value, int64_t integer);
+void qe_toml_set_float(struct qe_toml_value *value, double floating);
+void qe_toml_set_boolean(struct qe_toml_value *value, bool boolean);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,12 +20,12 @@ int sim_command_check(int argc, char **argv)
     }
     if (optind >= argc) return sim_complain("check wants scenario files", NULL);
     for (int i = optind; i < argc; i++) {
-        struct sim_scenario *scenario = sim_command_load(argv[i], 0);
-        if (scenario)
+        struct sim_template *template = sim_command_load(argv[i], 0);
+        if (template)
             printf("%s: right\n", argv[i]);
         else
             status = SIM_EXIT_USAGE;
-        sim_scenario_free(scenario);
+        sim_template_free(template);
     }
     return status;
 }

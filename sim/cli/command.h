@@ -2,7 +2,7 @@
 #ifndef QE_SIM_COMMAND_H
 #define QE_SIM_COMMAND_H
 
-#include "scenario/scenario.h"
+#include "scenario/template.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,8 +36,8 @@ bool sim_parse_count(const char *text, unsigned max, unsigned *out);
 // "7" or "1..100".
 bool sim_parse_seeds(const char *text, struct sim_seed_range *out);
 
-// Loads a scenario and checks its hosts' configurations, too; NULL after saying what is wrong.
-struct sim_scenario *sim_command_load(const char *file, unsigned lanes);
+// Loads a scenario file and checks its hosts' configurations, too; NULL after saying what is wrong.
+struct sim_template *sim_command_load(const char *file, unsigned lanes);
 
 uint64_t sim_wall_clock_ms(void); // monotonic
 

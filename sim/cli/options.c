@@ -61,18 +61,19 @@ bool sim_parse_seeds(const char *text, struct sim_seed_range *out)
     return true;
 }
 
-struct sim_scenario *sim_command_load(const char *file, unsigned lanes)
+struct sim_template *sim_command_load(const char *file, unsigned lanes)
 {
     char error[SIM_ERROR_SIZE];
-    struct sim_scenario *scenario = sim_scenario_load(file, error);
-    struct qe_config *configs = scenario ? sim_configs_new(scenario, scenario->seed, lanes, error) : NULL;
+    struct sim_template *template = sim_template_load(file, error);
+    const struct sim_scenario *face = template ? sim_template_face(template) : NULL;
+    struct qe_config *configs = face ? sim_configs_new(face, face->seed, lanes, error) : NULL;
     if (!configs) {
         fprintf(stderr, "%s\n", error);
-        sim_scenario_free(scenario);
+        sim_template_free(template);
         return NULL;
     }
-    sim_configs_free(configs, scenario);
-    return scenario;
+    sim_configs_free(configs, face);
+    return template;
 }
 
 uint64_t sim_wall_clock_ms(void)

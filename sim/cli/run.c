@@ -5,6 +5,7 @@
 #include "host/core.h"
 #include "world/jobs.h"
 #include "world/report.h"
+#include "world/verdict.h"
 
 #include "quic/library.h"
 
@@ -38,7 +39,7 @@ struct options {
 
 struct session {
     const struct options *options;
-    const struct sim_scenario *scenario;
+    struct sim_template *template;
     struct qe_tls_library *tls;
     FILE *json;
     uint64_t passed, failed;
@@ -97,12 +98,27 @@ static FILE *open_trace(const struct options *o, uint64_t seed)
     exit(sim_complain_file(path));
 }
 
+static void report(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result,
+    uint64_t wall_ms, struct sim_job_output *out)
+{
+    out->text = sim_report_text(scenario, seed, result);
+    out->json = sim_report_json(scenario, seed, result, wall_ms);
+    out->verdict = (int)result->verdict;
+}
+
 static void run_one(void *user, size_t index, struct sim_job_output *out)
 {
     const struct session *s = user;
     uint64_t seed = s->options->seeds.first + index, began = sim_wall_clock_ms();
+    char error[SIM_ERROR_SIZE];
     struct sim_result result;
-    struct sim_run_options run = {.scenario = s->scenario,
+    struct sim_scenario *scenario = sim_template_expand(s->template, seed, error);
+    if (!scenario) {
+        sim_verdict_refused(&result, error);
+        report(sim_template_face(s->template), seed, &result, 0, out);
+        return;
+    }
+    struct sim_run_options run = {.scenario = scenario,
         .seed = seed,
         .lanes = s->options->lanes,
         .trace = open_trace(s->options, seed),
@@ -110,21 +126,20 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         .tls = s->tls};
     sim_run(&run, &result);
     if (run.trace && fclose(run.trace) != 0) exit(sim_complain_file(s->options->trace));
-    out->text = sim_report_text(s->scenario, seed, &result);
-    out->json = sim_report_json(s->scenario, seed, &result, sim_wall_clock_ms() - began);
-    out->verdict = (int)result.verdict;
+    report(scenario, seed, &result, sim_wall_clock_ms() - began, out);
     sim_result_fini(&result);
+    sim_scenario_free(scenario);
 }
 
 // A run whose process died has a result all the same.
 static void report_death(const struct session *s, uint64_t seed, int signal, struct sim_job_output *out)
 {
-    struct sim_result result = {.verdict = SIM_ERROR};
-    snprintf(result.violation, sizeof(result.violation), signal ? "the run died of signal %d (%s)" : "the run died",
-        signal, signal ? strsignal(signal) : "");
-    out->text = sim_report_text(s->scenario, seed, &result);
-    out->json = sim_report_json(s->scenario, seed, &result, 0);
-    out->verdict = SIM_ERROR;
+    char error[SIM_ERROR_SIZE];
+    struct sim_result result;
+    struct sim_scenario *scenario = sim_template_expand(s->template, seed, error);
+    sim_verdict_died(&result, signal);
+    report(scenario ? scenario : sim_template_face(s->template), seed, &result, 0, out);
+    sim_scenario_free(scenario);
 }
 
 static void take(void *user, size_t index, const struct sim_job_output *out, int signal)
@@ -183,10 +198,10 @@ int sim_command_run(int argc, char **argv)
         fputs(usage, stdout);
         return SIM_EXIT_PASS;
     }
-    struct sim_scenario *scenario = sim_command_load(o.file, o.lanes);
-    if (!scenario) return SIM_EXIT_USAGE;
-    if (!o.has_seed) o.seeds = (struct sim_seed_range){scenario->seed, 1};
-    struct session session = {.options = &o, .scenario = scenario, .tls = qe_tls_library_new()};
+    struct sim_template *template = sim_command_load(o.file, o.lanes);
+    if (!template) return SIM_EXIT_USAGE;
+    if (!o.has_seed) o.seeds = (struct sim_seed_range){sim_template_face(template)->seed, 1};
+    struct session session = {.options = &o, .template = template, .tls = qe_tls_library_new()};
     if (!session.tls) {
         fputs("quicether-sim: OpenSSL cannot be set up\n", stderr);
         status = SIM_EXIT_FAIL;
@@ -194,6 +209,6 @@ int sim_command_run(int argc, char **argv)
         status = run_all(&session);
         qe_tls_library_free(session.tls);
     }
-    sim_scenario_free(scenario);
+    sim_template_free(template);
     return status;
 }

@@ -115,7 +115,8 @@ void sim_host_start(struct sim_host *host)
         0) {
         host->node = NULL;
         // Want of memory is no fault of the node.
-        if (!host->memory.refused) hosts->violated(hosts->user, host, "the node could not be created");
+        if (!host->memory.refused)
+            hosts->violated(hosts->user, host, SIM_FAILURE_CREATE, "the node could not be created");
         sim_trace_note(hosts->trace, sim_box_who(&host->box), "the node could not be created");
         return;
     }
@@ -164,9 +165,10 @@ static void end_node(struct sim_host *host, bool crashed)
     hosts->core->destroy(host->node);
     host->node = NULL;
     sim_engine_cancel(hosts->engine, &host->source);
-    if (host->inputs) hosts->violated(hosts->user, host, "packets from the TUN were not given back");
-    if (host->memory.blocks) hosts->violated(hosts->user, host, "memory was not freed");
-    if (host->in_use != host->returned) hosts->violated(hosts->user, host, "output buffers were not given back");
+    if (host->inputs) hosts->violated(hosts->user, host, SIM_FAILURE_LEAK, "packets from the TUN were not given back");
+    if (host->memory.blocks) hosts->violated(hosts->user, host, SIM_FAILURE_LEAK, "memory was not freed");
+    if (host->in_use != host->returned)
+        hosts->violated(hosts->user, host, SIM_FAILURE_LEAK, "output buffers were not given back");
     host->in_use = host->returned = 0;
     host->inputs = 0;
     hosts->ended(hosts->user, host);
@@ -298,7 +300,7 @@ static bool storm(struct sim_host *host)
         host->instant_steps = 0;
     }
     if (host->instant_steps <= SIM_STORM_MAX) return false;
-    hosts->violated(hosts->user, host, "timer storm: time does not move on");
+    hosts->violated(hosts->user, host, SIM_FAILURE_STORM, "timer storm: time does not move on");
     return true;
 }
 

@@ -7,6 +7,7 @@
 #ifndef QE_SIM_HOST_H
 #define QE_SIM_HOST_H
 
+#include "engine/failure.h"
 #include "engine/memory.h"
 #include "engine/random.h"
 #include "net/network.h"
@@ -53,7 +54,7 @@ struct sim_hosts {
     // A node has ended: it said goodbye, or crashed.
     void (*ended)(void *user, struct sim_host *host);
     // The node or its host broke a rule; the run has failed.
-    void (*violated)(void *user, struct sim_host *host, const char *what);
+    void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
 };
 
 struct sim_socket {

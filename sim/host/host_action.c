@@ -11,7 +11,7 @@ static void take_back(struct sim_host *host, struct qe_buf *buf)
     struct sim_hosts *hosts = host->hosts;
     bool input;
     if (!sim_buffers_held(buf, host, &input)) {
-        hosts->violated(hosts->user, host, "an action has a buffer that the node does not own");
+        hosts->violated(hosts->user, host, SIM_FAILURE_CONTRACT, "an action has a buffer that the node does not own");
         return;
     }
     if (input)
@@ -52,7 +52,8 @@ static void do_send(struct sim_host *host, const struct qe_send *send)
     const uint8_t *bytes = qe_buf_bytes(send->buf);
     uint32_t left = send->buf->size;
     if (!socket || !send->segment_size || !left || socket->bind.ip.family != send->remote.ip.family) {
-        hosts->violated(hosts->user, host, "a send without a fitting socket, bytes or segment size");
+        hosts->violated(
+            hosts->user, host, SIM_FAILURE_CONTRACT, "a send without a fitting socket, bytes or segment size");
         left = 0;
     }
     while (left > 0) {
@@ -69,7 +70,7 @@ static void do_deliver(struct sim_host *host, const struct qe_deliver *deliver)
     struct sim_hosts *hosts = host->hosts;
     struct qe_span packet = qe_span(qe_buf_bytes(deliver->buf), deliver->buf->size);
     if (!host->tun_open) {
-        hosts->violated(hosts->user, host, "a packet for a TUN that is not open");
+        hosts->violated(hosts->user, host, SIM_FAILURE_CONTRACT, "a packet for a TUN that is not open");
     } else {
         host->counts.tun_out++;
         sim_trace_tun(hosts->trace, sim_box_who(&host->box), SIM_TRACE_TUN_OUT, packet, &deliver->offload);
@@ -102,7 +103,8 @@ static void do_socket_open(struct sim_host *host, uint64_t request, uint32_t id,
             bind.port = host->next_port++ | 0xC000;
         while (port_taken(host, &bind));
     if (find_socket(host, id)) {
-        host->hosts->violated(host->hosts->user, host, "a socket was opened under an ID that is taken");
+        host->hosts->violated(
+            host->hosts->user, host, SIM_FAILURE_CONTRACT, "a socket was opened under an ID that is taken");
         return;
     }
     if (!qe_ip_is_unspecified(&bind.ip) && !sim_box_has(&host->box, &bind.ip)) {
@@ -125,7 +127,7 @@ static void do_socket_close(struct sim_host *host, uint32_t id)
 {
     struct sim_socket *socket = find_socket(host, id);
     if (!socket) {
-        host->hosts->violated(host->hosts->user, host, "a socket was closed that is not open");
+        host->hosts->violated(host->hosts->user, host, SIM_FAILURE_CONTRACT, "a socket was closed that is not open");
         return;
     }
     sim_trace_socket(host->hosts->trace, sim_box_who(&host->box), SIM_TRACE_SOCKET_CLOSE, id, &socket->bind, true);

@@ -38,7 +38,8 @@ static struct qe_buf *lend_buf_new(void *user)
 {
     struct sim_host *host = user;
     if (host->in_use >= SIM_CREDITS)
-        host->hosts->violated(host->hosts->user, host, "the node asked for more buffers than it has credit for");
+        host->hosts->violated(
+            host->hosts->user, host, SIM_FAILURE_CONTRACT, "the node asked for more buffers than it has credit for");
     host->in_use++;
     return sim_buffers_lend(&host->hosts->buffers, host);
 }
@@ -48,7 +49,8 @@ static void lend_buf_free(void *user, struct qe_buf *buf)
     struct sim_host *host = user;
     bool input;
     if (!sim_buffers_held(buf, host, &input)) {
-        host->hosts->violated(host->hosts->user, host, "the node gave a buffer back that it does not own");
+        host->hosts->violated(
+            host->hosts->user, host, SIM_FAILURE_CONTRACT, "the node gave a buffer back that it does not own");
         return;
     }
     if (input)

@@ -5,11 +5,9 @@
 #include "scenario/units.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX (1 << 20)
 // 2026-01-01T00:00:00Z
 #define WALL_DEFAULT_MS UINT64_C(1767225600000)
 
@@ -207,56 +205,45 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) sim_parse_expects(p, root);
 }
 
-struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE])
+struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
 {
     struct sim_scenario *s = sim_obtain(1, sizeof(*s));
     struct sim_parse p = {.reader = {.file = file}, .scenario = s};
-    char why[256];
-    unsigned line = 0;
     s->file = sim_copy_text(file);
     s->wall_ms = WALL_DEFAULT_MS;
     s->seed = 1;
-    s->toml = qe_toml_parse(text, size, why, sizeof(why), &line);
-    if (!s->toml) {
-        // The message begins with its line; ours does too.
-        const char *colon = strncmp(why, "line ", 5) == 0 ? strstr(why, ": ") : NULL;
-        snprintf(error, SIM_ERROR_SIZE, "%s:%u: %s", file, line, colon ? colon + 2 : why);
-        sim_scenario_free(s);
-        return NULL;
-    }
-    parse(&p, qe_toml_root(s->toml));
-    if (p.reader.failed) {
-        memcpy(error, p.reader.error, SIM_ERROR_SIZE);
-        sim_scenario_free(s);
-        return NULL;
-    }
-    return s;
+    s->toml = toml;
+    parse(&p, qe_toml_root(toml));
+    if (!p.reader.failed) return s;
+    memcpy(error, p.reader.error, SIM_ERROR_SIZE);
+    sim_scenario_free(s);
+    return NULL;
 }
 
-struct sim_scenario *sim_scenario_load(const char *file, char error[SIM_ERROR_SIZE])
+struct qe_toml *sim_scenario_syntax(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE])
 {
-    struct sim_scenario *scenario = NULL;
-    FILE *in = fopen(file, "rb");
-    if (!in) {
-        snprintf(error, SIM_ERROR_SIZE, "%s: %s", file, strerror(errno));
-        return NULL;
-    }
-    char *text = sim_obtain(1, FILE_SIZE_MAX + 1);
-    size_t size = fread(text, 1, FILE_SIZE_MAX + 1, in);
-    if (ferror(in))
-        snprintf(error, SIM_ERROR_SIZE, "%s: cannot be read", file);
-    else if (size > FILE_SIZE_MAX)
-        snprintf(error, SIM_ERROR_SIZE, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
-    else
-        scenario = sim_scenario_parse(file, text, size, error);
-    sim_release(text);
-    fclose(in);
+    char why[256];
+    unsigned line = 0;
+    struct qe_toml *toml = qe_toml_parse(text, size, why, sizeof(why), &line);
+    if (!toml) snprintf(error, SIM_ERROR_SIZE, "%s:%u: %s", file, line, qe_toml_error_text(why, line));
+    return toml;
+}
+
+struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE])
+{
+    struct qe_toml *toml = sim_scenario_syntax(file, text, size, error);
+    return toml ? sim_scenario_read(file, toml, error) : NULL;
+}
+
+struct sim_scenario *sim_scenario_share(struct sim_scenario *scenario)
+{
+    scenario->shares++;
     return scenario;
 }
 
 void sim_scenario_free(struct sim_scenario *s)
 {
-    if (!s) return;
+    if (!s || s->shares-- > 0) return;
     for (size_t i = 0; i < s->host_count; i++) {
         sim_release(s->hosts[i].name);
         sim_release(s->hosts[i].peers);
@@ -272,6 +259,11 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_release(s->flows[i].name);
     for (size_t i = 0; i < s->expect_count; i++)
         sim_release(s->expects[i].text);
+    for (size_t i = 0; i < s->parameter_count; i++) {
+        sim_release(s->parameters[i].name);
+        sim_release(s->parameters[i].value);
+    }
+    sim_release(s->parameters);
     sim_release(s->hosts);
     sim_release(s->links);
     sim_release(s->ats);

@@ -133,6 +133,11 @@ struct sim_scenario_expect {
     unsigned line;
 };
 
+// A value that a sweep or a swarm chose for this seed, as text.
+struct sim_parameter {
+    char *name, *value;
+};
+
 struct sim_scenario {
     char *file;
     char *name;
@@ -150,13 +155,20 @@ struct sim_scenario {
     size_t flow_count;
     struct sim_scenario_expect *expects;
     size_t expect_count;
+    struct sim_parameter *parameters; // what was chosen for the seed
+    size_t parameter_count;
     struct qe_toml *toml;
+    size_t shares; // frees to come beside the last one
 };
 
-// Reads a scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
+// Reads a literal scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
+// Files are read as templates (scenario/template.h).
 struct sim_scenario *sim_scenario_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
-// The same from the file itself.
-struct sim_scenario *sim_scenario_load(const char *file, char error[SIM_ERROR_SIZE]);
+// The two halves of it. The tree belongs to the scenario, or is freed with the mistake.
+struct qe_toml *sim_scenario_syntax(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
+struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE]);
+// The same scenario once more, for one more sim_scenario_free.
+struct sim_scenario *sim_scenario_share(struct sim_scenario *scenario);
 void sim_scenario_free(struct sim_scenario *scenario);
 
 // For the parts of the parser.
@@ -182,6 +194,14 @@ size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *tabl
 void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
 // Whether `table` has any of a link's settings.
 bool sim_parse_has_settings(const struct qe_toml_value *table);
+
+// Settings of a pipe: in [[link]], in its `from` tables, and in [[at]].
+#define SIM_SETTING_KEYS                                                                                               \
+    {"rate", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, \
+        {"reorder", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                         \
+    {                                                                                                                  \
+        "overhead", SIM_KEY_OTHER, 0                                                                                   \
+    }
 
 extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.

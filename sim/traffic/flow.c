@@ -127,11 +127,12 @@ static void occur(struct sim_source *source)
         sim_engine_schedule(flow->flows->engine, source, next);
 }
 
-static void violate(struct sim_flows *flows, struct sim_host *host, const struct sim_flow *flow, const char *what)
+static void violate(struct sim_flows *flows, struct sim_host *host, const struct sim_flow *flow, enum sim_failure kind,
+    const char *what)
 {
     char text[256];
     snprintf(text, sizeof(text), "%s%s%s", flow ? flow->settings->name : "", flow ? ": " : "", what);
-    flows->violated(flows->user, host, text);
+    flows->violated(flows->user, host, kind, text);
 }
 
 // The flow that this content is of, or NULL.
@@ -150,16 +151,16 @@ static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span
     bool whole = payload.size == flow->payload_size && number < flow->sent &&
                  memcmp(payload.data + NUMBER_SIZE, flow->payload + NUMBER_SIZE, payload.size - NUMBER_SIZE) == 0;
     if (!whole) {
-        violate(flows, host, flow, "a packet arrived that is not what was sent");
+        violate(flows, host, flow, SIM_FAILURE_DAMAGED, "a packet arrived that is not what was sent");
         return;
     }
     if (host != (flow->settings->kind == SIM_FLOW_PING ? flow->from : flow->to)) {
-        violate(flows, host, flow, "a packet arrived at a host that it is not for");
+        violate(flows, host, flow, SIM_FAILURE_MISDELIVERED, "a packet arrived at a host that it is not for");
         return;
     }
     if (flow->latency_ns[number] != UINT64_MAX) {
         flow->duplicated++;
-        violate(flows, host, flow, "a packet was delivered twice");
+        violate(flows, host, flow, SIM_FAILURE_DUPLICATE, "a packet was delivered twice");
         return;
     }
     flow->latency_ns[number] = flows->engine->now_ns - send_time(flow, number);
@@ -214,11 +215,12 @@ void sim_flows_delivered(
     struct sim_inner inner;
     const char *wrong;
     if (!sim_inner_read(packet, offload, &inner, &wrong)) {
-        violate(flows, host, NULL, wrong);
+        violate(flows, host, NULL, SIM_FAILURE_DAMAGED, wrong);
         return;
     }
     if (!is_own(host, &inner.destination)) {
-        violate(flows, host, NULL, "a packet came out of the TUN that is for another address");
+        violate(
+            flows, host, NULL, SIM_FAILURE_MISDELIVERED, "a packet came out of the TUN that is for another address");
         return;
     }
     switch (inner.kind) {

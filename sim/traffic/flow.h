@@ -31,7 +31,7 @@ struct sim_flows {
     struct sim_engine *engine;
     void *user;
     // Something arrived that should not have, or not so; `host` is where.
-    void (*violated)(void *user, struct sim_host *host, const char *what);
+    void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
     uint64_t unclaimed; // packets out of TUNs that no flow knows
 };
 

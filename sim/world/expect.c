@@ -133,6 +133,7 @@ static void judge_link(const struct sim_world *world, const struct sim_scenario_
                 value += one;
         }
     }
+    out->subject = text("link %s", e->measure->name);
     out->what = e->port == SIM_NONE ? text("link %s %s", link->name, e->measure->name)
                                     : text("link %s from %s %s", link->name, link->ports[e->port].interface->box->name,
                                           e->measure->name);
@@ -191,6 +192,7 @@ static void judge_pair(const struct sim_world *world, const struct sim_scenario_
     bool up = e->kind == SIM_EXPECT_CONNECTED;
     uint64_t since;
     bool known = settled_at(world, e, up, &since);
+    out->subject = sim_copy_text(words[!up]);
     out->what = text("%s %s %s after %s", words[!up], a, b, sim_duration_format(e->after_ns, after));
     out->bound = text("within %s", sim_duration_format(e->max, within));
     out->measured = sim_copy_text(known ? sim_value_format(SIM_UNIT_DURATION, since, measured) : "never");
@@ -209,6 +211,7 @@ static void judge_never(const struct sim_world *world, const struct sim_scenario
         if (c->host == e->other && c->other == e->host) other = c->up;
         if (own && other && !were && c->at_ns >= e->after_ns && c->at_ns < e->before_ns) count++;
     }
+    out->subject = sim_copy_text("never connected");
     out->what = text("never connected %s %s", world->hosts[e->host]->box.name, world->hosts[e->other]->box.name);
     out->bound = sim_copy_text("never");
     out->measured = count ? text("%" PRIu64 " times", count) : sim_copy_text("never");
@@ -224,6 +227,7 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     switch (e->kind) {
     case SIM_EXPECT_FLOW: {
         bool known = sim_flow_measure(&world->flows.list[e->flow], e->measure->id, e->after_ns, e->before_ns, &value);
+        out->subject = text("flow %s", e->measure->name);
         out->what = text("flow %s %s", world->scenario->flows[e->flow].name, e->measure->name);
         judge_value(out, e, e->measure->unit, known, value);
         break;
@@ -232,12 +236,14 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
         judge_link(world, e, out);
         break;
     case SIM_EXPECT_HOST:
+        out->subject = text("host %s", e->measure->name);
         out->what = text("host %s %s", world->hosts[e->host]->box.name, e->measure->name);
         judge_value(out, e, e->measure->unit, true, host_value(world->hosts[e->host], e->measure->id));
         break;
     case SIM_EXPECT_LOG:
     case SIM_EXPECT_EVENT:
     case SIM_EXPECT_COUNTER:
+        out->subject = e->kind == SIM_EXPECT_LOG ? sim_copy_text("log") : text("%s %s", words[e->kind], e->text);
         out->what = text("host %s %s \"%s\"", world->hosts[e->host]->box.name, words[e->kind], e->text);
         judge_value(
             out, e, SIM_UNIT_COUNT, e->kind != SIM_EXPECT_COUNTER || world->counted[index], world->counts[index]);

@@ -25,12 +25,15 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
     FILE *out = open_memstream(&text, &size);
     if (!out) abort();
     fprintf(out, "%s seed %" PRIu64 ": %s\n", scenario->name, seed, sim_verdict_name(result->verdict));
+    for (size_t i = 0; i < scenario->parameter_count; i++)
+        fprintf(out, "  with  %s = %s\n", scenario->parameters[i].name, scenario->parameters[i].value);
     for (size_t i = 0; i < result->outcome_count; i++) {
         const struct sim_outcome *o = &result->outcomes[i];
         fprintf(out, "  %s  %s: %s (%s)\n", o->passed ? "pass" : "FAIL", o->what, o->measured, o->bound);
     }
     if (result->violation[0])
         fprintf(out, "  %s  %s\n", result->verdict == SIM_ERROR ? "error" : "FAIL", result->violation);
+    if (result->verdict != SIM_PASS) fprintf(out, "  failure: %s\n", result->signature);
     if (result->verdict != SIM_PASS)
         fprintf(out, "  rerun: quicether-sim run %s --seed %" PRIu64 "\n", scenario->file, seed);
     if (result->verdict != SIM_ERROR) fprintf(out, "trace-hash %s\n", hash_text(result, hash));
@@ -53,6 +56,13 @@ char *sim_report_json(
         hash_text(result, hash), "expectations", expectations, "virtual_ms", (json_int_t)(result->virtual_ns / 1000000),
         "wall_ms", (json_int_t)wall_ms, "events", (json_int_t)result->events, "datagrams",
         (json_int_t)result->datagrams, "dropped_datagrams", (json_int_t)result->dropped);
+    if (scenario->parameter_count) {
+        json_t *parameters = json_object();
+        for (size_t i = 0; i < scenario->parameter_count; i++)
+            json_object_set_new(parameters, scenario->parameters[i].name, json_string(scenario->parameters[i].value));
+        json_object_set_new(run, "parameters", parameters);
+    }
+    if (result->signature[0]) json_object_set_new(run, "failure", json_string(result->signature));
     if (result->violation[0]) json_object_set_new(run, "violation", json_string(result->violation));
     char *text = json_dumps(run, JSON_INDENT(2));
     json_decref(run);

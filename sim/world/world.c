@@ -2,6 +2,7 @@
 
 #include "host/configs.h"
 #include "net/topology.h"
+#include "world/verdict.h"
 
 #include "base/list.h"
 
@@ -12,12 +13,13 @@
 // The command that asks for metrics at the end.
 #define METRICS_COMMAND 1
 
-static void violated(void *user, struct sim_host *host, const char *what)
+static void violated(void *user, struct sim_host *host, enum sim_failure kind, const char *what)
 {
     struct sim_world *world = user;
     struct sim_trace_who who = host ? sim_box_who(&host->box) : (struct sim_trace_who){UINT32_MAX, "-"};
-    sim_trace_note(&world->trace, who, "VIOLATION %s", what);
+    sim_trace_note(&world->trace, who, "VIOLATION %s: %s", sim_failure_name(kind), what);
     if (world->result->violation[0]) return;
+    world->result->failure = kind;
     uint64_t now = world->engine.now_ns;
     snprintf(world->result->violation, sizeof(world->result->violation), "%" PRIu64 ".%09" PRIu64 "s %s%s%s",
         now / 1000000000, now % 1000000000, host ? "host " : "", host ? host->box.name : "", host ? "" : "network");
@@ -83,77 +85,6 @@ static bool over(const struct sim_world *world)
     return world->result->violation[0] != 0;
 }
 
-static void set_link_down(struct sim_world *world, const struct sim_scenario_at *at, bool down, bool seen)
-{
-    struct sim_link *link = &world->links[at->link];
-    for (size_t i = 0; i < link->port_count; i++) {
-        struct sim_port *port = &link->ports[i];
-        if (at->port != SIM_NONE && at->port != i) continue;
-        sim_pipe_set_down(&port->out, down);
-        if (link->is_switch && at->port == SIM_NONE) sim_pipe_set_down(&port->in, down);
-        if (seen) sim_host_link_changed((struct sim_host *)port->interface->box, port->interface, !down);
-    }
-}
-
-static void change_link(struct sim_world *world, const struct sim_scenario_at *at)
-{
-    struct sim_link *link = &world->links[at->link];
-    struct sim_reader reader = {.file = world->scenario->file};
-    for (size_t i = 0; i < link->port_count; i++) {
-        if (at->port != SIM_NONE && at->port != i) continue;
-        struct sim_pipe_settings settings = link->ports[i].out.settings;
-        sim_parse_settings(&reader, at->change, &settings);
-        assert(!reader.failed); // it was read once when the file was
-        sim_pipe_set(&link->ports[i].out, &settings);
-        if (link->is_switch) sim_pipe_set(&link->ports[i].in, &settings);
-    }
-}
-
-static void happen(struct sim_world *world, const struct sim_scenario_at *at)
-{
-    struct sim_host *host = at->host == SIM_NONE ? NULL : world->hosts[at->host];
-    switch (at->kind) {
-    case SIM_AT_LINK_DOWN:
-        set_link_down(world, at, true, true);
-        break;
-    case SIM_AT_LINK_UP:
-        set_link_down(world, at, false, true);
-        break;
-    case SIM_AT_LINK_BLACKHOLE:
-        set_link_down(world, at, true, false);
-        break;
-    case SIM_AT_LINK_CHANGE:
-        change_link(world, at);
-        break;
-    case SIM_AT_HOST_START:
-        if (!sim_host_running(host)) sim_host_start(host);
-        break;
-    case SIM_AT_HOST_STOP:
-        sim_host_stop(host);
-        break;
-    case SIM_AT_HOST_CRASH:
-        sim_host_crash(host);
-        break;
-    case SIM_AT_HOST_RESTART:
-        world->restarting[at->host] = true;
-        sim_host_stop(host);
-        if (!sim_host_running(host)) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
-        break;
-    case SIM_AT_HOST_CLOCK:
-        host->wall_offset_ms += at->clock_ms;
-        break;
-    }
-}
-
-static void timeline_occurs(struct sim_source *source)
-{
-    struct sim_world *world = qe_container(source, struct sim_world, timeline);
-    const struct sim_scenario *s = world->scenario;
-    while (world->next_at < s->at_count && s->ats[world->next_at].time_ns <= world->engine.now_ns)
-        happen(world, &s->ats[world->next_at++]);
-    if (world->next_at < s->at_count) sim_engine_schedule(&world->engine, source, s->ats[world->next_at].time_ns);
-}
-
 static void ended(void *user, struct sim_host *host)
 {
     struct sim_world *world = user;
@@ -214,22 +145,24 @@ static void build(struct sim_world *world)
     sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
     world->flows.user = world;
     world->flows.violated = violated;
-    sim_source_init(&world->timeline, SIM_PRIORITY_TIMELINE, timeline_occurs);
     sim_source_init(&world->starts, SIM_PRIORITY_TIMELINE, starts_occur);
 }
 
 static void check_conservation(struct sim_world *world)
 {
     for (size_t i = 0; i < world->scenario->link_count; i++)
-        if (!sim_link_conserves(&world->links[i])) violated(world, NULL, "a link lost count of its packets");
+        if (!sim_link_conserves(&world->links[i]))
+            violated(world, NULL, SIM_FAILURE_CONSERVATION, "a link lost count of its packets");
     if (!sim_network_conserves(&world->network, world->shared.held))
-        violated(world, NULL, "datagrams sent are neither received, nor dropped, nor under way");
+        violated(
+            world, NULL, SIM_FAILURE_CONSERVATION, "datagrams sent are neither received, nor dropped, nor under way");
 }
 
 static void run_until(struct sim_world *world, uint64_t end_ns)
 {
     while (!over(world) && sim_engine_step(&world->engine, end_ns))
-        if (world->engine.instant > SIM_INSTANT_MAX) violated(world, NULL, "event storm: time does not move on");
+        if (world->engine.instant > SIM_INSTANT_MAX)
+            violated(world, NULL, SIM_FAILURE_STORM, "event storm: time does not move on");
 }
 
 static void ask_metrics(struct sim_world *world, uint64_t end_ns)
@@ -255,8 +188,8 @@ static void tear_down(struct sim_world *world)
     sim_flows_fini(&world->flows);
     for (size_t i = 0; i < s->link_count; i++)
         sim_link_fini(&world->links[i]);
-    if (world->network.pool.out) violated(world, NULL, "datagrams were left over");
-    if (world->shared.buffers.out) violated(world, NULL, "buffers were left over");
+    if (world->network.pool.out) violated(world, NULL, SIM_FAILURE_LEAK, "datagrams were left over");
+    if (world->shared.buffers.out) violated(world, NULL, SIM_FAILURE_LEAK, "buffers were left over");
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_fini(world->hosts[i]);
         sim_release(world->hosts[i]);
@@ -280,11 +213,12 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     world.configs = sim_configs_new(options->scenario, options->seed, options->lanes, error);
     if (!world.configs) {
         snprintf(result->violation, sizeof(result->violation), "%s", error);
+        sim_verdict_reach(result);
         return;
     }
     build(&world);
     sim_engine_schedule(&world.engine, &world.starts, 0);
-    if (world.scenario->at_count) sim_engine_schedule(&world.engine, &world.timeline, world.scenario->ats[0].time_ns);
+    sim_timeline_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);
@@ -300,15 +234,15 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
         result->dropped += world.network.dropped[i];
     tear_down(&world);
     sim_configs_free(world.configs, world.scenario);
-    result->verdict = result->violation[0] ? SIM_FAIL : SIM_PASS;
-    for (size_t i = 0; i < result->outcome_count; i++)
-        if (!result->outcomes[i].passed) result->verdict = SIM_FAIL;
+    result->verdict = SIM_PASS;
+    sim_verdict_reach(result);
 }
 
 void sim_result_fini(struct sim_result *result)
 {
     for (size_t i = 0; i < result->outcome_count; i++) {
         sim_release(result->outcomes[i].what);
+        sim_release(result->outcomes[i].subject);
         sim_release(result->outcomes[i].bound);
         sim_release(result->outcomes[i].measured);
     }

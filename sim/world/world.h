@@ -12,6 +12,7 @@
 
 // So many violations are told; a run stops at the first.
 #define SIM_VIOLATION_SIZE 512
+#define SIM_SIGNATURE_SIZE 96
 // Events without time moving that count as a storm of the whole network.
 #define SIM_INSTANT_MAX UINT64_C(5000000)
 
@@ -34,6 +35,7 @@ struct sim_outcome {
     char *what;     // "flow ping-a-b lost"
     char *bound;    // "at most 3"
     char *measured; // "0"
+    char *subject;  // "flow lost"; of its signature
     bool passed;
 };
 
@@ -42,6 +44,8 @@ struct sim_result {
     uint8_t hash[SIM_TRACE_HASH_SIZE];
     struct sim_outcome *outcomes; // one for each expectation
     size_t outcome_count;
+    enum sim_failure failure;           // NONE where it passed
+    char signature[SIM_SIGNATURE_SIZE]; // "invariant duplicate", "expect flow lost"; "" where it passed
     char violation[SIM_VIOLATION_SIZE]; // "" for none
     uint64_t virtual_ns, events;
     uint64_t datagrams, dropped; // on the underlay
@@ -77,6 +81,11 @@ struct sim_world {
 // Runs it. The result is the caller's, to be given to sim_result_fini.
 void sim_run(const struct sim_run_options *options, struct sim_result *result);
 void sim_result_fini(struct sim_result *result);
+
+// Schedules what [[at]] says.
+void sim_timeline_init(struct sim_world *world);
+// Does one thing of it now.
+void sim_timeline_do(struct sim_world *world, const struct sim_scenario_at *at);
 
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);

@@ -1,6 +1,7 @@
 // Reading scenarios: what a right one says, and every kind of mistake with its line.
 #include "engine/memory.h"
 #include "host/configs.h"
+#include "host/host.h"
 #include "scenario/scenario.h"
 #include "unit.h"
 

@@ -189,6 +189,8 @@ static void a_missed_expectation_fails_the_run(void)
     CU_ASSERT_EQUAL(result.verdict, SIM_FAIL);
     CU_ASSERT_FALSE(result.outcomes[0].passed);
     CU_ASSERT_TRUE(result.outcomes[1].passed);
+    CU_ASSERT_EQUAL(result.failure, SIM_FAILURE_EXPECTATION);
+    CU_ASSERT_STRING_EQUAL(result.signature, "expect flow lost");
     sim_result_fini(&result);
     run(PING MEASURE("ping-a-b", "latency_p50") "max = \"1s\"\nafter = \"1999ms\"\n", 1); // nothing was sent then
     CU_ASSERT_EQUAL(result.verdict, SIM_FAIL);
@@ -200,22 +202,23 @@ static void every_broken_rule_is_seen_with_its_host(void)
     static const struct {
         enum standin_fault fault;
         const char *host, *words;
+        enum sim_failure kind;
     } faults[] = {
-        {STANDIN_LEAKS_MEMORY, "b", "memory was not freed"},
-        {STANDIN_LEAKS_BUFFER, "b", "output buffers were not given back"},
-        {STANDIN_LEAKS_PACKET, "a", "packets from the TUN were not given back"},
-        {STANDIN_OVERDRAWS, "a", "more buffers than it has credit for"},
-        {STANDIN_GIVES_FOREIGN, "a", "gave a buffer back that it does not own"},
-        {STANDIN_DEADLINE_STANDS, "b", "timer storm"},
-        {STANDIN_TALKS_FOR_EVER, "a", "timer storm"},
-        {STANDIN_DELIVERS_TWICE, "a", "delivered twice"},
-        {STANDIN_DELIVERS_DAMAGED, "a", "not what was sent"},
-        {STANDIN_DELIVERS_WRONG_SUM, "b", "wrong ICMP checksum"},
-        {STANDIN_DELIVERS_TO_SELF, "a", "for another address"},
-        {STANDIN_DELIVERS_CLOSED, "a", "a packet for a TUN that is not open"},
-        {STANDIN_SENDS_NOWHERE, "a", "a send without a fitting socket"},
-        {STANDIN_CLOSES_TWICE, "b", "a socket was closed that is not open"},
-        {STANDIN_WILL_NOT_BE_MADE, "b", "could not be created"},
+        {STANDIN_LEAKS_MEMORY, "b", "memory was not freed", SIM_FAILURE_LEAK},
+        {STANDIN_LEAKS_BUFFER, "b", "output buffers were not given back", SIM_FAILURE_LEAK},
+        {STANDIN_LEAKS_PACKET, "a", "packets from the TUN were not given back", SIM_FAILURE_LEAK},
+        {STANDIN_OVERDRAWS, "a", "more buffers than it has credit for", SIM_FAILURE_CONTRACT},
+        {STANDIN_GIVES_FOREIGN, "a", "gave a buffer back that it does not own", SIM_FAILURE_CONTRACT},
+        {STANDIN_DEADLINE_STANDS, "b", "timer storm", SIM_FAILURE_STORM},
+        {STANDIN_TALKS_FOR_EVER, "a", "timer storm", SIM_FAILURE_STORM},
+        {STANDIN_DELIVERS_TWICE, "a", "delivered twice", SIM_FAILURE_DUPLICATE},
+        {STANDIN_DELIVERS_DAMAGED, "a", "not what was sent", SIM_FAILURE_DAMAGED},
+        {STANDIN_DELIVERS_WRONG_SUM, "b", "wrong ICMP checksum", SIM_FAILURE_DAMAGED},
+        {STANDIN_DELIVERS_TO_SELF, "a", "for another address", SIM_FAILURE_MISDELIVERED},
+        {STANDIN_DELIVERS_CLOSED, "a", "a packet for a TUN that is not open", SIM_FAILURE_CONTRACT},
+        {STANDIN_SENDS_NOWHERE, "a", "a send without a fitting socket", SIM_FAILURE_CONTRACT},
+        {STANDIN_CLOSES_TWICE, "b", "a socket was closed that is not open", SIM_FAILURE_CONTRACT},
+        {STANDIN_WILL_NOT_BE_MADE, "b", "could not be created", SIM_FAILURE_CREATE},
     };
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         char where[64];
@@ -226,6 +229,8 @@ static void every_broken_rule_is_seen_with_its_host(void)
         bool seen =
             result.verdict == SIM_FAIL && strstr(result.violation, where) && strstr(result.violation, faults[i].words);
         CU_ASSERT_TRUE(seen);
+        snprintf(where, sizeof(where), "invariant %s", sim_failure_name(faults[i].kind));
+        CU_ASSERT_STRING_EQUAL(result.signature, where);
         if (!seen) fprintf(stderr, "case %zu: %s\n", i, result.violation);
         sim_result_fini(&result);
     }
