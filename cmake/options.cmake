@@ -22,6 +22,8 @@ if(QE_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+option(QE_MUTANTS "Build seeded faults into the core, for the proof that the simulator finds them" OFF)
+
 option(QE_COVERAGE "Measure coverage" OFF)
 if(QE_COVERAGE)
     add_compile_options(--coverage)

@@ -1,6 +1,7 @@
 // A binary min-heap of timers. Each timer knows its place, so moving and clearing one is O(log n).
 #include "base/heap.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 
 #include <assert.h>
@@ -57,7 +58,8 @@ static void sift_up(struct qe_heap *heap, struct qe_timer *timer, size_t index)
 static void sift_down(struct qe_heap *heap, struct qe_timer *timer, size_t index)
 {
     for (size_t child; (child = index * 2 + 1) < heap->count; index = child) {
-        if (child + 1 < heap->count && before(heap->items[child + 1], heap->items[child])) child++;
+        if (child + 1 < heap->count && before(heap->items[child + 1], heap->items[child]) != QE_MUTANT(heap_order))
+            child++;
         if (!before(heap->items[child], timer)) break;
         place(heap, heap->items[child], index);
     }
@@ -79,7 +81,7 @@ static void take_out(struct qe_heap *heap, struct qe_timer *timer)
 void qe_heap_set(struct qe_heap *heap, struct qe_timer *timer, uint64_t at_ns)
 {
     if (timer->index != SIZE_MAX) {
-        if (timer->at_ns == at_ns) return;
+        if (timer->at_ns == at_ns || (QE_MUTANT(timer_not_moved) && at_ns < timer->at_ns)) return;
         take_out(heap, timer);
     }
     timer->at_ns = at_ns;

@@ -6,6 +6,7 @@
 #include "flow/coalesce.h"
 
 #include "base/mem.h"
+#include "base/mutants.h"
 #include "flow/packet.h"
 
 #include <assert.h>
@@ -196,8 +197,8 @@ static void emit(struct qe_coalescer *c, size_t index)
             .checksum_offset = held->udp ? UDP_CHECKSUM : TCP_CHECKSUM,
         };
         finish_ip(held, ip, held->buf->size);
-        if (held->udp) qe_store16(transport + UDP_LENGTH, length);
-        uint16_t begun = (uint16_t)~qe_checksum_fold(held->pseudo_sum + length);
+        if (held->udp && !QE_MUTANT(coalesce_length)) qe_store16(transport + UDP_LENGTH, length);
+        uint16_t begun = (uint16_t)~qe_checksum_fold(held->pseudo_sum + (QE_MUTANT(coalesce_checksum) ? 0 : length));
         qe_store16(transport + out.offload.checksum_offset, begun);
     }
     held->buf = NULL;

@@ -3,6 +3,7 @@
 // order of arrival, so the first is always the next to time out.
 #include "flow/fragment.h"
 
+#include "base/mutants.h"
 #include "wire/wire.h"
 
 #include <assert.h>
@@ -35,9 +36,10 @@ bool qe_fragment_header(
     if (size_max <= QE_FRAGMENT_HEADER_SIZE || total > QE_FRAGMENT_PACKET_MAX || offset >= total) return false;
     size_t room = size_max - QE_FRAGMENT_HEADER_SIZE, left = total - offset;
     *piece = left < room ? left : room;
-    bool more = *piece < left;
+    bool more = QE_MUTANT(fragment_last) ? *piece <= left : *piece < left;
     header[0] = QE_FRAME_FRAGMENT;
     qe_store16(header + 1, id);
+    if (QE_MUTANT(fragment_offset) && offset) offset++;
     qe_store16(header + 3, (uint16_t)(offset | (more ? MORE : 0)));
     return true;
 }
@@ -66,6 +68,7 @@ uint64_t qe_reassembler_lost(const struct qe_reassembler *r)
 
 static void recycle(struct qe_reassembler *r, struct partial *p)
 {
+    if (QE_MUTANT(fragment_leak)) return;
     if (r->spare)
         qe_free(r->mem, p);
     else
@@ -182,7 +185,8 @@ enum qe_reassembly qe_reassembler_add(
     size_t offset = place & (MORE - 1);
     struct qe_span payload = {frame.data + QE_FRAGMENT_HEADER_SIZE, frame.size - QE_FRAGMENT_HEADER_SIZE};
     size_t end = offset + payload.size + (more ? 1 : 0);
-    if (payload.size > QE_FRAGMENT_PACKET_MAX || end > QE_FRAGMENT_PACKET_MAX) return QE_REASSEMBLY_MALFORMED;
+    if (payload.size > QE_FRAGMENT_PACKET_MAX || end > (QE_MUTANT(reassembly_bound) ? 1400u : QE_FRAGMENT_PACKET_MAX))
+        return QE_REASSEMBLY_MALFORMED;
 
     // An id far behind is as good as one ahead: the sender has jumped, and its packets must pass all the same.
     if (!is_behind(id, r->newest_id)) r->newest_id = id;

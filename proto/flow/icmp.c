@@ -1,6 +1,7 @@
 // The one ICMP message that a tunnel must be able to write: "your packet is too big". It must never answer an error,
 // nor a packet that did not come from one single host, so that no two nodes can keep each other busy (RFC 1122 §3.2.2,
 // RFC 4443 §2.4).
+#include "base/mutants.h"
 #include "flow/packet.h"
 
 enum {
@@ -53,8 +54,9 @@ static size_t too_big4(
     uint8_t *icmp = out + 20;
     icmp[0] = ICMP4_UNREACHABLE;
     icmp[1] = ICMP4_FRAGMENTATION_NEEDED;
+    if (QE_MUTANT(icmp_mtu)) mtu += 20;
     qe_store16(icmp + 6, mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu);
-    memcpy(out + ICMP4_HEADERS, packet.data, quoted);
+    memcpy(out + ICMP4_HEADERS, packet.data + (QE_MUTANT(icmp_quote) ? 4 : 0), quoted);
     qe_store16(icmp + 2, qe_checksum_fold(qe_checksum_add(0, icmp, size - 20)));
     return size;
 }

@@ -1,6 +1,7 @@
 // Reads IP headers. Everything is checked against the bytes given before it is looked at, so that any input is safe;
 // what is not a well-formed packet is refused as a whole.
 #include "flow/packet.h"
+#include "base/mutants.h"
 
 // RFC 8200 §4, and the registry of IPv6 extension headers.
 enum {
@@ -58,7 +59,7 @@ static bool walk_extensions(struct qe_span packet, struct qe_packet_info *info)
             if (at + 8 > info->size) return false;
             size = next == NEXT_FRAGMENT         ? 8
                    : next == NEXT_AUTHENTICATION ? (p[at + 1] + 2u) * 4
-                                                 : (p[at + 1] + 1u) * 8;
+                                                 : (p[at + 1] + 1u + (QE_MUTANT(extension_header) ? 1u : 0u)) * 8;
             if (at + size > info->size) return false;
         } else {
             break;
@@ -155,7 +156,7 @@ bool qe_packet_finish_checksum(uint8_t *packet, size_t size, const struct qe_off
 bool qe_packet_mark_ce(uint8_t *packet, size_t size)
 {
     if (size >= IPV4_HEADER && packet[0] >> 4 == 4) {
-        if ((packet[1] & 3) == 0) return false;
+        if ((packet[1] & 3) == 0 && !QE_MUTANT(ce_without_ect)) return false;
         uint16_t before = qe_load16(packet);
         packet[1] |= 3;
         // RFC 1624 §3, equation 3: HC' = ~(~HC + ~m + m').

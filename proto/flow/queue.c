@@ -4,6 +4,7 @@
 // few cache lines.
 #include "flow/queue.h"
 
+#include "base/mutants.h"
 #include "flow/packet.h"
 
 #include <assert.h>
@@ -109,7 +110,8 @@ static uint32_t node_take(struct qe_queue *queue)
     if (queue->node_free == NONE) {
         uint32_t capacity = queue->node_capacity ? queue->node_capacity * 2 : NODES_FIRST;
         // One more than the packets that may stay, for the one that pushes another out.
-        if (capacity > queue->options.packets_max) capacity = queue->options.packets_max + 1;
+        if (capacity > queue->options.packets_max && !QE_MUTANT(queue_unbounded))
+            capacity = queue->options.packets_max + 1;
         assert(capacity > queue->node_capacity);
         struct node *nodes = qe_realloc(queue->mem, queue->nodes, capacity, sizeof *nodes);
         if (!nodes) return NONE;
@@ -136,7 +138,7 @@ static struct node flow_shift(struct qe_queue *queue, struct flow *flow)
     node->next = queue->node_free;
     queue->node_free = index;
     queue->flow_bytes[flow - queue->flows] -= size;
-    queue->bytes -= size;
+    if (!QE_MUTANT(queue_bytes)) queue->bytes -= size;
     queue->packets--;
     return out;
 }
@@ -174,6 +176,7 @@ int qe_queue_push(struct qe_queue *queue, const struct qe_queue_item *item, uint
     uint32_t index = node_take(queue);
     if (index == NONE) return -1;
     uint32_t at = (uint32_t)((uint64_t)flow_hash * queue->options.flow_count >> 32);
+    if (QE_MUTANT(queue_one_flow)) at = 0;
     struct flow *flow = &queue->flows[at];
     queue->nodes[index] = (struct node){*item, now_ns, NONE};
     if (flow->tail == NONE)
@@ -188,7 +191,8 @@ int qe_queue_push(struct qe_queue *queue, const struct qe_queue_item *item, uint
         qe_list_append(&queue->new_flows, &flow->turn);
         flow->deficit = queue->options.quantum;
     }
-    while (queue->bytes > queue->options.bytes_max || queue->packets > queue->options.packets_max) {
+    while (!QE_MUTANT(queue_unbounded) &&
+           (queue->bytes > queue->options.bytes_max || queue->packets > queue->options.packets_max)) {
         struct flow *victim = fattest(queue);
         drop(queue, flow_shift(queue, victim).item.buf, QE_QUEUE_DROP_FULL);
         victim->drop_count++; // CoDel takes it for a drop of its own: the flow is told off sooner
@@ -224,6 +228,7 @@ static bool take_and_judge(struct qe_queue *queue, struct flow *flow, struct nod
 {
     *node = flow_shift(queue, flow);
     uint64_t delay = now_ns > node->since_ns ? now_ns - node->since_ns : 0;
+    if (QE_MUTANT(codel_eager) && delay > queue->options.target_ns / 1000 && flow->head != NONE) return true;
     if (delay < queue->options.target_ns || queue->flow_bytes[flow - queue->flows] <= queue->options.quantum) {
         flow->above_since_ns = 0;
         return false;
@@ -232,7 +237,7 @@ static bool take_and_judge(struct qe_queue *queue, struct flow *flow, struct nod
         flow->above_since_ns = now_ns + queue->options.interval_ns;
         return false;
     }
-    return now_ns >= flow->above_since_ns;
+    return now_ns >= flow->above_since_ns && !QE_MUTANT(codel_never);
 }
 
 // Tells the flow that it is too fast: by a mark where it listens to marks (then the packet stays and this is true),

@@ -2,6 +2,7 @@
 // of a few header fields and one pass over its own payload for the checksum.
 #include "flow/segment.h"
 
+#include "base/mutants.h"
 #include "flow/packet.h"
 
 #include <assert.h>
@@ -139,10 +140,10 @@ static void write_tcp(struct qe_segmenter *s, uint32_t chunk, uint64_t sum)
 static void write_udp(struct qe_segmenter *s, uint32_t chunk, uint64_t sum)
 {
     uint8_t *udp = s->header + s->transport_offset;
-    uint16_t length = (uint16_t)(UDP_HEADER + chunk);
+    uint16_t length = (uint16_t)((QE_MUTANT(segment_length) ? 0 : UDP_HEADER) + chunk);
     qe_store16(udp + UDP_LENGTH, length);
     // The length is in the header as well as in the pseudo-header.
-    uint16_t checksum = qe_checksum_fold(sum + length);
+    uint16_t checksum = qe_checksum_fold(sum + (QE_MUTANT(segment_checksum) ? 0 : length));
     qe_store16(udp + UDP_CHECKSUM, checksum == 0 ? 0xffff : checksum);
 }
 
@@ -173,7 +174,7 @@ int qe_segmenter_next(struct qe_segmenter *s, size_t size_max, struct qe_span pi
     if (s->header_size == 0) return next_whole(s, size_max, pieces);
     uint32_t chunk = payload_size(s) - s->done;
     if (chunk == 0) return 0;
-    if (chunk > s->offload.segment_size) chunk = s->offload.segment_size;
+    if (chunk > s->offload.segment_size) chunk = s->offload.segment_size + (QE_MUTANT(segment_size) ? 1u : 0u);
     bool fits = s->header_size + (size_t)chunk <= size_max;
     if (!fits && is_tcp(s) && size_max > s->header_size) {
         chunk = (uint32_t)(size_max - s->header_size);

@@ -1,6 +1,7 @@
 // The control plane's life and its events. Decisions about peers are in session/; what they entail is in peering.c.
 #include "node/cplane_internal.h"
 
+#include "base/mutants.h"
 #include "route/overlay.h"
 
 #include <stdarg.h>
@@ -273,7 +274,7 @@ static void expire(struct qe_cplane *c)
 
 void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
 {
-    c->now_ns = event->now_ns;
+    c->now_ns = QE_MUTANT(wall_clock) ? c->now_ns + (event->wall_ms - c->wall_ms) * QE_NS_PER_MS : event->now_ns;
     c->wall_ms = event->wall_ms;
     switch (event->kind) {
     case QE_EVENT_START:
@@ -299,7 +300,7 @@ void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
 
 bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
 {
-    c->now_ns = now_ns;
+    c->now_ns = QE_MUTANT(wall_clock) ? c->now_ns + (wall_ms - c->wall_ms) * QE_NS_PER_MS : now_ns;
     c->wall_ms = wall_ms;
     struct cplane_peer *peer = mail->peer != QE_PEER_NONE ? &c->peers[mail->peer] : NULL;
     switch (mail->kind) {

@@ -1,6 +1,7 @@
 // A lane's life: its letters, its connections as they come and go, and what it gives the host to do.
 #include "node/lane_internal.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 
 // Half-open connections, and how long one may take.
@@ -47,6 +48,10 @@ void lane_deliver(struct qe_lane *lane, struct qe_buf *buf, const struct qe_offl
 {
     if (lane->deliver_count == LANE_DELIVER_MAX) {
         lane_drop(lane, QE_COUNT_DROP_NO_BUFFER, QE_PEER_NONE);
+        qe_pool_untake(lane->options.pool, buf);
+        return;
+    }
+    if (QE_MUTANT(delivery_lost) && lane->counters.values[QE_COUNT_PACKETS_RECEIVED] % 32 == 31) {
         qe_pool_untake(lane->options.pool, buf);
         return;
     }
@@ -101,8 +106,9 @@ static bool on_allow(void *user, const struct qe_key *key, void *dialled)
     if (!lane->snapshot) return false;
     struct qe_node_id id = qe_node_id_from_key(key);
     uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
+    if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE && lane->options.peer_count) peer = 0;
     if (peer == QE_PEER_NONE) lane_trace(lane, "handshake.unknown_key", QE_PEER_NONE, 0, 0);
-    return peer != QE_PEER_NONE && (!path || path->peer->index == peer);
+    return peer != QE_PEER_NONE && (!path || path->peer->index == peer || QE_MUTANT(wrong_key_dialled));
 }
 
 static void on_connected(void *user, struct qe_conn *conn, bool early)
@@ -112,8 +118,10 @@ static void on_connected(void *user, struct qe_conn *conn, bool early)
     if (!path) {
         struct qe_node_id id = qe_node_id_from_key(qe_conn_key(conn));
         uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
+        if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE) peer = 0;
         if (peer != QE_PEER_NONE)
-            path = new_path(lane, ACCEPTED_PATH_ID(lane->options.index, ++lane->path_sequence), peer);
+            path = new_path(lane,
+                ACCEPTED_PATH_ID(lane->options.index, QE_MUTANT(path_id_reused) ? 1 : ++lane->path_sequence), peer);
         if (!path) {
             qe_conn_close(conn, QE_CLOSE_LIMIT);
             return;
@@ -156,7 +164,10 @@ static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why
     mail->path = path->id;
     mail->peer = path->peer->index;
     mail->close = why;
-    qe_mail_send(lane->options.outbox, mail, QE_MAIL_CONTROL, QE_MAIL_CLOSED);
+    if (QE_MUTANT(closed_unsaid))
+        qe_mail_free(lane->host, mail);
+    else
+        qe_mail_send(lane->options.outbox, mail, QE_MAIL_CONTROL, QE_MAIL_CLOSED);
     lane_trace(lane, "path.closed", path->peer->index, path->id, why.end);
     free_path(lane, path);
 }
@@ -238,7 +249,7 @@ int qe_lane_new(struct qe_lane **out, const struct qe_lane_options *options, uin
         .handshakes_max = HANDSHAKES_MAX,
         .connections_max = options->connections_max,
         .idle_timeout_ns = IDLE_TIMEOUT_NS,
-        .keep_alive_ns = KEEP_ALIVE_NS,
+        .keep_alive_ns = QE_MUTANT(keep_alive_none) ? 0 : KEEP_ALIVE_NS,
         .handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS};
     lane->peers = qe_zalloc(&host->mem, options->peer_count ? options->peer_count : 1, sizeof(struct lane_peer *));
     lane->paths = qe_table_new(&host->mem, sizeof(uint64_t), options->connections_max, secret);
@@ -352,6 +363,7 @@ static void report(struct qe_lane *lane, uint64_t cookie)
 
 static void take_snapshot(struct qe_lane *lane, struct qe_mail *mail)
 {
+    if (QE_MUTANT(snapshot_stale) && lane->snapshot) return;
     qe_snapshot_release(lane->snapshot);
     lane->snapshot = mail->snapshot;
     mail->snapshot = NULL;

@@ -3,6 +3,7 @@
 // them.
 #include "node/node.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 #include "node/cplane.h"
 #include "node/lane.h"
@@ -94,7 +95,7 @@ static void carry(struct qe_node *node)
         qe_list_remove(&mail->link);
         if (mail->to == QE_MAIL_CONTROL) {
             if (qe_cplane_read(node->cplane, mail, node->now_ns, node->wall_ms)) continue;
-        } else if (qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms)) {
+        } else if (qe_lane_read(node->lanes[mail->to], mail, node->now_ns, node->wall_ms) || QE_MUTANT(mail_leak)) {
             continue;
         }
         qe_mail_free(node->host, mail);
@@ -113,7 +114,7 @@ static int lane_of(const struct qe_node *node, const uint8_t *bytes, size_t size
         if (bytes[5] != QE_CID_SIZE) return id[bytes[5] - 1] % node->lane_count;
     }
     if (id[0] < 0x80) return -1;
-    return (id[0] & 0x1f) % node->lane_count;
+    return (id[QE_MUTANT(lane_dispatch) ? 1 : 0] & 0x1f) % node->lane_count;
 }
 
 static void give_lane(struct qe_node *node, int lane, const struct qe_datagrams *list, size_t count)
@@ -156,7 +157,7 @@ static void dispatch(struct qe_node *node, const struct qe_event *event)
 {
     switch (event->kind) {
     case QE_EVENT_BUFFERS:
-        node->pool.credit += event->buffers;
+        node->pool.credit += event->buffers - (QE_MUTANT(credit_lost) && event->buffers > 1 ? 1 : 0);
         break;
     case QE_EVENT_DATAGRAMS:
         dispatch_datagrams(node, event);
@@ -211,6 +212,7 @@ bool qe_node_next(struct qe_node *node, struct qe_action *action)
     }
     if (qe_cplane_next(node->cplane, action)) return true;
     if (node->stop_at_ns == 0 || node->stopped) return false;
+    if (QE_MUTANT(stop_never)) return false;
     if (!all_quiet(node) && node->now_ns < node->stop_at_ns) return false;
     node->stopped = true;
     qe_cplane_stopping(node->cplane, &failure);
@@ -221,7 +223,7 @@ bool qe_node_next(struct qe_node *node, struct qe_action *action)
 
 uint64_t qe_node_deadline(const struct qe_node *node)
 {
-    uint64_t deadline = qe_cplane_deadline(node->cplane);
+    uint64_t deadline = QE_MUTANT(deadline_missing) ? QE_TIME_NEVER : qe_cplane_deadline(node->cplane);
     for (uint8_t i = 0; i < node->lane_count; i++)
         deadline = qe_time_min(deadline, qe_lane_deadline(node->lanes[i]));
     if (node->stop_at_ns != 0 && !node->stopped) deadline = qe_time_min(deadline, node->stop_at_ns);

@@ -2,6 +2,7 @@
 // bound to a path at the last moment, and never before the path's congestion controller has room for it.
 #include "node/lane_internal.h"
 
+#include "base/mutants.h"
 #include "wire/wire.h"
 
 static void free_buf(struct qe_lane *lane, struct qe_buf *buf)
@@ -46,7 +47,8 @@ static uint32_t destination_peer(const struct qe_lane *lane, const struct qe_pac
     if (qe_ip_is_multicast(&info->destination)) return QE_PEER_NONE;
     if (qe_snapshot_is_broadcast(lane->snapshot, &info->destination)) return QE_PEER_NONE;
     *reason = QE_COUNT_DROP_TUN_SOURCE;
-    if (!qe_snapshot_is_own(lane->snapshot, &info->source)) return QE_PEER_NONE;
+    if (!qe_snapshot_is_own(lane->snapshot, &info->source) && !QE_MUTANT(tun_source) && !QE_MUTANT(source_unchecked))
+        return QE_PEER_NONE;
     *reason = QE_COUNT_DROP_NO_ROUTE;
     return qe_route_table_lookup(lane->snapshot->routes, &info->destination);
 }
@@ -60,15 +62,16 @@ void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in)
     qe_count_by(&lane->counters, QE_COUNT_TUN_RECEIVED_BYTES, in->buf->size);
     if (lane->snapshot && qe_packet_parse(qe_span(qe_buf_bytes(in->buf), in->buf->size), &info)) {
         index = destination_peer(lane, &info, &reason);
+        if (QE_MUTANT(ecn_cleared) && info.version == 6) qe_buf_bytes(in->buf)[1] &= 0xcf;
         if (index != QE_PEER_NONE && too_big(lane, in)) {
-            answer_too_big(lane, in->buf, &info.destination);
+            answer_too_big(lane, in->buf, QE_MUTANT(icmp_source) ? &info.source : &info.destination);
             reason = QE_COUNT_DROP_TOO_BIG;
             index = QE_PEER_NONE;
         }
     }
     if (index == QE_PEER_NONE) {
         lane_drop(lane, reason, QE_PEER_NONE);
-        free_buf(lane, in->buf);
+        if (!QE_MUTANT(drop_leak)) free_buf(lane, in->buf);
         return;
     }
 
@@ -98,7 +101,7 @@ static void on_queue_drop(void *user, struct qe_buf *buf, enum qe_queue_drop why
 {
     struct qe_lane *lane = user;
     lane_drop(lane, why == QE_QUEUE_DROP_CODEL ? QE_COUNT_DROP_QUEUE_CODEL : QE_COUNT_DROP_QUEUE_FULL, QE_PEER_NONE);
-    free_buf(lane, buf);
+    if (!QE_MUTANT(queue_drop_leak)) free_buf(lane, buf);
 }
 
 static bool make_queue(struct qe_lane *lane, struct lane_peer *peer)
@@ -131,7 +134,8 @@ void lane_enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_queue_
     bool fits = make_queue(lane, peer);
     if (fits && !peer->active) {
         want_path(lane, peer);
-        if (qe_queue_packets(peer->queue) > 0 && lane->now_ns - peer->waiting_since_ns > LANE_WAITING_NS)
+        if (qe_queue_packets(peer->queue) > 0 && lane->now_ns - peer->waiting_since_ns > LANE_WAITING_NS &&
+            !QE_MUTANT(stale_kept))
             lane_forget_packets(lane, peer, QE_COUNT_DROP_STALE);
         if (qe_queue_packets(peer->queue) == 0) peer->waiting_since_ns = lane->now_ns;
         reason = QE_COUNT_DROP_NO_PATH;
@@ -142,11 +146,11 @@ void lane_enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_queue_
         fits = qe_queue_push(peer->queue, item, flow_hash, lane->now_ns) == 0;
     }
     if (!fits) {
-        lane_drop(lane, reason, peer->index);
+        if (!QE_MUTANT(drop_uncounted)) lane_drop(lane, reason, peer->index);
         free_buf(lane, item->buf);
         return;
     }
-    if (peer->active) qe_conn_wake(peer->active->conn);
+    if (peer->active && !QE_MUTANT(enqueue_no_wake)) qe_conn_wake(peer->active->conn);
 }
 
 void lane_forget_packets(struct qe_lane *lane, struct lane_peer *peer, enum qe_counter reason)
@@ -176,9 +180,9 @@ void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_pat
         return;
     }
     if (waited && peer->queue && qe_queue_packets(peer->queue) > 0 &&
-        lane->now_ns - peer->waiting_since_ns > LANE_WAITING_NS)
+        lane->now_ns - peer->waiting_since_ns > LANE_WAITING_NS && !QE_MUTANT(stale_kept))
         lane_forget_packets(lane, peer, QE_COUNT_DROP_STALE);
-    qe_conn_wake(path->conn);
+    if (!QE_MUTANT(activate_no_wake)) qe_conn_wake(path->conn);
 }
 
 void lane_hand_over(struct qe_lane *lane, struct lane_peer *peer, uint8_t to)
@@ -186,6 +190,10 @@ void lane_hand_over(struct qe_lane *lane, struct lane_peer *peer, uint8_t to)
     struct qe_queue_item item;
     while (peer->queue && qe_queue_pop(peer->queue, &item, lane->now_ns)) {
         struct qe_packet_info info;
+        if (QE_MUTANT(handover_lost)) {
+            free_buf(lane, item.buf);
+            continue;
+        }
         struct qe_mail *mail = qe_mail_post(&lane->host->mem, lane->options.outbox, to, QE_MAIL_PACKET, NULL, 0);
         if (!mail || !qe_packet_parse(qe_span(qe_buf_bytes(item.buf), item.buf->size), &info)) {
             lane_drop(lane, QE_COUNT_DROP_MEMORY, peer->index);
@@ -235,6 +243,7 @@ static bool offer_fragment(struct lane_peer *peer, size_t size_max, struct qe_da
 // Ends with the packet being cut; it is sent, or cannot be.
 static void finish_item(struct qe_lane *lane, struct lane_peer *peer)
 {
+    if (QE_MUTANT(freed_twice)) free_buf(lane, peer->item.buf);
     free_buf(lane, peer->item.buf);
     peer->item.buf = NULL;
 }
@@ -262,7 +271,7 @@ static void start_fragments(struct qe_lane *lane, struct lane_peer *peer, const 
         if (pieces[1].size) memcpy(f->packet + pieces[0].size, pieces[1].data, pieces[1].size);
         f->size = size;
         f->done = 0;
-        f->id++;
+        if (!QE_MUTANT(fragment_id)) f->id++;
         qe_count(&lane->counters, QE_COUNT_FRAGMENTED_PACKETS);
     } else {
         lane_drop(lane, QE_COUNT_DROP_UNSENDABLE, peer->index);
@@ -305,7 +314,7 @@ bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struc
 
 static void count_sent(struct qe_lane *lane, struct lane_peer *peer, size_t size)
 {
-    qe_count(&lane->counters, QE_COUNT_PACKETS_SENT);
+    qe_count_by(&lane->counters, QE_COUNT_PACKETS_SENT, QE_MUTANT(sent_twice_counted) ? 2 : 1);
     qe_count_by(&lane->counters, QE_COUNT_BYTES_SENT, size);
     peer->traffic.sent_packets++;
     peer->traffic.sent_bytes += size;
@@ -321,7 +330,7 @@ void lane_datagram_taken(void *user, struct qe_conn *conn)
         path->echo_count--;
     } else if (peer->offer == LANE_OFFER_SEGMENT) {
         count_sent(lane, peer, peer->offered_size);
-        qe_segmenter_taken(&peer->cutter);
+        if (!QE_MUTANT(datagram_twice) || peer->traffic.sent_packets % 32 != 7) qe_segmenter_taken(&peer->cutter);
         if (qe_segmenter_finished(&peer->cutter)) finish_item(lane, peer);
     } else if (peer->offer == LANE_OFFER_FRAGMENT) {
         peer->out.done += peer->out.piece;

@@ -1,5 +1,6 @@
 // Sessions put to work: dialling when one wants it, telling lanes which path carries a peer's packets, saying hello,
 // and reading what the peer says on its control streams.
+#include "base/mutants.h"
 #include "node/cplane_internal.h"
 
 #include <inttypes.h>
@@ -199,7 +200,7 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)
 {
     uint8_t hello[2 + QE_MESSAGE_SIZE_MAX];
-    if (path->greeted) return;
+    if (path->greeted || QE_MUTANT(hello_unsaid)) return;
     size_t size = write_hello(c, path->peer, hello, sizeof hello);
     struct qe_mail *mail = cplane_post(c, path->lane, QE_MAIL_SEND, hello, size);
     if (!mail) {
@@ -222,7 +223,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     }
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
-    cplane_store_peer(c, peer, &info->remote);
+    if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
     if (path->has_hello) apply_hello(c, path);
     cplane_peer_refresh(c, peer);
 }
@@ -267,7 +268,7 @@ void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
     struct cplane_path *path = find_path(c, mail->path);
     if (path) {
         qe_table_remove(c->paths, &path->id);
-        cplane_path_free(c, path);
+        if (!QE_MUTANT(path_leak)) cplane_path_free(c, path);
     }
     qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     cplane_trace(c, "session.path_closed", peer, mail->path, mail->close.end);
@@ -338,6 +339,6 @@ void cplane_goodbye(struct qe_cplane *c)
         c->peers[i].session.stopping = true;
         cplane_peer_timer(c, &c->peers[i]);
     }
-    while ((path = qe_table_each(c->paths, &cursor)))
+    while (!QE_MUTANT(goodbye_unsaid) && (path = qe_table_each(c->paths, &cursor)))
         close_path(c, path->id, QE_CLOSE_GOODBYE);
 }

@@ -3,6 +3,7 @@
 #ifndef QE_NODE_POOL_H
 #define QE_NODE_POOL_H
 
+#include "base/mutants.h"
 #include "node/host.h"
 
 // Buffers that only deliveries may take.
@@ -26,7 +27,7 @@ static inline struct qe_buf *qe_pool_take(struct qe_pool *pool, uint32_t reserve
 static inline void qe_pool_untake(struct qe_pool *pool, struct qe_buf *buf)
 {
     pool->host->buf_free(pool->host->user, buf);
-    pool->credit++;
+    if (!QE_MUTANT(credit_untake)) pool->credit++;
 }
 
 #endif

@@ -1,6 +1,7 @@
 // Overlay addresses and what follows from them: who owns which, and the snapshot that tells the lanes.
 #include "node/cplane_internal.h"
 
+#include "base/mutants.h"
 #include "route/overlay.h"
 
 // Whether another peer already has that address.
@@ -54,7 +55,7 @@ void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < hello->address_count; i++) {
-        const char *refused = claim_refused(c, peer, &hello->addresses[i]);
+        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &hello->addresses[i]);
         if (!refused) {
             addresses[count++] = hello->addresses[i];
             continue;
@@ -92,7 +93,7 @@ static bool add_routes(struct qe_snapshot *s, const struct cplane_peer *peer)
         const struct qe_ip *ip = &peer->addresses[i];
         // Of two silent peers with the same expected address the one with the lower ID is expected to keep it.
         if (!peer->said_hello && qe_route_table_lookup(s->routes, ip) != QE_ROUTE_NONE) continue;
-        const struct qe_cidr host = {*ip, ip->family == 4 ? 32 : 128};
+        const struct qe_cidr host = {*ip, (ip->family == 4 ? 32 : 128) - (QE_MUTANT(route_prefix) ? 1 : 0)};
         if (qe_route_table_set(s->routes, &host, peer->index) != 0) return false;
     }
     return true;

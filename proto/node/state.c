@@ -3,6 +3,7 @@
 #include "node/cplane_internal.h"
 
 #include "base/cursor.h"
+#include "base/mutants.h"
 
 #include <stdio.h>
 
@@ -63,12 +64,12 @@ static bool keep_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe
 
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
 {
-    struct cplane_peer *peer = peer_of(c, key, "peer");
+    struct cplane_peer *peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "peer");
     if (peer) {
         if (!load_peer(peer, value)) cplane_log(c, QE_LOG_WARN, "stored item %s is damaged; ignored", key);
         return;
     }
-    peer = peer_of(c, key, "ticket");
+    peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "ticket");
     if (peer) peer->ticket_stored = keep_ticket(c, peer, value);
 }
 
@@ -93,7 +94,7 @@ void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const stru
     qe_write_bytes(&w, peer->key.bytes, sizeof peer->key.bytes);
     qe_write8(&w, addr->ip.family);
     qe_write_bytes(&w, addr->ip.bytes, sizeof addr->ip.bytes);
-    qe_write16(&w, addr->port);
+    qe_write16(&w, QE_MUTANT(store_damaged) ? 0 : addr->port);
     store(c, state_key("peer", peer, key), record, qe_writer_size(&w));
     peer->stored_addr = *addr;
 }
@@ -113,7 +114,7 @@ void cplane_spend_ticket(struct qe_cplane *c, struct cplane_peer *peer)
     qe_free(c->mem, peer->ticket);
     peer->ticket = NULL;
     peer->ticket_size = 0;
-    if (!peer->ticket_stored) return;
+    if (!peer->ticket_stored || QE_MUTANT(ticket_kept)) return;
     peer->ticket_stored = false;
     state_key("ticket", peer, key);
     struct cplane_action *a = cplane_act(c, QE_ACTION_ERASE, strlen(key) + 1);

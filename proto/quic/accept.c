@@ -3,6 +3,8 @@
 // answers.
 #include "quic/internal.h"
 
+#include "base/mutants.h"
+
 // Stateless resets: this many at once, and one more each interval. Each costs a MAC, and a peer needs but one.
 #define RESET_BURST       64
 #define RESET_INTERVAL_NS (10 * QE_NS_PER_MS)
@@ -143,6 +145,7 @@ void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, str
     quic->host->random(quic->host->user, QE_RANDOM_CONNECTION_ID, random, random_size);
     // What the peer tells from QUIC by its second byte must not be mistaken (a digit after `d` would be KRPC).
     random[1] |= 0x80;
+    if (QE_MUTANT(reset_token)) token[0] ^= 1;
     ngtcp2_stateless_reset_token reset;
     memcpy(reset.data, token, sizeof token);
     ngtcp2_ssize written =

@@ -2,6 +2,7 @@
 // owner; whatever frees memory waits until ngtcp2 has returned (qe_conn_settle).
 #include "quic/internal.h"
 
+#include "base/mutants.h"
 #include "quic/ticket.h"
 
 #include <assert.h>
@@ -95,7 +96,7 @@ static int on_peer_cid(ngtcp2_conn *ng, ngtcp2_connection_id_status_type type, u
 
 void qe_conn_forget_cids(struct qe_conn *conn)
 {
-    for (uint8_t i = 0; i < conn->cid_count; i++)
+    for (uint8_t i = 0; i < conn->cid_count && !QE_MUTANT(cid_leak); i++)
         qe_table_remove(conn->quic->cids, conn->cids[i]);
     for (uint8_t i = 0; i < conn->reset_count; i++)
         qe_table_remove(conn->quic->resets, conn->resets[i]);
@@ -146,7 +147,10 @@ static int on_complete(ngtcp2_conn *ng, void *user)
         if (!conn->early_accepted) {
             int rv = ngtcp2_conn_tls_early_data_rejected(ng);
             if (rv != 0) return rv;
-            qe_control_rewind(&conn->control);
+            if (QE_MUTANT(early_not_repeated))
+                conn->control.stream = -1;
+            else
+                qe_control_rewind(&conn->control);
         }
     }
     qe_conn_open_control(conn);

@@ -1,4 +1,5 @@
 // One connection: its making, its reading, its state as others see it, and its end in memory.
+#include "base/mutants.h"
 #include "quic/internal.h"
 
 #include <assert.h>
@@ -64,6 +65,7 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     settings->rand_ctx.native_handle = quic;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
     settings->max_tx_udp_payload_size = family == 4 ? QE_PAYLOAD_MAX_IP4 : QE_PAYLOAD_MAX_IP6;
+    settings->no_pmtud = QE_MUTANT(pmtu_none);
     settings->pmtud_probes = family == 4 ? probes_ip4 : probes_ip6;
     settings->pmtud_probeslen = sizeof probes_ip4 / sizeof probes_ip4[0];
     ngtcp2_transport_params_default(params);
@@ -205,6 +207,7 @@ size_t qe_conn_datagram_max(const struct qe_conn *conn)
     const ngtcp2_transport_params *peer = ngtcp2_conn_get_remote_transport_params2(conn->ng);
     if (!peer || peer->max_datagram_frame_size < 3) return 0;
     size_t overhead = 1 + ngtcp2_conn_get_dcid2(conn->ng)->datalen + 4 + 16 + 3;
+    if (QE_MUTANT(mtu_overhead)) overhead = 0;
     size_t size = ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng);
     size = size > overhead ? size - overhead : 0;
     return peer->max_datagram_frame_size - 3 < size ? (size_t)peer->max_datagram_frame_size - 3 : size;
@@ -219,7 +222,7 @@ void qe_conn_look(struct qe_conn *conn)
         conn->packets_received = info.pkt_recv;
         conn->last_received_ns = now_ns;
         // What is still under way has its answer due from now on.
-        conn->unanswered_since_ns = info.bytes_in_flight ? now_ns : QE_TIME_NEVER;
+        if (!QE_MUTANT(silence_kept)) conn->unanswered_since_ns = info.bytes_in_flight ? now_ns : QE_TIME_NEVER;
     } else if (info.bytes_in_flight && conn->unanswered_since_ns == QE_TIME_NEVER) {
         conn->unanswered_since_ns = now_ns;
     }
@@ -246,7 +249,8 @@ void qe_conn_judge(struct qe_conn *conn)
     uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
     if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
     if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns) tell_responsive(conn, false);
+    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns && !QE_MUTANT(silence_unheard))
+        tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)
@@ -263,6 +267,7 @@ void qe_conn_on_batch_read(struct qe_conn *conn)
         qe_addr_equal(&now.local, &conn->local))
         return;
     qe_conn_note_path(conn);
+    if (QE_MUTANT(moved_ignored)) return;
     conn->quic->options.owner.moved(conn->quic->options.owner.user, conn);
     qe_conn_settle(conn);
 }
@@ -271,7 +276,8 @@ void qe_conn_schedule(struct qe_conn *conn)
 {
     uint64_t now_ns = conn->quic->now_ns, at_ns = ngtcp2_conn_get_expiry2(conn->ng);
     // Something due that could not be written now (a full window) must not make the host spin.
-    if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns <= now_ns && !QE_MUTANT(deadline_past)) at_ns = now_ns + QE_NS_PER_MS;
+    if (QE_MUTANT(wakeups)) at_ns = now_ns + QE_NS_PER_MS;
     qe_heap_set(&conn->quic->heap, &conn->timer, at_ns);
 }
 

@@ -1,5 +1,6 @@
 // The endpoint: which connection a datagram belongs to, whose timer is due, and whose turn it is to write. Nothing here
 // is linear in the number of connections.
+#include "base/mutants.h"
 #include "quic/internal.h"
 
 #include <assert.h>
@@ -266,6 +267,7 @@ bool qe_quic_next(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *out,
     struct qe_tls_scope scope;
     bool result;
     qe_quic_enter(quic, &scope, now_ns, wall_ms);
+    if (QE_MUTANT(stray_lost)) quic->stray_size = 0;
     if (quic->stray_size > 0) {
         result = emit(quic, buf, out, &quic->stray_to, quic->stray, quic->stray_size);
         quic->stray_size = 0;

@@ -1,5 +1,6 @@
 #include "session/session.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 #include "wire/wire.h"
 
@@ -65,8 +66,8 @@ void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, boo
 bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target)
 {
     if (s->stopping || s->candidate_count == 0 || now_ns < s->dial_at_ns) return false;
-    if (any_in_state(s, QE_PATH_OPEN) || any_in_state(s, QE_PATH_DIALING) || !any_in_state(s, QE_PATH_FREE))
-        return false;
+    bool open = any_in_state(s, QE_PATH_OPEN) && !QE_MUTANT(dial_while_open);
+    if (open || any_in_state(s, QE_PATH_DIALING) || !any_in_state(s, QE_PATH_FREE)) return false;
     *target = s->candidates[s->next_candidate % s->candidate_count];
     return true;
 }
@@ -99,8 +100,8 @@ static void back_off(struct qe_session *s, uint64_t least_ns, uint32_t jitter, u
     if (wait > QE_DIAL_WAIT_LAST_NS) wait = QE_DIAL_WAIT_LAST_NS;
     if (wait < least_ns) wait = least_ns;
     wait = wait - wait / 4 + wait / 2 * (jitter >> 8) / (UINT32_MAX >> 8);
-    s->failures++;
-    s->dial_at_ns = now_ns + wait;
+    if (!QE_MUTANT(backoff_none)) s->failures++;
+    s->dial_at_ns = now_ns + (QE_MUTANT(dial_storm) ? 0 : wait);
 }
 
 void qe_session_on_dial_failed(struct qe_session *s, const char *why, uint32_t jitter, uint64_t now_ns)
@@ -116,7 +117,7 @@ static bool preferred(const struct qe_session *s, const struct qe_path *a, const
 {
     if (a->client != b->client) {
         bool we_are_lower = qe_node_id_compare(&s->self, &s->peer) < 0;
-        return a->client == we_are_lower;
+        return a->client == (we_are_lower || QE_MUTANT(duplicate_preference));
     }
     return a->since_ns != b->since_ns ? a->since_ns > b->since_ns : a->id > b->id;
 }
@@ -133,7 +134,8 @@ static void choose(struct qe_session *s, uint64_t now_ns)
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
         struct qe_path *path = &s->paths[i];
         if (!open && path->state == QE_PATH_SILENT && (!best || preferred(s, path, best))) best = path;
-        if (open && path != best && path->client && (path->state == QE_PATH_OPEN || path->state == QE_PATH_SILENT)) {
+        if (open && path != best && !QE_MUTANT(superseded_kept) && path->client &&
+            (path->state == QE_PATH_OPEN || path->state == QE_PATH_SILENT)) {
             path->state = QE_PATH_RETIRED;
             path->retire_ns = now_ns + QE_PATH_LINGER_NS;
         }
@@ -178,7 +180,9 @@ size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoc
     path->boot_epoch = boot_epoch;
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
         struct qe_path *other = &s->paths[i];
-        if (other->state == QE_PATH_FREE || !other->heard_hello || other->boot_epoch == boot_epoch) continue;
+        if (other->state == QE_PATH_FREE || !other->heard_hello ||
+            (other->boot_epoch == boot_epoch) != QE_MUTANT(epoch_compare))
+            continue;
         // An older path whose hello came late says nothing about the newer one.
         if (other->since_ns <= path->since_ns) dead[count++] = other->id;
     }
@@ -212,7 +216,9 @@ void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_clos
     if (!path) return;
     bool was_dialling = path->state == QE_PATH_DIALING;
     bool mattered = was_dialling || id == s->active;
-    path->state = QE_PATH_FREE;
+    if (QE_MUTANT(goodbye_ignored) && why.end == QE_CONN_END_REMOTE && why.code == QE_CLOSE_GOODBYE) return;
+    path->state = QE_MUTANT(slot_leak) ? QE_PATH_RETIRED : QE_PATH_FREE;
+    if (QE_MUTANT(slot_leak)) path->retire_ns = QE_TIME_NEVER;
     choose(s, now_ns);
     if (!mattered || any_in_state(s, QE_PATH_OPEN)) return;
 
@@ -220,7 +226,9 @@ void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_clos
     bool refused = why.end == QE_CONN_END_REFUSED;
     bool goodbye = why.end == QE_CONN_END_REMOTE && why.code == QE_CLOSE_GOODBYE;
     bool short_lived = now_ns - path->since_ns < WORKED_NS;
-    if (was_dialling || refused || goodbye || short_lived)
+    if (QE_MUTANT(redial_forgotten) && goodbye)
+        s->dial_at_ns = QE_TIME_NEVER;
+    else if (was_dialling || refused || goodbye || short_lived)
         back_off(s, refused ? QE_DIAL_WAIT_REFUSED_NS : goodbye ? QE_NS_PER_S : 0, jitter, now_ns);
     else
         s->dial_at_ns = now_ns; // it worked until now: try at once
@@ -235,7 +243,7 @@ void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns)
 
 void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns)
 {
-    if (any_in_state(s, QE_PATH_OPEN)) return;
+    if (any_in_state(s, QE_PATH_OPEN) || QE_MUTANT(link_up_ignored)) return;
     s->failures = 0;
     if (s->dial_at_ns > now_ns) s->dial_at_ns = now_ns;
 }

@@ -3,6 +3,7 @@
 #include "wire/wire.h"
 
 #include "base/cursor.h"
+#include "base/mutants.h"
 
 size_t qe_hello_encode(const struct qe_hello *hello, uint8_t *out, size_t size)
 {
@@ -35,6 +36,7 @@ bool qe_hello_decode(struct qe_span body, struct qe_hello *hello)
     h.session = qe_read64(&r);
     h.boot_epoch = qe_read64(&r);
     h.address_count = qe_read8(&r);
+    size_t said = h.address_count;
     if (r.failed || h.version < 1 || h.address_count > QE_HELLO_ADDRESSES_MAX) return false;
     for (size_t i = 0; i < h.address_count; i++) {
         h.addresses[i].family = qe_read8(&r);
@@ -47,6 +49,7 @@ bool qe_hello_decode(struct qe_span body, struct qe_hello *hello)
     if (r.failed || (name_size > 0 && !qe_name_valid(h.name))) return false;
     // A name with a NUL inside is shorter than it says.
     if (strlen(h.name) != name_size) return false;
+    if (QE_MUTANT(hello_addresses) && said > 0) h.address_count--;
     *hello = h;
     return true;
 }

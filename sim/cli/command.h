@@ -3,6 +3,7 @@
 #define QE_SIM_COMMAND_H
 
 #include "scenario/template.h"
+#include "sweep/plan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,20 +16,16 @@ enum {
 };
 
 #define SIM_RUNS_AT_ONCE_MAX 256
-#define SIM_SEEDS_MAX        UINT64_C(10000000)
 
 // Each takes its own arguments, its name first, and gives the exit status.
 int sim_command_check(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+int sim_command_sweep(int argc, char **argv);
 
 // Says on standard error what is wrong with the command line ("WHAT VALUE; see …"; value may be NULL); SIM_EXIT_USAGE.
 int sim_complain(const char *what, const char *value);
 // Says what errno says about a file; SIM_EXIT_USAGE.
 int sim_complain_file(const char *path);
-
-struct sim_seed_range {
-    uint64_t first, count;
-};
 
 // Decimal numbers, whole texts: false where it is not one from min to max.
 bool sim_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
@@ -39,6 +36,8 @@ bool sim_parse_seeds(const char *text, struct sim_seed_range *out);
 // Loads a scenario file and checks its hosts' configurations, too; NULL after saying what is wrong.
 struct sim_template *sim_command_load(const char *file, unsigned lanes);
 
-uint64_t sim_wall_clock_ms(void); // monotonic
+// Monotonic.
+uint64_t sim_wall_clock_ms(void);
+uint64_t sim_wall_clock_us(void);
 
 #endif

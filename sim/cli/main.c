@@ -1,8 +1,11 @@
 // quicether-sim: the command line of the simulator.
 #include "cli/command.h"
 
+#include "base/mutants.h"
+
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int say_version(int argc, char **argv)
@@ -18,6 +21,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "runs a scenario once for each seed, and judges what it expects", sim_command_run},
+    {"sweep", "runs scenarios with many seeds each, and sums up", sim_command_sweep},
     {"check", "says whether scenario files are right", sim_command_check},
     {"version", "says which version this is", say_version},
 };
@@ -35,8 +39,34 @@ static void say_usage(FILE *out)
         out);
 }
 
+#ifdef QE_MUTANTS
+// Takes --mutant NAME out of the arguments of any command; --mutants lists them.
+static int take_mutant(int *argc, char **argv)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--mutants") == 0) {
+            for (unsigned m = 1; m < QE_MUTANT_COUNT; m++)
+                printf("%s\t%s\n", qe_mutant_name((enum qe_mutant)m), qe_mutant_help((enum qe_mutant)m));
+            exit(SIM_EXIT_PASS);
+        }
+        if (strcmp(argv[i], "--mutant") != 0) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        if (++i == *argc || (qe_mutant_active = qe_mutant_find(argv[i])) == QE_MUTANT_none)
+            return sim_complain("--mutant wants the name of one, as --mutants lists them", NULL);
+    }
+    argv[ *argc = kept] = NULL;
+    return 0;
+}
+#endif
+
 int main(int argc, char **argv)
 {
+#ifdef QE_MUTANTS
+    if (take_mutant(&argc, argv)) return SIM_EXIT_USAGE;
+#endif
     if (sodium_init() < 0) {
         fputs("quicether-sim: libsodium cannot be set up\n", stderr);
         return SIM_EXIT_FAIL;

@@ -76,9 +76,14 @@ struct sim_template *sim_command_load(const char *file, unsigned lanes)
     return template;
 }
 
-uint64_t sim_wall_clock_ms(void)
+uint64_t sim_wall_clock_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t sim_wall_clock_ms(void)
+{
+    return sim_wall_clock_us() / 1000;
 }

@@ -1,152 +1,155 @@
 #include "world/jobs.h"
 
 #include "engine/memory.h"
+#include "world/worker.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <signal.h>
+#include <time.h>
 
-// What a child writes: lengths and verdict, then the two texts.
-struct head {
-    uint64_t text_size, json_size;
-    int verdict;
+// A run that was started, until it is given to the caller.
+struct place {
+    struct sim_job_output out;
+    int signal;
+    bool ready;
 };
 
-struct child {
-    pid_t pid; // 0: finished
-    int fd;
-    size_t index;
-    char *bytes;
-    size_t size, capacity;
-    int status;
-    bool used;
+struct pool {
+    const struct sim_jobs *jobs;
+    struct sim_worker *workers;
+    struct pollfd *fds;
+    unsigned worker_count;
+    struct place *places; // by index modulo place_count: from `given` to `next`
+    size_t place_count;
+    size_t count, next, given;
+    enum sim_jobs_next mode;
 };
 
-static void write_all(int fd, const void *bytes, size_t size)
+static uint64_t now_ms(void)
 {
-    const char *p = bytes;
-    while (size > 0) {
-        ssize_t n = write(fd, p, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) _exit(3);
-        p += n;
-        size -= (size_t)n;
-    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void be_child(const struct sim_jobs *jobs, size_t index, int fd)
+static void ask(struct pool *pool)
 {
-    struct sim_job_output out = {0};
-    jobs->run(jobs->user, index, &out);
-    struct head head = {.text_size = strlen(out.text), .json_size = strlen(out.json), .verdict = out.verdict};
-    write_all(fd, &head, sizeof(head));
-    write_all(fd, out.text, head.text_size);
-    write_all(fd, out.json, head.json_size);
-    free(out.text);
-    free(out.json);
+    if (!pool->jobs->next) return;
+    enum sim_jobs_next mode = pool->jobs->next(pool->jobs->user);
+    if (mode > pool->mode) pool->mode = mode; // it is not taken back
 }
 
-static int start(const struct sim_jobs *jobs, struct child *child, size_t index)
+static int renew(struct pool *pool, struct sim_worker *worker)
 {
-    int fds[2];
-    if (pipe(fds) != 0) return -1;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return -1;
+    sim_worker_end(worker, false);
+    return sim_worker_start(worker, pool->jobs, pool->workers, pool->worker_count);
+}
+
+static void give(struct pool *pool, struct sim_worker *worker, size_t index)
+{
+    unsigned most = pool->jobs->runs_a_process ? pool->jobs->runs_a_process : 1;
+    sim_worker_give(worker, index, worker->runs + 1 >= most, now_ms());
+}
+
+// Gives every idle worker a run, as far as there are any.
+static int start_runs(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->worker_count; i++) {
+        struct sim_worker *worker = &pool->workers[i];
+        if (worker->busy) continue;
+        if (pool->next == pool->count || pool->next - pool->given == pool->place_count) return 0;
+        ask(pool);
+        if (pool->mode != SIM_JOBS_GO_ON) return 0;
+        if (!worker->pid && renew(pool, worker) != 0) return -1;
+        give(pool, worker, pool->next++);
     }
-    if (pid == 0) {
-        close(fds[0]);
-        be_child(jobs, index, fds[1]);
-        close(fds[1]);
-        exit(0);
-    }
-    close(fds[1]);
-    *child = (struct child){.pid = pid, .fd = fds[0], .index = index, .used = true};
     return 0;
 }
 
-// Reads what there is; true when the child has ended.
-static bool hear(struct child *child)
-{
-    if (child->capacity - child->size < 4096) {
-        child->capacity = child->capacity ? child->capacity * 2 : 16384;
-        child->bytes = sim_resize(child->bytes, child->capacity, 1);
-    }
-    ssize_t n = read(child->fd, child->bytes + child->size, child->capacity - child->size);
-    if (n < 0 && errno == EINTR) return false;
-    if (n > 0) {
-        child->size += (size_t)n;
-        return false;
-    }
-    close(child->fd);
-    while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR)
-        ;
-    child->pid = 0;
-    return true;
-}
-
-static void give(const struct sim_jobs *jobs, struct child *child)
+static int hear(struct pool *pool, struct sim_worker *worker)
 {
     struct sim_job_output out = {0};
-    struct head head = {0};
-    if (child->size >= sizeof(head)) memcpy(&head, child->bytes, sizeof(head));
-    bool whole = child->size >= sizeof(head) && child->size - sizeof(head) == head.text_size + head.json_size &&
-                 WIFEXITED(child->status) && WEXITSTATUS(child->status) == 0;
-    if (whole) {
-        out.text = strndup(child->bytes + sizeof(head), head.text_size);
-        out.json = strndup(child->bytes + sizeof(head) + head.text_size, head.json_size);
-        out.verdict = head.verdict;
+    int signal = 0;
+    size_t index = worker->index;
+    bool was_busy = worker->busy;
+    enum sim_worker_answer answer = sim_worker_hear(worker, &out, &signal);
+    if (answer == SIM_WORKER_MORE || !was_busy) return 0;
+    bool wrong = answer == SIM_WORKER_DIED ? signal != SIM_JOB_OVERRAN : out.verdict != 0;
+    if (wrong && worker->runs > 1) {
+        sim_job_output_fini(&out);
+        if (renew(pool, worker) != 0) return -1;
+        give(pool, worker, index);
+        return 0;
     }
-    jobs->done(jobs->user, child->index, &out, WIFSIGNALED(child->status) ? WTERMSIG(child->status) : 0);
-    free(out.text);
-    free(out.json);
-    sim_release(child->bytes);
-    *child = (struct child){0};
+    pool->places[index % pool->place_count] = (struct place){out, signal, true};
+    return 0;
 }
 
-// Waits for some child to say something.
-static void listen_to(struct child *children, unsigned parallel, struct pollfd *fds)
+static void end_overrun(struct pool *pool)
 {
-    for (unsigned i = 0; i < parallel; i++)
-        fds[i] = (struct pollfd){.fd = children[i].used && children[i].pid ? children[i].fd : -1, .events = POLLIN};
-    if (poll(fds, parallel, -1) < 0) return; // EINTR
-    for (unsigned i = 0; i < parallel; i++)
-        if (fds[i].fd >= 0 && fds[i].revents) hear(&children[i]);
+    uint64_t limit = pool->jobs->limit_ms, now = now_ms();
+    for (unsigned i = 0; limit && i < pool->worker_count; i++) {
+        struct sim_worker *worker = &pool->workers[i];
+        if (!worker->busy || worker->overran || now - worker->began_ms < limit) continue;
+        worker->overran = true;
+        kill(worker->pid, SIGKILL);
+    }
 }
 
-int sim_jobs_run(const struct sim_jobs *jobs, size_t count, unsigned parallel)
+static int listen_to(struct pool *pool)
 {
-    struct child *children = sim_obtain(parallel, sizeof(*children));
-    struct pollfd *fds = sim_obtain(parallel, sizeof(*fds));
-    size_t next = 0, given = 0;
-    int result = 0;
-    while (given < count) {
-        // The run with index i has place i mod parallel, so that the next to give is easy to find; a finished one waits
-        // there until those before it are given.
-        struct child *first = &children[given % parallel];
-        while (next < count && next - given < parallel && !children[next % parallel].used) {
-            if (start(jobs, &children[next % parallel], next) != 0) {
-                result = -1;
-                break;
-            }
-            next++;
-        }
-        if (result != 0 && !first->used) break;
-        if (first->used && first->pid == 0) {
-            give(jobs, first);
-            given++;
-            continue;
-        }
-        listen_to(children, parallel, fds);
+    bool timed = pool->jobs->next || pool->jobs->limit_ms;
+    for (unsigned i = 0; i < pool->worker_count; i++)
+        pool->fds[i] = (struct pollfd){.fd = pool->workers[i].busy ? pool->workers[i].fd : -1, .events = POLLIN};
+    int ready = poll(pool->fds, pool->worker_count, timed ? SIM_JOBS_TICK_MS : -1);
+    for (unsigned i = 0; ready > 0 && i < pool->worker_count; i++)
+        if (pool->fds[i].fd >= 0 && pool->fds[i].revents && hear(pool, &pool->workers[i]) != 0) return -1;
+    end_overrun(pool);
+    return 0;
+}
+
+static void give_ready(struct pool *pool)
+{
+    for (; pool->given < pool->next; pool->given++) {
+        struct place *place = &pool->places[pool->given % pool->place_count];
+        if (!place->ready || pool->mode == SIM_JOBS_STOP) return;
+        pool->jobs->done(pool->jobs->user, pool->given, &place->out, place->signal);
+        sim_job_output_fini(&place->out);
+        place->ready = false;
+        ask(pool);
     }
-    sim_release(children);
-    sim_release(fds);
-    return result;
+}
+
+static int run_all(struct pool *pool)
+{
+    for (;;) {
+        if (start_runs(pool) != 0) return -1;
+        if (pool->mode == SIM_JOBS_STOP) return 0;
+        if (pool->given == pool->next && (pool->given == pool->count || pool->mode != SIM_JOBS_GO_ON)) return 0;
+        if (listen_to(pool) != 0) return -1;
+        ask(pool);
+        give_ready(pool);
+    }
+}
+
+int64_t sim_jobs_run(const struct sim_jobs *jobs, size_t count, unsigned parallel)
+{
+    struct pool pool = {.jobs = jobs,
+        .workers = sim_obtain(parallel, sizeof(*pool.workers)),
+        .fds = sim_obtain(parallel, sizeof(*pool.fds)),
+        .worker_count = parallel,
+        .place_count = parallel + SIM_JOBS_AHEAD_MAX,
+        .count = count};
+    pool.places = sim_obtain(pool.place_count, sizeof(*pool.places));
+    int result = run_all(&pool);
+    for (unsigned i = 0; i < parallel; i++) {
+        sim_worker_end(&pool.workers[i], pool.workers[i].busy);
+        sim_release(pool.workers[i].bytes);
+    }
+    for (size_t i = 0; i < pool.place_count; i++)
+        sim_job_output_fini(&pool.places[i].out);
+    sim_release(pool.places);
+    sim_release(pool.workers);
+    sim_release(pool.fds);
+    return result == 0 ? (int64_t)pool.given : -1;
 }
