@@ -1,14 +1,17 @@
 // quicether-sim run: runs one scenario, once for each seed.
 #include "cli/command.h"
 #include "cli/runs.h"
+#include "replay/recording.h"
 #include "sweep/results.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char usage[] =
     "Usage: quicether-sim run FILE [--seed N | --seed A..B] [--jobs N] [--lanes N] [--trace FILE] [--json FILE]\n"
+    "                         [--record HOST=FILE]\n"
     "\n"
     "Runs whole nodes over the scenario's simulated network, once for each seed, and judges what it expects.\n"
     "\n"
@@ -17,6 +20,8 @@ static const char usage[] =
     "  --lanes N     lanes of every node, instead of what is configured\n"
     "  --trace FILE  writes a readable line for each event; with a range of seeds to FILE.SEED\n"
     "  --json FILE   writes the results as JSON\n"
+    "  --record HOST=FILE\n"
+    "                records the node of one host for quicether-sim replay; its second start in FILE.2\n"
     "  --help        this text\n"
     "\n"
     "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a scenario is wrong.\n";
@@ -26,6 +31,7 @@ struct options {
     struct sim_seed_range seeds;
     bool has_seed, help;
     unsigned jobs, lanes;
+    struct sim_record_writer record; // host NULL: none
 };
 
 struct session {
@@ -33,11 +39,20 @@ struct session {
     uint64_t passed, failed;
 };
 
+static bool parse_record(char *text, struct sim_record_writer *out)
+{
+    char *mark = strchr(text, '=');
+    if (!mark || mark == text || !mark[1]) return false;
+    *mark = 0;
+    *out = (struct sim_record_writer){.host = text, .path = mark + 1};
+    return true;
+}
+
 static int parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
         {"jobs", required_argument, NULL, 'j'}, {"lanes", required_argument, NULL, 'l'},
-        {"trace", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'o'},
+        {"trace", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'o'}, {"record", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'}, {0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -61,6 +76,9 @@ static int parse_options(int argc, char **argv, struct options *o)
         case 'o':
             o->json = optarg;
             break;
+        case 'r':
+            if (!parse_record(optarg, &o->record)) return sim_complain("--record wants HOST=FILE, not", optarg);
+            break;
         case 'h':
             o->help = true;
             return 0;
@@ -70,6 +88,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     }
     if (optind + 1 != argc) return sim_complain("run wants one scenario file", NULL);
     o->file = argv[optind];
+    if (o->record.host && o->seeds.count > 1) return sim_complain("--record wants a single seed", NULL);
     return 0;
 }
 
@@ -119,7 +138,8 @@ int sim_command_run(int argc, char **argv)
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
-        .trace = o.trace};
+        .trace = o.trace,
+        .record = o.record.host ? &o.record : NULL};
     status = run_all(&o, &runs);
     sim_template_free(template);
     return status;

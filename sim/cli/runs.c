@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "engine/memory.h"
 #include "host/core.h"
+#include "replay/recording.h"
 #include "world/report.h"
 #include "world/verdict.h"
 
@@ -70,9 +71,14 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         .seed = which.seed,
         .lanes = s->runs->lanes,
         .trace = open_trace(s->runs, which.seed),
-        .core = &sim_core_node,
+        .core = s->runs->record ? &sim_core_recorder : &sim_core_node,
+        .recording = s->runs->record,
         .tls = s->tls};
     sim_run(&run, &result);
+    if (s->runs->record && s->runs->record->error[0]) {
+        fprintf(stderr, "quicether-sim: %s\n", s->runs->record->error);
+        exit(SIM_EXIT_USAGE);
+    }
     if (run.trace && fclose(run.trace) != 0) exit(sim_complain_file(s->runs->trace));
     report(scenario, which.seed, &result, sim_wall_clock_us() - began_us, out);
     sim_result_fini(&result);

@@ -32,6 +32,7 @@ struct sim_core {
 };
 
 struct sim_host;
+struct sim_record_writer; // replay/recording.h
 
 // What all hosts of a run share, and whom they tell.
 struct sim_hosts {
@@ -44,6 +45,7 @@ struct sim_hosts {
     struct qe_tls_library *tls; // lent to every node
     uint64_t seed;
     uint64_t wall_base_ms; // unix time at the start of the run
+    struct sim_record_writer *recording; // for sim_core_recorder; NULL for none
     uint64_t held;         // datagrams in the hosts' sockets
 
     // A packet came out of a TUN; borrowed.

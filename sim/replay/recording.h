@@ -24,7 +24,7 @@ struct sim_record_writer {
     const char *host; // its name
     const char *path; // of the first recording; the second start of the node writes PATH.2, and so on
     unsigned starts;
-    char error[QE_RECORD_ERROR_SIZE]; // the first thing that went wrong; "" for nothing
+    char error[4352]; // the first thing that went wrong; "" for nothing
 };
 
 extern const struct sim_core sim_core_recorder;

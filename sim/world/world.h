@@ -22,6 +22,7 @@ struct sim_run_options {
     unsigned lanes; // for every node; 0: as configured
     FILE *trace;    // readable trace, or NULL
     const struct sim_core *core;
+    struct sim_record_writer *recording; // for sim_core_recorder, else NULL
     struct qe_tls_library *tls; // or NULL where the core needs none
 };
 
