@@ -23,7 +23,7 @@ static const struct command {
     {"run", "runs a scenario once for each seed, and judges what it expects", sim_command_run},
     {"sweep", "runs scenarios with many seeds each, and sums up", sim_command_sweep},
     {"check", "says whether scenario files are right", sim_command_check},
-    {"replay", "runs a recording of quicether start --record through the same core", sim_command_replay},
+    {"replay", "runs a recording of a node through the same core", sim_command_replay},
     {"keygen", "makes a key that recordings can be sealed to", sim_command_keygen},
     {"version", "says which version this is", say_version},
 };
