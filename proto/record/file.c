@@ -126,7 +126,15 @@ enum qe_record_fault qe_record_read_header(struct qe_record_chain *chain, struct
     return parse_header(qe_span(in.data, *size), flags, header) ? QE_RECORD_RIGHT : QE_RECORD_DAMAGED;
 }
 
-// magic (4) | index (4) | size (4) | end (1) | zero (3) | checksum (16): of the last block's (the header's) checksum,
+// What is checked of a head before its size is believed.
+static uint32_t head_sum(const uint8_t *head)
+{
+    uint8_t sum[crypto_generichash_BYTES_MIN];
+    crypto_generichash(sum, sizeof sum, head, 13, NULL, 0);
+    return qe_load32(sum) & 0xffffff;
+}
+
+// magic (4) | index (4) | size (4) | end (1) | checksum of these (3) | checksum (16): of the last block's (the header's) checksum,
 // what stands before it, and what follows.
 static void sum(const struct qe_record_chain *chain, const uint8_t *head, struct qe_span stored, uint8_t *out)
 {
@@ -154,7 +162,8 @@ size_t qe_record_frame_block(
     memcpy(out, block_magic, sizeof block_magic);
     qe_store32(out + 4, chain->index);
     qe_store32(out + 8, (uint32_t)size);
-    qe_store32(out + 12, (uint32_t)end << 24);
+    out[12] = (uint8_t)end;
+    qe_store32(out + 12, (uint32_t)end << 24 | head_sum(out));
     if (chain->sealed) {
         nonce(chain->index, once);
         crypto_aead_chacha20poly1305_ietf_encrypt(
@@ -177,7 +186,7 @@ enum qe_record_fault qe_record_read_block_head(
     bool right = memcmp(head, block_magic, sizeof block_magic) == 0 && qe_load32(head + 4) == chain->index &&
                  block->size <= QE_RECORD_BLOCK_MAX + (chain->sealed ? QE_RECORD_SEAL_SIZE : 0) &&
                  block->size >= (chain->sealed ? QE_RECORD_SEAL_SIZE : 0) && end >> 24 < QE_RECORD_END_COUNT &&
-                 (end & 0xffffff) == 0;
+                 (end & 0xffffff) == head_sum(head);
     return right ? QE_RECORD_RIGHT : QE_RECORD_DAMAGED;
 }
 
