@@ -137,7 +137,7 @@ static void get_datagrams(struct qe_reader *r, struct qe_record_event *out)
         d->remote = qe_record_get_addr(r);
         d->size = (uint32_t)qe_record_get_max(r, BYTES_MAX);
         d->segment_size = (uint16_t)qe_record_get_max(r, UINT16_MAX);
-        d->ecn = (uint8_t)(qe_read8(r) & 3);
+        d->ecn = (uint8_t)qe_record_get_max(r, 3);
         if (d->segment_size == 0 || d->size == 0) r->failed = true;
     }
     for (size_t i = 0; i < count && !r->failed; i++)

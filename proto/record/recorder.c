@@ -101,6 +101,18 @@ static void outer_trace(void *user, const struct qe_trace *trace)
     r->inner->trace(r->inner->user, trace);
 }
 
+static void outer_keylog(void *user, const char *line)
+{
+    struct qe_recorder *r = user;
+    r->inner->keylog(r->inner->user, line);
+}
+
+static void outer_qlog(void *user, const struct qe_qlog *qlog)
+{
+    struct qe_recorder *r = user;
+    r->inner->qlog(r->inner->user, qlog);
+}
+
 struct qe_recorder *qe_recorder_new(
     const struct qe_host *host, const struct qe_record_sink *sink, uint8_t *buffer, const struct qe_record_hash *hash)
 {
@@ -114,6 +126,8 @@ struct qe_recorder *qe_recorder_new(
     r->outer.buf_new = outer_buf_new;
     r->outer.buf_free = outer_buf_free;
     r->outer.trace = host->trace ? outer_trace : NULL;
+    r->outer.keylog = host->keylog ? outer_keylog : NULL;
+    r->outer.qlog = host->qlog ? outer_qlog : NULL;
     r->sink = *sink;
     r->buffer = buffer;
     r->hash = *hash;
