@@ -168,4 +168,4 @@ static uint64_t deadline(const void *node)
     return qe_node_deadline(((const struct recorded *)node)->node);
 }
 
-const struct sim_core sim_core_recorder = {create, destroy, step, next, deadline};
+const struct sim_core sim_core_recorder = {create, destroy, step, next, deadline, true};
