@@ -61,7 +61,8 @@ static enum sim_reach passes_in(const struct sim_firewall_settings *s, uint16_t 
 static enum sim_reach passes_out(const struct sim_firewall_settings *s, uint16_t inside_port, uint16_t remote_port)
 {
     if (s->blocks_udp) return SIM_REACH_NO;
-    if (!sim_firewall_lets_out(s, remote_port)) return sim_firewall_lets_in(s, inside_port) ? SIM_REACH_MAYBE : SIM_REACH_NO;
+    if (!sim_firewall_lets_out(s, remote_port))
+        return sim_firewall_lets_in(s, inside_port) ? SIM_REACH_MAYBE : SIM_REACH_NO;
     return s->inbound == SIM_FIREWALL_BLOCK ? SIM_REACH_NO : SIM_REACH_YES;
 }
 
@@ -153,7 +154,8 @@ static bool answers_come_back(const struct walk *w)
     return true;
 }
 
-enum sim_reach sim_reach_dial(struct sim_box *from, uint16_t port, const struct qe_addr *remote, struct sim_reach_end *end)
+enum sim_reach sim_reach_dial(
+    struct sim_box *from, uint16_t port, const struct qe_addr *remote, struct sim_reach_end *end)
 {
     struct walk w = {.box = from, .destination = *remote, .port = port, .name_count = 1};
     w.names[0] = (struct name){from, sim_box_source(from, &remote->ip, 0)};

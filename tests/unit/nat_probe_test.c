@@ -120,7 +120,8 @@ static void classification_is_configuration(void)
         char nat[512];
         uint16_t step;
         snprintf(nat, sizeof(nat),
-            "mapping = \"%s\"\nfiltering = \"%s\"\nallocation = \"%s\"\nhairpin = \"%s\"\nfilter_state = \"%s\"\nstep = 3\n",
+            "mapping = \"%s\"\nfiltering = \"%s\"\nallocation = \"%s\"\nhairpin = \"%s\"\nfilter_state = \"%s\"\nstep "
+            "= 3\n",
             dependences[mapping], dependences[filtering], allocations[allocation], hairpins[hairpin], states[state]);
         build(nat);
         size_t got_allocation = probe_allocation(&step);
@@ -208,7 +209,8 @@ static void timeouts_are_found_by_binary_search(void)
         for (size_t filtering = 0; filtering < 3; filtering++) {
             char nat[512];
             snprintf(nat, sizeof(nat),
-                "mapping = \"endpoint-independent\"\nfiltering = \"%s\"\nrefresh = \"%s\"\nallocation = \"sequential\"\n"
+                "mapping = \"endpoint-independent\"\nfiltering = \"%s\"\nrefresh = \"%s\"\nallocation = "
+                "\"sequential\"\n"
                 "timeout = \"187s\"\nunanswered_timeout = \"31s\"\n",
                 dependences[filtering], refreshes[refresh]);
             build(nat);

@@ -1,5 +1,6 @@
-// A network of raw boxes for tests that measure NATs and firewalls from outside, as RFC 5780's clients do: they send UDP
-// and look at what arrives where, with which addresses. Nothing here knows what the boxes between have in their tables.
+// A network of raw boxes for tests that measure NATs and firewalls from outside, as RFC 5780's clients do: they send
+// UDP and look at what arrives where, with which addresses. Nothing here knows what the boxes between have in their
+// tables.
 #ifndef QE_TESTS_PROBE_H
 #define QE_TESTS_PROBE_H
 
