@@ -194,6 +194,17 @@ void sim_pipe_set_down(struct sim_pipe *pipe, bool down)
         drop(pipe, take_first(pipe), SIM_DROP_DOWN);
 }
 
+void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes)
+{
+    const struct sim_packet *packet = pipe->first_waiting;
+    *packets = pipe->waiting;
+    *bytes = pipe->waiting_bytes;
+    for (; packet && packet->start_ns <= pipe->engine->now_ns; packet = packet->next_waiting) {
+        --*packets;
+        *bytes -= wire_size(pipe, packet);
+    }
+}
+
 bool sim_pipe_conserves(const struct sim_pipe *pipe)
 {
     uint64_t way = 0, dropped = 0;
