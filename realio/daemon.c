@@ -193,7 +193,8 @@ static int open_recording(struct daemon *d, struct qe_fault *fault)
     d->recording_source = (struct qe_loop_source){qe_recording_fd(d->recording), on_recording_news, d};
     if (qe_loop_add(&d->loop, &d->recording_source, EPOLLIN))
         return qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
-    qe_log(&d->log, QE_LOG_WARN, d->options->recording->sealed
+    qe_log(&d->log, QE_LOG_WARN,
+        d->options->recording->sealed
             ? "recording to %s, sealed: whoever has the key can decrypt this node's traffic"
             : "recording to %s: whoever has it can decrypt this node's traffic, as with a TLS key log",
         qe_recording_path(d->recording));

@@ -1,5 +1,5 @@
-// A record's body while it is put together: a head that grows, and pieces that are borrowed until it is written, so that
-// the bytes of packets are copied once.
+// A record's body while it is put together: a head that grows, and pieces that are borrowed until it is written, so
+// that the bytes of packets are copied once.
 #ifndef QE_RECORD_BODY_H
 #define QE_RECORD_BODY_H
 

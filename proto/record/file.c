@@ -107,8 +107,8 @@ static bool parse_header(struct qe_span in, unsigned flags, struct qe_record_hea
     return !r.failed && qe_reader_left(&r) == QE_RECORD_CHECKSUM_SIZE;
 }
 
-enum qe_record_fault qe_record_read_header(struct qe_record_chain *chain, struct qe_span in,
-    struct qe_record_header *header, size_t *size, unsigned *version)
+enum qe_record_fault qe_record_read_header(
+    struct qe_record_chain *chain, struct qe_span in, struct qe_record_header *header, size_t *size, unsigned *version)
 {
     size_t known = in.size < sizeof magic ? in.size : sizeof magic;
     *size = FIXED_SIZE;
@@ -134,8 +134,8 @@ static uint32_t head_sum(const uint8_t *head)
     return qe_load32(sum) & 0xffffff;
 }
 
-// magic (4) | index (4) | size (4) | end (1) | checksum of these (3) | checksum (16): of the last block's (the header's) checksum,
-// what stands before it, and what follows.
+// magic (4) | index (4) | size (4) | end (1) | checksum of these (3) | checksum (16): of the last block's (the
+// header's) checksum, what stands before it, and what follows.
 static void sum(const struct qe_record_chain *chain, const uint8_t *head, struct qe_span stored, uint8_t *out)
 {
     crypto_generichash_state state;

@@ -42,8 +42,7 @@ static void explain_header(struct qe_record_reader *r, size_t got)
     }
 }
 
-int qe_record_reader_init(
-    struct qe_record_reader *r, const struct qe_mem *mem, const struct qe_record_source *source)
+int qe_record_reader_init(struct qe_record_reader *r, const struct qe_mem *mem, const struct qe_record_source *source)
 {
     *r = (struct qe_record_reader){.mem = mem, .source = *source};
     r->capacity = 2 * QE_RECORD_FRAMED_MAX;

@@ -1,5 +1,5 @@
-// A record is its size, its kind, its body. Records are written whole, so that what a step drew stands behind it; blocks
-// cut them anywhere.
+// A record is its size, its kind, its body. Records are written whole, so that what a step drew stands behind it;
+// blocks cut them anywhere.
 #include "record/recorder.h"
 
 #include "record/config.h"
@@ -142,8 +142,8 @@ void qe_recorder_free(struct qe_recorder *r)
     qe_free(&r->inner->mem, r);
 }
 
-int qe_recorder_node_new(struct qe_recorder *r, struct qe_node **node, const struct qe_config *config, uint64_t now_ns,
-    uint64_t wall_ms)
+int qe_recorder_node_new(
+    struct qe_recorder *r, struct qe_node **node, const struct qe_config *config, uint64_t now_ns, uint64_t wall_ms)
 {
     qe_record_body_clear(&r->body);
     qe_record_put(&r->body, now_ns);

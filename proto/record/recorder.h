@@ -11,12 +11,12 @@
 
 // The first byte of a record; docs/recording.md has the rest.
 enum qe_record_kind {
-    QE_RECORD_NODE,     // the node is made: times, configuration, key, the key of the hashes
-    QE_RECORD_EVENT,    // a step
-    QE_RECORD_ACTION,   // qe_node_next gave this
-    QE_RECORD_IDLE,     // qe_node_next gave nothing; the node's deadline
-    QE_RECORD_RANDOM,   // drawn within what the next EVENT, ACTION or IDLE ends, or NODE or EVENT began
-    QE_RECORD_SECRET,   // likewise
+    QE_RECORD_NODE,   // the node is made: times, configuration, key, the key of the hashes
+    QE_RECORD_EVENT,  // a step
+    QE_RECORD_ACTION, // qe_node_next gave this
+    QE_RECORD_IDLE,   // qe_node_next gave nothing; the node's deadline
+    QE_RECORD_RANDOM, // drawn within what the next EVENT, ACTION or IDLE ends, or NODE or EVENT began
+    QE_RECORD_SECRET, // likewise
     QE_RECORD_KIND_COUNT,
 };
 

@@ -1,5 +1,6 @@
 // Sealing: X25519 between a key pair made for this recording and the recipient's, then BLAKE2b over the shared secret
-// and both public keys (as libsodium's sealed boxes have it, but with the host's randomness and one key for all blocks).
+// and both public keys (as libsodium's sealed boxes have it, but with the host's randomness and one key for all
+// blocks).
 #include "record/file.h"
 
 #include <sodium.h>
@@ -36,8 +37,8 @@ int qe_record_seal(struct qe_record_chain *chain, struct qe_record_header *heade
     return derive(random, recipient, header, chain->key);
 }
 
-int qe_record_unseal(struct qe_record_chain *chain, const struct qe_record_header *header,
-    const uint8_t secret[QE_RECORD_KEY_SIZE])
+int qe_record_unseal(
+    struct qe_record_chain *chain, const struct qe_record_header *header, const uint8_t secret[QE_RECORD_KEY_SIZE])
 {
     uint8_t own[QE_RECORD_KEY_SIZE];
     qe_record_public_key(secret, own);

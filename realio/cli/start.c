@@ -146,8 +146,9 @@ static bool read_recording(const struct qe_cli_options *options, struct qe_recor
     if (sodium_hex2bin(recording->recipient, sizeof recording->recipient, key, strlen(key), NULL, &size, &end) == 0 &&
         !*end && size == sizeof recording->recipient)
         return true;
-    fprintf(stderr, "quicether: --record-to '%.80s' is no public key; expected 64 hexadecimal digits, as "
-                    "quicether-sim keygen prints them\n",
+    fprintf(stderr,
+        "quicether: --record-to '%.80s' is no public key; expected 64 hexadecimal digits, as "
+        "quicether-sim keygen prints them\n",
         key);
     return false;
 }

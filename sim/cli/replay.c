@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "Usage: quicether-sim replay FILE [--key KEYFILE] [--until N] [--trace FILE] [--json FILE] [--truncated] [--force]\n"
+    "Usage: quicether-sim replay FILE [--key KEYFILE] [--until N] [--trace FILE] [--json FILE] [--truncated] "
+    "[--force]\n"
     "\n"
     "Runs a recording (quicether start --record) through this program's core, which must do the same byte for byte.\n"
     "\n"
@@ -47,10 +48,10 @@ struct options {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {{"key", required_argument, NULL, 'k'}, {"until", required_argument, NULL, 'u'},
-        {"trace", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'o'},
-        {"truncated", no_argument, NULL, 'c'}, {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'},
-        {0}};
+    static const struct option longs[] = {{"key", required_argument, NULL, 'k'},
+        {"until", required_argument, NULL, 'u'}, {"trace", required_argument, NULL, 't'},
+        {"json", required_argument, NULL, 'o'}, {"truncated", no_argument, NULL, 'c'},
+        {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
@@ -183,8 +184,8 @@ static int write_json(const char *path, const struct sim_replay_result *r, uint6
     return right ? 0 : sim_complain_file(path);
 }
 
-static int report(const struct options *o, const struct sim_recording *recording, const struct sim_replay_result *r,
-    uint64_t wall_ms)
+static int report(
+    const struct options *o, const struct sim_recording *recording, const struct sim_replay_result *r, uint64_t wall_ms)
 {
     uint64_t ms = (r->last_ns - r->first_ns) / QE_NS_PER_MS;
     const struct qe_record_reader *reader = &recording->reader;
@@ -195,11 +196,12 @@ static int report(const struct options *o, const struct sim_recording *recording
         return SIM_EXIT_USAGE;
     }
     if (r->verdict == SIM_REPLAY_DIFFERS) {
-        printf("%s: differs\n  at       %s\n  recorded %s\n  replayed %s\n", o->file, r->event, r->recorded, r->replayed);
+        printf(
+            "%s: differs\n  at       %s\n  recorded %s\n  replayed %s\n", o->file, r->event, r->recorded, r->replayed);
         return SIM_EXIT_FAIL;
     }
-    printf("%s: the same: %" PRIu64 " events, %" PRIu64 " actions, %" PRIu64 ".%03" PRIu64 " s recorded, replayed in %" PRIu64
-           ".%03" PRIu64 " s\n",
+    printf("%s: the same: %" PRIu64 " events, %" PRIu64 " actions, %" PRIu64 ".%03" PRIu64
+           " s recorded, replayed in %" PRIu64 ".%03" PRIu64 " s\n",
         o->file, r->events, r->actions, ms / 1000, ms % 1000, wall_ms / 1000, wall_ms % 1000);
     if (reader->state == QE_RECORD_CUT) printf("%s: %s\n", o->file, reader->error);
     if (reader->state == QE_RECORD_FINISHED && reader->end != QE_RECORD_STOPPED)

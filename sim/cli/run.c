@@ -19,8 +19,8 @@ static const char usage[] =
     "  --jobs N             so many runs at a time (default 1); the output is the same\n"
     "  --lanes N            lanes of every node, instead of what is configured\n"
     "  --json FILE          writes the results as JSON\n"
-    "  --record HOST=FILE   records the node of one host for quicether-sim replay; its second start in FILE.2\n"
-    SIM_OUTPUT_USAGE "  --help               this text\n"
+    "  --record HOST=FILE   records the node of one host for quicether-sim replay; its second start in "
+    "FILE.2\n" SIM_OUTPUT_USAGE "  --help               this text\n"
     "\n"
     "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a scenario is wrong.\n";
 

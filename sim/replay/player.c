@@ -26,7 +26,7 @@ struct player {
     struct qe_record_body body; // of the action at hand
     struct qe_record record;    // the next one, where `peeked`
     bool peeked;
-    bool over; // the recording has no more, or is not to be believed, or differs
+    bool over;                    // the recording has no more, or is not to be believed, or differs
     struct qe_record_event event; // at hand; all it points at stays until the next one
     bool at_event;
     uint8_t *bytes; // that its body was copied to, as a step reads records on

@@ -1,5 +1,5 @@
-// Runs a recording through the core of this program: the same events, draws and answers go in, and the same actions must
-// come out.
+// Runs a recording through the core of this program: the same events, draws and answers go in, and the same actions
+// must come out.
 #ifndef QE_SIM_PLAYER_H
 #define QE_SIM_PLAYER_H
 

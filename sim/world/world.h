@@ -25,7 +25,7 @@ struct sim_run_options {
     uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
     const struct sim_core *core;
     struct sim_record_writer *recording; // for sim_core_recorder, else NULL
-    struct qe_tls_library *tls; // or NULL where the core needs none
+    struct qe_tls_library *tls;          // or NULL where the core needs none
 };
 
 enum sim_verdict {

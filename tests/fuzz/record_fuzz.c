@@ -101,7 +101,8 @@ static void try_records(struct qe_span bytes)
     qe_record_header_init(&header, 0);
     size_t size = qe_record_frame_header(&chain, &header, file);
     size += qe_record_frame_block(&chain, qe_span(bytes.data, half), QE_RECORD_GOES_ON, file + size);
-    size += qe_record_frame_block(&chain, qe_span(bytes.data + half, bytes.size - half), QE_RECORD_STOPPED, file + size);
+    size +=
+        qe_record_frame_block(&chain, qe_span(bytes.data + half, bytes.size - half), QE_RECORD_STOPPED, file + size);
     try_file(qe_span(file, size));
 }
 

@@ -59,9 +59,12 @@ static size_t make_events(struct qe_event out[16])
     static const struct qe_datagrams datagrams[] = {
         {1, 2, {{6, {0xfe, 0x80, 15, 1}}, 1, 7}, {{4, {10, 0, 0, 1}}, 9000, 0}, some_bytes, 2500, 1200, 2},
         {2, 0, {{0, {0}}, 0, 0}, {{4, {10, 0, 0, 2}}, 1, 0}, some_bytes + 100, 1, 1, 0}};
-    static struct qe_packet_in packets[] = {
-        {&some_buf, {.kind = QE_OFFLOAD_TCP4, .needs_checksum = true, .header_size = 40, .segment_size = 1000,
-                        .checksum_start = 20, .checksum_offset = 16}},
+    static struct qe_packet_in packets[] = {{&some_buf, {.kind = QE_OFFLOAD_TCP4,
+                                                            .needs_checksum = true,
+                                                            .header_size = 40,
+                                                            .segment_size = 1000,
+                                                            .checksum_start = 20,
+                                                            .checksum_offset = 16}},
         {&some_buf, {.kind = QE_OFFLOAD_NONE}}};
     static const struct qe_cidr cidrs[] = {{{4, {10, 0, 0, 1}}, 24}, {{6, {0xfd, 9, 15, 1}}, 64}};
     size_t n = 0;
@@ -105,7 +108,8 @@ static void every_event_comes_back(void)
         CU_ASSERT(qe_span_equal(bytes, again));
         char line[256];
         qe_record_describe_event(&got.event, line, sizeof line);
-        CU_ASSERT(strncmp(line, qe_record_event_name(events[i].kind), strlen(qe_record_event_name(events[i].kind))) == 0);
+        CU_ASSERT(
+            strncmp(line, qe_record_event_name(events[i].kind), strlen(qe_record_event_name(events[i].kind))) == 0);
         qe_record_event_fini(&got);
         // Nothing shorter or longer is an event.
         for (size_t size = 0; size < bytes.size; size += size < 40 ? 1 : 97) {
@@ -168,19 +172,22 @@ static void a_field_counts(void)
         SEND(1, 2, other_addr, other_addr, &some_buf, 1200, 2), SEND(1, 2, some_addr, some_addr, &some_buf, 1200, 2),
         SEND(1, 2, some_addr, other_addr, &changed, 1200, 2), SEND(1, 2, some_addr, other_addr, &shorter, 1200, 2),
         SEND(1, 2, some_addr, other_addr, &some_buf, 1201, 2), SEND(1, 2, some_addr, other_addr, &some_buf, 1200, 0),
-        {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {0}}}, {.kind = QE_ACTION_DELIVER, .deliver = {&changed, {0}}},
+        {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {0}}},
+        {.kind = QE_ACTION_DELIVER, .deliver = {&changed, {0}}},
         {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {.checksum_valid = true}}},
         {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {.kind = QE_OFFLOAD_TCP6}}},
         {.kind = QE_ACTION_SOCKET_OPEN, .socket_open = {1, 2, some_addr}},
-        {.kind = QE_ACTION_SOCKET_OPEN, .socket_open = {1, 3, some_addr}}, {.kind = QE_ACTION_SOCKET_CLOSE, .socket_close = 1},
+        {.kind = QE_ACTION_SOCKET_OPEN, .socket_open = {1, 3, some_addr}},
+        {.kind = QE_ACTION_SOCKET_CLOSE, .socket_close = 1},
         {.kind = QE_ACTION_TUN_OPEN, .tun_open = {1, "t", 1420, &cidr, 1}},
         {.kind = QE_ACTION_TUN_OPEN, .tun_open = {1, "t", 1420, &wider, 1}},
         {.kind = QE_ACTION_TUN_OPEN, .tun_open = {1, "t", 1420, NULL, 0}},
         {.kind = QE_ACTION_STORE, .store = {"k", {some_bytes, 10}}},
         {.kind = QE_ACTION_STORE, .store = {"k", {changed_bytes, 1464}}}, {.kind = QE_ACTION_ERASE, .erase_key = "k"},
         {.kind = QE_ACTION_LOG, .log = {QE_LOG_INFO, "x"}}, {.kind = QE_ACTION_LOG, .log = {QE_LOG_WARN, "x"}},
-        {.kind = QE_ACTION_REPLY, .reply = {1, 200, {some_bytes, 10}}}, {.kind = QE_ACTION_REPLY, .reply = {1, -1, {some_bytes, 10}}},
-        {.kind = QE_ACTION_STOPPED, .stopped = NULL}, {.kind = QE_ACTION_STOPPED, .stopped = ""}};
+        {.kind = QE_ACTION_REPLY, .reply = {1, 200, {some_bytes, 10}}},
+        {.kind = QE_ACTION_REPLY, .reply = {1, -1, {some_bytes, 10}}}, {.kind = QE_ACTION_STOPPED, .stopped = NULL},
+        {.kind = QE_ACTION_STOPPED, .stopped = ""}};
     enum { COUNT = sizeof actions / sizeof actions[0] };
     struct qe_record_body bodies[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
@@ -369,7 +376,10 @@ static void what_follows_the_end_or_is_no_recording_is_refused(void)
     CU_ASSERT_EQUAL(reader.fault, QE_RECORD_OTHER);
     CU_ASSERT_STRING_EQUAL(reader.error, "of format version 2; expected version 1");
     qe_record_reader_fini(&reader);
-    memcpy(file.bytes, "\x7f" "ELF", 4);
+    memcpy(file.bytes,
+        "\x7f"
+        "ELF",
+        4);
     read_all(&reader, &file, NULL);
     CU_ASSERT_EQUAL(reader.fault, QE_RECORD_FOREIGN);
     qe_record_reader_fini(&reader);
