@@ -1,5 +1,6 @@
-// Packets of the simulator's own through the overlay, one way: an ICMP echo reply that nobody asked for, which is ECN-capable
-// and of a traffic class, over IPv6 behind a header of destination options. What comes out must be what went in.
+// Packets of the simulator's own through the overlay, one way: an ICMP echo reply that nobody asked for, which is
+// ECN-capable and of a traffic class, over IPv6 behind a header of destination options. What comes out must be what
+// went in.
 #ifndef QE_SIM_PROBE_H
 #define QE_SIM_PROBE_H
 

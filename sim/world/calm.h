@@ -1,11 +1,12 @@
-// The second of two phases. Faults have stopped, and progress is due: within `recovers` every two nodes that can be connected
-// are, and a packet passes both ways over IPv4 and IPv6. Where a scenario names no such time, one is taken for granted that
-// nothing happens in for long enough: then nodes must be connected at the end, and no packet is sent to see it.
+// The second of two phases. Faults have stopped, and progress is due: within `recovers` every two nodes that can be
+// connected are, and a packet passes both ways over IPv4 and IPv6. Where a scenario names no such time, one is taken
+// for granted that nothing happens in for long enough: then nodes must be connected at the end, and no packet is sent
+// to see it.
 #ifndef QE_SIM_CALM_H
 #define QE_SIM_CALM_H
 
-#include "engine/engine.h"
 #include "base/bytes.h"
+#include "engine/engine.h"
 
 struct sim_world;
 struct sim_host;

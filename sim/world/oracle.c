@@ -1,6 +1,7 @@
 #include "world/oracle.h"
 
 #include "net/middlebox.h"
+#include "net/reach.h"
 
 // A QUIC Initial fills a UDP payload of 1200 bytes (RFC 9000 §14.1).
 #define MTU_MIN(family) (1200u + SIM_UDP_HEADER + ((family) == 6 ? SIM_IP6_HEADER : SIM_IP4_HEADER))
@@ -91,16 +92,50 @@ static bool wanting(const struct sim_host *host)
            now < f->sockets_refused_until_ns || !host->tun_open;
 }
 
+// Every link up, and good enough.
+static bool all_well(const struct sim_world *world)
+{
+    for (size_t i = 0; i < world->scenario->link_count; i++) {
+        const struct sim_link *link = &world->links[i];
+        for (size_t k = 0; k < link->port_count; k++) {
+            uint64_t loss_ppb = 0, delay_ns = 0;
+            if (pipe_way(&link->ports[k].out, 6, &loss_ppb, &delay_ns) != OPEN || link->ports[k].interface->absent)
+                return false;
+            if (link->is_switch && pipe_way(&link->ports[k].in, 6, &loss_ppb, &delay_ns) != OPEN) return false;
+            if (loss_ppb > LOSS_MAX_PPB / 4 || delay_ns > DELAY_MAX_NS / 4) return false;
+        }
+    }
+    return true;
+}
+
+static struct sim_reach_node reach_node(struct sim_host *host, const struct sim_host *other)
+{
+    const struct qe_config_peer *peer = qe_config_find_peer(&host->config, &other->id);
+    struct sim_reach_node node = {.box = &host->box};
+    if (peer && peer->addr.ip.family) node.dials = &peer->addr;
+    for (size_t i = host->socket_count; i-- > 0;)
+        if (!node.dials || host->sockets[i].bind.ip.family == node.dials->ip.family)
+            node.port = host->sockets[i].bind.port;
+    return node;
+}
+
 enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t b)
 {
     const struct sim_partition *partition = &world->network.partition;
+    struct sim_host *one = world->hosts[a], *two = world->hosts[b];
     if (!sim_invariants_mutual(&world->invariants, a, b)) return SIM_ORACLE_IMPOSSIBLE;
-    if (wanting(world->hosts[a]) || wanting(world->hosts[b])) return SIM_ORACLE_UNCERTAIN;
-    bool cut = sim_partition_between(partition, a, b) || sim_partition_between(partition, b, a);
-    if (cut) return SIM_ORACLE_IMPOSSIBLE;
-    enum way there = dials(world, a, b), back = dials(world, b, a);
-    if (there == OPEN || back == OPEN) return SIM_ORACLE_POSSIBLE;
-    if (there == POOR || back == POOR) return SIM_ORACLE_UNCERTAIN;
-    // Where one has met the other before, it may know another way.
+    if (wanting(one) || wanting(two)) return SIM_ORACLE_UNCERTAIN;
+    if (sim_partition_between(partition, a, b) || sim_partition_between(partition, b, a)) return SIM_ORACLE_IMPOSSIBLE;
+    struct sim_reach_node x = reach_node(one, two), y = reach_node(two, one);
+    switch (sim_reach_connect(&x, &y)) {
+    case SIM_REACH_NO:
+        // Those that met before one of them moved may know another way.
+        return one->box.moves || two->box.moves ? SIM_ORACLE_UNCERTAIN : SIM_ORACLE_IMPOSSIBLE;
+    case SIM_REACH_MAYBE:
+        return SIM_ORACLE_UNCERTAIN;
+    case SIM_REACH_YES:
+        break;
+    }
+    if (dials(world, a, b) == OPEN || dials(world, b, a) == OPEN || all_well(world)) return SIM_ORACLE_POSSIBLE;
     return SIM_ORACLE_UNCERTAIN;
 }

@@ -1,6 +1,6 @@
-// Which pairs of nodes can be connected at all, as the network and the configurations are at this moment. It knows links,
-// routes, partitions and listening addresses; where a NAT or a firewall stands in the way, or a machine lacks something, it
-// does not commit itself.
+// Which pairs of nodes can be connected at all, as the network and the configurations are at this moment. It knows
+// links, routes, NATs, firewalls, partitions and listening addresses; where it depends on what was sent before, where a
+// way is poor, or where a machine lacks something, it does not commit itself.
 #ifndef QE_SIM_ORACLE_H
 #define QE_SIM_ORACLE_H
 
