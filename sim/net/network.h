@@ -49,6 +49,7 @@ struct sim_box {
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
+    uint64_t too_big_received; // ICMP
     void *user; // for the callbacks of the network
 };
 
@@ -80,6 +81,7 @@ struct sim_network {
     struct sim_trace *trace;
     uint64_t seed;
     uint64_t sent, received;
+    uint64_t duplicated; // by links
     uint64_t dropped[SIM_DROP_COUNT];
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
@@ -118,7 +120,7 @@ void sim_link_add_address(struct sim_link *link, size_t port, const struct qe_ci
 void sim_link_settle(struct sim_link *link);
 bool sim_link_conserves(const struct sim_link *link);
 
-// Datagrams sent are received, dropped for a reason, or under way. held: packets that hosts have received and still
+// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts have received and still
 // own.
 bool sim_network_conserves(const struct sim_network *network, uint64_t held);
 

@@ -103,6 +103,7 @@ static void say_packet(FILE *out, const struct sim_packet *packet)
     char source[QE_ADDR_TEXT_SIZE], destination[QE_ADDR_TEXT_SIZE];
     fprintf(out, " #%" PRIu64 " %s > %s %" PRIu32 " B ecn %u", packet->number, qe_addr_format(&packet->source, source),
         qe_addr_format(&packet->destination, destination), packet->size, packet->ecn);
+    if (packet->kind == SIM_PACKET_TOO_BIG) fprintf(out, " icmp too big, mtu %u", packet->mtu);
 }
 
 void sim_trace_sent(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet)
