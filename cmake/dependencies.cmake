@@ -14,8 +14,6 @@ set(OPENSSL_USE_STATIC_LIBS ON)
 find_package(OpenSSL 3.5 REQUIRED)
 find_package(ngtcp2 1.22 CONFIG REQUIRED PATHS "${QE_DEPS_PREFIX}" NO_DEFAULT_PATH)
 
-find_package(PkgConfig REQUIRED)
-
 # The daemon is one file: what a plain Debian does not have is linked statically, from the private prefix or the system's
 # development packages. libmnl has no static build, but comes with iproute2.
 function(qe_static_library name library header)
@@ -27,8 +25,12 @@ function(qe_static_library name library header)
 endfunction()
 qe_static_library(sodium sodium sodium.h)
 qe_static_library(jansson jansson jansson.h)
+if(QE_SIM_ONLY)
+    return()
+endif()
 qe_static_library(microhttpd microhttpd microhttpd.h)
 qe_static_library(capng cap-ng cap-ng.h)
 qe_static_library(seccomp seccomp seccomp.h)
 
+find_package(PkgConfig REQUIRED)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)

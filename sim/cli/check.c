@@ -20,11 +20,15 @@ int sim_command_check(int argc, char **argv)
     }
     if (optind >= argc) return sim_complain("check wants scenario files", NULL);
     for (int i = optind; i < argc; i++) {
-        struct sim_template *template = sim_command_load(argv[i], 0);
-        if (template)
+        unsigned lanes = 0;
+        char error[SIM_ERROR_SIZE];
+        struct sim_template *template = sim_template_load(argv[i], error);
+        if (template && sim_template_check(template, sim_command_accept, &lanes, error)) {
             printf("%s: right\n", argv[i]);
-        else
+        } else {
+            fprintf(stderr, "%s\n", error);
             status = SIM_EXIT_USAGE;
+        }
         sim_template_free(template);
     }
     return status;

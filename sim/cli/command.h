@@ -20,6 +20,7 @@ enum {
 // Each takes its own arguments, its name first, and gives the exit status.
 int sim_command_check(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+int sim_command_show(int argc, char **argv);
 int sim_command_sweep(int argc, char **argv);
 
 // Says on standard error what is wrong with the command line ("WHAT VALUE; see …"; value may be NULL); SIM_EXIT_USAGE.
@@ -35,6 +36,8 @@ bool sim_parse_seeds(const char *text, struct sim_seed_range *out);
 
 // Loads a scenario file and checks its hosts' configurations, too; NULL after saying what is wrong.
 struct sim_template *sim_command_load(const char *file, unsigned lanes);
+// Whether the hosts' configurations are right; `error` says what is not. lanes: an unsigned, as for sim_command_load.
+bool sim_command_accept(void *lanes, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]);
 
 // Monotonic.
 uint64_t sim_wall_clock_ms(void);

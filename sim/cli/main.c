@@ -21,6 +21,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "runs a scenario once for each seed, and judges what it expects", sim_command_run},
+    {"show", "prints the literal scenario that a seed makes of a file", sim_command_show},
     {"sweep", "runs scenarios with many seeds each, and sums up", sim_command_sweep},
     {"check", "says whether scenario files are right", sim_command_check},
     {"version", "says which version this is", say_version},

@@ -61,19 +61,21 @@ bool sim_parse_seeds(const char *text, struct sim_seed_range *out)
     return true;
 }
 
+bool sim_command_accept(void *lanes, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE])
+{
+    struct qe_config *configs = sim_configs_new(scenario, scenario->seed, *(unsigned *)lanes, error);
+    if (configs) sim_configs_free(configs, scenario);
+    return configs != NULL;
+}
+
 struct sim_template *sim_command_load(const char *file, unsigned lanes)
 {
     char error[SIM_ERROR_SIZE];
     struct sim_template *template = sim_template_load(file, error);
-    const struct sim_scenario *face = template ? sim_template_face(template) : NULL;
-    struct qe_config *configs = face ? sim_configs_new(face, face->seed, lanes, error) : NULL;
-    if (!configs) {
-        fprintf(stderr, "%s\n", error);
-        sim_template_free(template);
-        return NULL;
-    }
-    sim_configs_free(configs, face);
-    return template;
+    if (template && sim_command_accept(&lanes, sim_template_face(template), error)) return template;
+    fprintf(stderr, "%s\n", error);
+    sim_template_free(template);
+    return NULL;
 }
 
 uint64_t sim_wall_clock_us(void)

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "engine/random.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,8 @@ void *sim_obtain(size_t count, size_t size);
 void *sim_resize(void *old, size_t count, size_t size);
 char *sim_copy_text(const char *text);
 void sim_release(void *ptr);
+// The same as functions, for proto's data structures.
+const struct qe_mem *sim_own_memory(void);
 
 // Grows the array `items` (capacity in *capacity) so that it has room for one more than `count`.
 #define SIM_ROOM(items, count, capacity)                                                                               \
@@ -30,13 +33,24 @@ void sim_release(void *ptr);
 // A node that asks for more at once gets nothing, as from any system.
 #define SIM_BLOCK_MAX ((size_t)1 << 30)
 
+// Allocations that fail although there is memory.
+struct sim_memory_faults {
+    uint64_t countdown; // the allocation that makes it 0 fails; 0: none
+    uint32_t share_ppb; // of all allocations until `until_ns`
+    uint64_t until_ns;
+    const uint64_t *now_ns;
+    struct sim_stream chance;
+};
+
 struct sim_memory {
     uint64_t blocks; // allocated and not yet freed
     uint64_t bytes;
     uint64_t bytes_peak;
-    uint64_t bytes_max; // 0: no limit; an allocation beyond it fails
+    uint64_t bytes_max;   // 0: no limit; an allocation beyond it fails
+    uint64_t allocations; // asked for, resizing included
     uint64_t refused;
-    struct qe_list all; // the blocks
+    struct sim_memory_faults *faults; // the owner's; NULL: none
+    struct qe_list all;               // the blocks
 };
 
 void sim_memory_init(struct sim_memory *memory);

@@ -28,6 +28,8 @@ void sim_host_init(struct sim_host *host, struct sim_hosts *hosts, const char *n
     sim_box_init(&host->box, hosts->network, name, index, forwards);
     sim_source_init(&host->source, SIM_PRIORITY_HOST, occur);
     sim_memory_init(&host->memory);
+    host->faults.memory.chance = sim_stream(hosts->seed, SIM_STREAM_FAULT, name, SIM_FAULT_CHANCE_MEMORY);
+    host->faults.damage = sim_stream(hosts->seed, SIM_STREAM_FAULT, name, SIM_FAULT_CHANCE_DAMAGE);
     sim_host_lend(host);
 }
 
@@ -35,11 +37,7 @@ void sim_host_fini(struct sim_host *host)
 {
     assert(!host->node);
     sim_engine_cancel(host->hosts->engine, &host->source);
-    for (size_t i = 0; i < host->stored_count; i++) {
-        sim_release(host->stored[i].key);
-        sim_release(host->stored[i].value);
-    }
-    sim_release(host->stored);
+    sim_host_forget_state(host);
     sim_release(host->sockets);
     sim_release(host->arena);
     sim_release(host->tun_in);
@@ -51,11 +49,6 @@ void sim_host_fini(struct sim_host *host)
     sim_box_fini(&host->box);
 }
 
-uint64_t sim_host_wall_ms(const struct sim_host *host)
-{
-    return host->hosts->wall_base_ms + (uint64_t)host->wall_offset_ms + host->hosts->engine->now_ns / QE_NS_PER_MS;
-}
-
 bool sim_host_running(const struct sim_host *host)
 {
     return host->node != NULL;
@@ -63,7 +56,9 @@ bool sim_host_running(const struct sim_host *host)
 
 void sim_host_wake(struct sim_host *host)
 {
-    if (host->node) sim_engine_schedule(host->hosts->engine, &host->source, host->hosts->engine->now_ns);
+    uint64_t now = host->hosts->engine->now_ns;
+    if (host->node)
+        sim_engine_schedule(host->hosts->engine, &host->source, sim_host_idle(host) ? host->faults.idle_until_ns : now);
 }
 
 void sim_host_step(struct sim_host *host, struct qe_event *event)
@@ -75,9 +70,14 @@ void sim_host_step(struct sim_host *host, struct qe_event *event)
     host->hosts->core->step(host->node, event);
 }
 
+static bool buffers_held(const struct sim_host *host)
+{
+    return host->hosts->engine->now_ns < host->faults.buffers_held_until_ns;
+}
+
 static void announce_buffers(struct sim_host *host)
 {
-    if (!host->returned) return;
+    if (!host->returned || buffers_held(host)) return;
     struct qe_event event = {.kind = QE_EVENT_BUFFERS, .buffers = host->returned};
     host->in_use -= host->returned;
     host->returned = 0;
@@ -118,6 +118,7 @@ void sim_host_start(struct sim_host *host)
         if (!host->memory.refused)
             hosts->violated(hosts->user, host, SIM_FAILURE_CREATE, "the node could not be created");
         sim_trace_note(hosts->trace, sim_box_who(&host->box), "the node could not be created");
+        hosts->ended(hosts->user, host, SIM_HOST_FAILED);
         return;
     }
     for (size_t i = 0; i < host->stored_count; i++) {
@@ -171,7 +172,8 @@ static void end_node(struct sim_host *host, bool crashed)
         hosts->violated(hosts->user, host, SIM_FAILURE_LEAK, "output buffers were not given back");
     host->in_use = host->returned = 0;
     host->inputs = 0;
-    hosts->ended(hosts->user, host);
+    host->faults.crash_now = false;
+    hosts->ended(hosts->user, host, crashed ? SIM_HOST_CRASHED : host->stopping ? SIM_HOST_STOPPED : SIM_HOST_FAILED);
 }
 
 void sim_host_crash(struct sim_host *host)
@@ -179,9 +181,15 @@ void sim_host_crash(struct sim_host *host)
     if (host->node) end_node(host, true);
 }
 
+// A machine that does nothing takes what its queue has room for, and nothing while it sleeps.
+static bool refuses(const struct sim_host *host)
+{
+    return sim_host_asleep(host) || host->tun_in_count >= SIM_TUN_PACKETS_MAX;
+}
+
 bool sim_host_tun_input(struct sim_host *host, const uint8_t *bytes, size_t size, const struct qe_offload *offload)
 {
-    if (!host->tun_open) {
+    if (!host->tun_open || (sim_host_idle(host) && refuses(host))) {
         host->counts.tun_in_refused++;
         return false;
     }
@@ -316,10 +324,15 @@ static bool drain(struct sim_host *host)
             }
             sim_host_act(host, &action);
             host->instant_steps++;
+            if (host->faults.crash_now) {
+                end_node(host, true);
+                sim_host_lose_unsynced(host, host->faults.unsynced_ns);
+                return false;
+            }
             if (storm(host)) return false;
         }
         // Buffers are announced as the kernel would be done with them: soon, but not one by one.
-        if (host->returned == 0) return true;
+        if (host->returned == 0 || buffers_held(host)) return true;
         if (host->in_use < SIM_CREDITS && host->returned < SIM_CREDITS / 2) return true;
         announce_buffers(host);
     }
@@ -330,11 +343,17 @@ static void occur(struct sim_source *source)
     struct sim_host *host = qe_container(source, struct sim_host, source);
     uint64_t now = host->hosts->engine->now_ns;
     if (!host->node) return;
+    if (sim_host_idle(host)) {
+        sim_engine_schedule(host->hosts->engine, source, host->faults.idle_until_ns);
+        return;
+    }
     announce_buffers(host);
     do {
         feed(host);
         if (!drain(host) || storm(host)) return;
         host->deadline_ns = host->hosts->core->deadline(host->node);
     } while (host->deadline_ns <= now || waits(host));
-    if (host->deadline_ns != QE_TIME_NEVER) sim_engine_schedule(host->hosts->engine, source, host->deadline_ns);
+    uint64_t next = host->deadline_ns;
+    if (host->returned && buffers_held(host)) next = qe_time_min(next, host->faults.buffers_held_until_ns);
+    if (next != QE_TIME_NEVER) sim_engine_schedule(host->hosts->engine, source, next);
 }

@@ -33,6 +33,13 @@ struct sim_core {
 
 struct sim_host;
 
+// How a node ended.
+enum sim_host_end {
+    SIM_HOST_STOPPED, // it was told to
+    SIM_HOST_CRASHED,
+    SIM_HOST_FAILED, // it gave up, or could not be made
+};
+
 // What all hosts of a run share, and whom they tell.
 struct sim_hosts {
     void *user;
@@ -51,8 +58,7 @@ struct sim_hosts {
     void (*traced)(void *user, struct sim_host *host, const struct qe_trace *trace);
     void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
     void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);
-    // A node has ended: it said goodbye, or crashed.
-    void (*ended)(void *user, struct sim_host *host);
+    void (*ended)(void *user, struct sim_host *host, enum sim_host_end how);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
 };
@@ -81,13 +87,48 @@ struct sim_pending_command {
     char *argument;
 };
 
+// What goes wrong with a host; all zero: nothing. A time is that of the end.
+struct sim_host_faults {
+    uint64_t idle_until_ns;   // does nothing: stalled or suspended
+    uint64_t asleep_until_ns; // what comes meanwhile is lost
+    uint64_t buffers_held_until_ns;
+    uint64_t stores_fail_until_ns, sockets_refused_until_ns, tun_refused_until_ns;
+    uint64_t crash_in_writes; // crashes at the so-manieth change of its state from now; 0: does not
+    bool crash_before_write;  // and that change is lost
+    bool crash_now;           // when the action at hand is done
+    uint64_t unsynced_ns;     // what such a crash takes back
+    int64_t drift_ppm;        // of the wall clock,
+    uint64_t drift_since_ns;  // from then on
+    struct sim_memory_faults memory;
+    struct sim_stream damage;
+};
+
+enum sim_fault_chance {
+    SIM_FAULT_CHANCE_MEMORY,
+    SIM_FAULT_CHANCE_DAMAGE,
+    SIM_FAULT_CHANCE_POINT = 256, // and above: fault points, two each
+};
+
+enum sim_damage {
+    SIM_DAMAGE_CORRUPT,
+    SIM_DAMAGE_TRUNCATE,
+    SIM_DAMAGE_ERASE,
+};
+
+// What waits in a host that does nothing: beyond these its kernel drops.
+#define SIM_RECEIVED_BYTES_MAX (4 << 20) // of datagrams in its sockets
+#define SIM_TUN_PACKETS_MAX    500
+
 struct sim_host_counts {
     uint64_t steps;
     uint64_t starts;
     uint64_t tun_in, tun_in_refused; // refused: the TUN was not open
     uint64_t tun_out;
     uint64_t datagrams_sent, datagrams_received;
+    uint64_t writes, writes_failed; // of stored state
 };
+
+struct sim_undo; // host_state.c
 
 struct sim_host {
     struct sim_box box; // the first member: the network's callbacks know the box
@@ -112,10 +153,14 @@ struct sim_host {
 
     struct sim_stored *stored; // by key
     size_t stored_count, stored_capacity;
+    struct sim_undo *journal; // changes of it, oldest first
+    size_t journal_count, journal_capacity;
+    uint64_t journal_ns; // for so long; 0: none is kept
     struct sim_socket *sockets;
     size_t socket_count, socket_capacity;
     uint16_t next_port;
     struct sim_packet *first_received, *last_received;
+    uint64_t received_bytes;
     uint8_t *arena; // where datagrams of one origin are put together
     size_t arena_size;
     struct qe_packet_in *tun_in;
@@ -133,6 +178,7 @@ struct sim_host {
     struct qe_cidr tun_addresses[SIM_ADDRESSES_MAX]; // the last ones known, also while the TUN is closed
     size_t tun_address_count;
     struct sim_host_counts counts;
+    struct sim_host_faults faults;
 };
 
 void sim_hosts_init(struct sim_hosts *hosts, struct sim_engine *engine, struct sim_network *network,
@@ -166,6 +212,29 @@ void sim_host_deliver(struct sim_box *box, struct sim_packet *packet);
 
 uint64_t sim_host_wall_ms(const struct sim_host *host);
 
+// Faults (host_fault.c). Durations are from now on.
+//
+// Does nothing for so long, as a machine without a CPU to run on: what comes waits, and is dropped beyond a limit.
+void sim_host_stall(struct sim_host *host, uint64_t duration_ns);
+// The same for a machine that is asleep: what comes is lost. Monotonic time goes on.
+void sim_host_suspend(struct sim_host *host, uint64_t duration_ns);
+// Gives no output buffer back for so long, as sockets that are full.
+void sim_host_hold_buffers(struct sim_host *host, uint64_t duration_ns);
+void sim_host_drift(struct sim_host *host, int64_t ppm);
+// The countdown-th allocation fails; a share of all of them does for so long (UINT64_MAX: for ever).
+void sim_host_fail_allocation(struct sim_host *host, uint64_t countdown);
+void sim_host_fail_allocations(struct sim_host *host, uint32_t share_ppb, uint64_t duration_ns);
+// When a fault that lasts so long ends.
+uint64_t sim_host_fault_end(const struct sim_host *host, uint64_t duration_ns);
+// Crashes when it changes its stored state for the count-th time from now, before or after that change is there.
+void sim_host_crash_in_writes(struct sim_host *host, uint64_t count, bool before, uint64_t unsynced_ns);
+// Takes back what was stored less than so long ago; journal_ns must be at least that.
+void sim_host_lose_unsynced(struct sim_host *host, uint64_t unsynced_ns);
+// Damages the stored items of that key, or of those that begin so where it ends in a '*'.
+void sim_host_damage_state(struct sim_host *host, const char *pattern, enum sim_damage damage);
+bool sim_host_idle(const struct sim_host *host);
+bool sim_host_asleep(const struct sim_host *host);
+
 // For the other files of the host.
 void sim_host_wake(struct sim_host *host);
 void sim_host_step(struct sim_host *host, struct qe_event *event);
@@ -173,6 +242,10 @@ void sim_host_feed_datagrams(struct sim_host *host);
 void sim_host_forget_datagrams(struct sim_host *host);
 void sim_host_act(struct sim_host *host, const struct qe_action *action);
 void sim_host_lend(struct sim_host *host);
+void sim_host_store(struct sim_host *host, const char *key, struct qe_span value);
+void sim_host_erase(struct sim_host *host, const char *key);
+void sim_host_forget_state(struct sim_host *host);
+void sim_host_forget_journal(struct sim_host *host);
 const struct sim_stored *sim_host_stored(const struct sim_host *host, const char *key);
 
 #endif

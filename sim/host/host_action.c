@@ -107,7 +107,10 @@ static void do_socket_open(struct sim_host *host, uint64_t request, uint32_t id,
             host->hosts->user, host, SIM_FAILURE_CONTRACT, "a socket was opened under an ID that is taken");
         return;
     }
-    if (!qe_ip_is_unspecified(&bind.ip) && !sim_box_has(&host->box, &bind.ip)) {
+    if (host->hosts->engine->now_ns < host->faults.sockets_refused_until_ns) {
+        result.code = QE_RESULT_REFUSED;
+        result.text = "Operation not permitted";
+    } else if (!qe_ip_is_unspecified(&bind.ip) && !sim_box_has(&host->box, &bind.ip)) {
         result.code = QE_RESULT_UNAVAILABLE;
         result.text = "Cannot assign requested address";
     } else if (port_taken(host, &bind) || host->socket_count == SIM_SOCKETS_MAX) {
@@ -139,7 +142,10 @@ static void do_socket_close(struct sim_host *host, uint32_t id)
 static void do_tun_open(struct sim_host *host, const struct qe_tun_open *open)
 {
     struct sim_pending_result result = {.request = open->request, .code = QE_RESULT_OK};
-    if (host->tun_open || open->address_count > SIM_ADDRESSES_MAX) {
+    if (host->hosts->engine->now_ns < host->faults.tun_refused_until_ns) {
+        result.code = QE_RESULT_REFUSED;
+        result.text = "Operation not permitted";
+    } else if (host->tun_open || open->address_count > SIM_ADDRESSES_MAX) {
         result.code = QE_RESULT_REFUSED;
         result.text = "Device or resource busy";
     } else {
@@ -151,54 +157,6 @@ static void do_tun_open(struct sim_host *host, const struct qe_tun_open *open)
             host->hosts->trace, sim_box_who(&host->box), open->mtu, open->addresses, open->address_count);
     }
     answer(host, result);
-}
-
-// Where the key is, or would be.
-static size_t stored_place(const struct sim_host *host, const char *key)
-{
-    size_t low = 0, high = host->stored_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(host->stored[middle].key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-const struct sim_stored *sim_host_stored(const struct sim_host *host, const char *key)
-{
-    size_t place = stored_place(host, key);
-    if (place == host->stored_count || strcmp(host->stored[place].key, key) != 0) return NULL;
-    return &host->stored[place];
-}
-
-static void do_store(struct sim_host *host, const char *key, struct qe_span value)
-{
-    sim_trace_store(host->hosts->trace, sim_box_who(&host->box), key, value);
-    size_t place = stored_place(host, key);
-    if (!sim_host_stored(host, key)) {
-        SIM_ROOM(host->stored, host->stored_count, host->stored_capacity);
-        memmove(host->stored + place + 1, host->stored + place, (host->stored_count - place) * sizeof(*host->stored));
-        host->stored[place] = (struct sim_stored){.key = sim_copy_text(key)};
-        host->stored_count++;
-    }
-    struct sim_stored *item = &host->stored[place];
-    item->value = sim_resize(item->value, value.size ? value.size : 1, 1);
-    item->size = value.size;
-    if (value.size) memcpy(item->value, value.data, value.size);
-}
-
-static void do_erase(struct sim_host *host, const char *key)
-{
-    sim_trace_erase(host->hosts->trace, sim_box_who(&host->box), key);
-    if (!sim_host_stored(host, key)) return;
-    size_t place = stored_place(host, key);
-    sim_release(host->stored[place].key);
-    sim_release(host->stored[place].value);
-    host->stored_count--;
-    memmove(host->stored + place, host->stored + place + 1, (host->stored_count - place) * sizeof(*host->stored));
 }
 
 void sim_host_act(struct sim_host *host, const struct qe_action *action)
@@ -221,10 +179,10 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         do_tun_open(host, &action->tun_open);
         break;
     case QE_ACTION_STORE:
-        do_store(host, action->store.key, action->store.value);
+        sim_host_store(host, action->store.key, action->store.value);
         break;
     case QE_ACTION_ERASE:
-        do_erase(host, action->erase_key);
+        sim_host_erase(host, action->erase_key);
         break;
     case QE_ACTION_LOG:
         hosts->logged(hosts->user, host, action->log.level, action->log.text);

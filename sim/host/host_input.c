@@ -23,10 +23,15 @@ void sim_host_deliver(struct sim_box *box, struct sim_packet *packet)
         sim_box_drop(box, packet, SIM_DROP_NO_SOCKET);
         return;
     }
+    if (sim_host_idle(host) && (sim_host_asleep(host) || host->received_bytes > SIM_RECEIVED_BYTES_MAX)) {
+        sim_box_drop(box, packet, sim_host_asleep(host) ? SIM_DROP_ASLEEP : SIM_DROP_SOCKET_FULL);
+        return;
+    }
     host->hosts->network->received++;
     host->hosts->held++;
     host->counts.datagrams_received++;
     sim_trace_moved(host->hosts->trace, sim_box_who(box), SIM_TRACE_RECEIVED, packet);
+    host->received_bytes += packet->size;
     packet->next = NULL;
     if (host->last_received)
         host->last_received->next = packet;
@@ -42,6 +47,7 @@ static struct sim_packet *take_received(struct sim_host *host)
     host->first_received = packet->next;
     if (!host->first_received) host->last_received = NULL;
     host->hosts->held--;
+    host->received_bytes -= packet->size;
     return packet;
 }
 

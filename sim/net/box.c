@@ -1,5 +1,6 @@
 // A machine's network layer: which way a datagram leaves, and whose it is when it arrives.
 #include "engine/memory.h"
+#include "net/middlebox.h"
 #include "net/network.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@ void sim_network_init(struct sim_network *network, struct sim_engine *engine, st
 
 void sim_network_fini(struct sim_network *network)
 {
+    sim_partition_fini(&network->partition);
     sim_packet_pool_fini(&network->pool);
 }
 
@@ -26,10 +28,12 @@ void sim_box_fini(struct sim_box *box)
 {
     for (size_t i = 0; i < box->interface_count; i++) {
         sim_release(box->interfaces[i]->addresses);
+        sim_release(box->interfaces[i]->own);
         sim_release(box->interfaces[i]);
     }
     sim_release(box->interfaces);
     sim_release(box->routes);
+    sim_middlebox_free(box->middlebox);
 }
 
 struct sim_trace_who sim_box_who(const struct sim_box *box)
@@ -167,29 +171,57 @@ static void deliver(struct sim_box *box, struct sim_packet *packet)
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
 {
     box->network->sent++;
+    packet->origin = box->index;
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
         deliver(box, packet);
         return;
     }
+    // Such a packet would come from nowhere; a kernel refuses it.
+    if (box->moves && packet->source.ip.family && !sim_box_has(box, &packet->source.ip)) {
+        sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
+        return;
+    }
+    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
 }
 
-void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
+void sim_box_forward(struct sim_box *box, struct sim_packet *packet)
 {
-    struct sim_box *box = interface->box;
-    packet->interface = interface->index;
-    if (sim_box_has(box, &packet->destination.ip)) {
-        deliver(box, packet);
-    } else if (!box->forwards) {
-        sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
-    } else if (--packet->hops_left == 0) {
+    if (--packet->hops_left == 0) {
         sim_box_drop(box, packet, SIM_DROP_HOPS);
     } else {
         sim_trace_moved(box->network->trace, sim_box_who(box), SIM_TRACE_FORWARDED, packet);
         transmit(box, packet, 0);
     }
+}
+
+void sim_box_deliver(struct sim_box *box, struct sim_packet *packet)
+{
+    if (sim_partition_between(&box->network->partition, packet->origin, box->index))
+        sim_box_drop(box, packet, SIM_DROP_PARTITION);
+    else
+        deliver(box, packet);
+}
+
+void sim_box_take(struct sim_box *box, struct sim_packet *packet)
+{
+    if (sim_box_has(box, &packet->destination.ip))
+        sim_box_deliver(box, packet);
+    else if (!box->forwards)
+        sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
+    else
+        sim_box_forward(box, packet);
+}
+
+void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
+{
+    packet->interface = interface->index;
+    if (interface->box->middlebox)
+        sim_middlebox_receive(interface->box->middlebox, interface, packet);
+    else
+        sim_box_take(interface->box, packet);
 }
 
 bool sim_network_conserves(const struct sim_network *network, uint64_t held)

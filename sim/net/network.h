@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "net/packet.h"
+#include "net/partition.h"
 #include "net/pipe.h"
 #include "world/trace.h"
 
@@ -18,6 +19,7 @@
 
 struct sim_box;
 struct sim_link;
+struct sim_middlebox;
 struct sim_network;
 
 struct sim_interface {
@@ -28,6 +30,9 @@ struct sim_interface {
     size_t port;
     struct qe_cidr *addresses;
     size_t address_count;
+    struct qe_cidr *own; // those it has when it is there; NULL: it has never left
+    size_t own_count;
+    bool absent; // its host is not on the link
 };
 
 struct sim_route {
@@ -41,11 +46,13 @@ struct sim_box {
     const char *name;
     uint32_t index;
     bool forwards;
+    struct sim_middlebox *middlebox; // owned; NULL: it forwards and nothing else
     struct sim_interface **interfaces;
     size_t interface_count, interface_capacity;
     struct sim_route *routes; // longest prefixes first, then by prefix
     size_t route_count, route_capacity;
     bool routes_sorted;
+    bool moves;             // its addresses have changed: it may send from one that it no longer has
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
@@ -83,6 +90,7 @@ struct sim_network {
     uint64_t sent, received;
     uint64_t duplicated; // by links
     uint64_t dropped[SIM_DROP_COUNT];
+    struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
 };
@@ -106,6 +114,12 @@ struct qe_ip sim_box_source(struct sim_box *box, const struct qe_ip *destination
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
 // A datagram has come to an interface.
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet);
+// What has come is for this box.
+void sim_box_deliver(struct sim_box *box, struct sim_packet *packet);
+// The same behind a middlebox: it is the box's own, or is forwarded.
+void sim_box_take(struct sim_box *box, struct sim_packet *packet);
+// Sends on what has come from elsewhere. Takes it.
+void sim_box_forward(struct sim_box *box, struct sim_packet *packet);
 // Drops a datagram with a reason, counted and traced. Takes it.
 void sim_box_drop(struct sim_box *box, struct sim_packet *packet, enum sim_drop reason);
 
@@ -118,6 +132,15 @@ void sim_link_fini(struct sim_link *link);
 void sim_link_add_address(struct sim_link *link, size_t port, const struct qe_cidr *address);
 // Call it when all addresses are there.
 void sim_link_settle(struct sim_link *link);
+
+// A host leaves a link, or comes (back) to it with the addresses it had there, or with others (attach.c). Nothing
+// passes its port while it is away. The caller tells the host, and sees to its routes. silently: it keeps its
+// addresses, and notices nothing.
+void sim_link_leave(struct sim_link *link, size_t port, bool silently);
+void sim_link_join(struct sim_link *link, size_t port);
+void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr *addresses, size_t count);
+// Forgets every route of the box, and adds those to the prefixes of its addresses.
+void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
 // Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts have received and still

@@ -14,7 +14,8 @@
 const char *sim_drop_name(enum sim_drop reason)
 {
     static const char *const names[SIM_DROP_COUNT] = {"queue", "loss", "mtu", "down", "no-route", "no-neighbour",
-        "not-here", "hops", "no-socket", "burst", "codel", "checksum"};
+        "not-here", "hops", "no-socket", "socket-full", "asleep", "partition", "no-source", "trigger", "no-mapping",
+        "filtered", "exhausted", "hairpin", "firewall", "rebooting", "burst", "codel", "checksum"};
     return names[reason];
 }
 

@@ -28,6 +28,17 @@ enum sim_drop {
     SIM_DROP_NOT_HERE,     // arrived at a host that neither has the address nor forwards
     SIM_DROP_HOPS,         // forwarded too often
     SIM_DROP_NO_SOCKET,    // nobody listens
+    SIM_DROP_SOCKET_FULL,  // a host that stands still has had enough
+    SIM_DROP_ASLEEP,       // the host is suspended
+    SIM_DROP_PARTITION,    // between two hosts that a partition keeps apart
+    SIM_DROP_NO_SOURCE,    // from an address that the host does not have any more
+    SIM_DROP_TRIGGER,      // a [[trigger]] says so
+    SIM_DROP_NO_MAPPING,   // a NAT has no mapping for it
+    SIM_DROP_FILTERED,     // a NAT has one, but not for this sender
+    SIM_DROP_EXHAUSTED,    // a NAT or firewall has no port or no room for it
+    SIM_DROP_HAIRPIN,      // a NAT does not turn it back inside
+    SIM_DROP_FIREWALL,     // a firewall forbids it
+    SIM_DROP_REBOOTING,    // a router is not up
     SIM_DROP_BURST,        // everything was lost for a while
     SIM_DROP_CODEL,        // the queue had been standing for too long
     SIM_DROP_CHECKSUM,     // damaged, and the receiver's UDP checksum says so

@@ -9,5 +9,7 @@
 // made here.
 void sim_topology_build(
     const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links);
+// The routes of one host anew, after its interfaces have changed.
+void sim_topology_reroute(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links);
 
 #endif

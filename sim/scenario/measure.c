@@ -48,6 +48,10 @@ const struct sim_measure sim_link_measures[] = {
 
 const struct sim_measure sim_host_measures[] = {
     {"memory_peak", SIM_MEASURE_MEMORY_PEAK, SIM_UNIT_SIZE, true},
+    {"allocations", SIM_MEASURE_ALLOCATIONS, SIM_UNIT_COUNT, true},
+    {"allocations_refused", SIM_MEASURE_ALLOCATIONS_REFUSED, SIM_UNIT_COUNT, true},
+    {"writes", SIM_MEASURE_WRITES, SIM_UNIT_COUNT, true},
+    {"writes_failed", SIM_MEASURE_WRITES_FAILED, SIM_UNIT_COUNT, true},
     {"starts", SIM_MEASURE_STARTS, SIM_UNIT_COUNT, true},
     {"steps", SIM_MEASURE_STEPS, SIM_UNIT_COUNT, true},
     {"tun_in", SIM_MEASURE_TUN_IN, SIM_UNIT_COUNT, true},

@@ -14,15 +14,28 @@
 #define BYTES      "bytes such as 1500, \"1500B\" or \"64KiB\""
 #define A_SHARE    "a share such as \"0.5%\", at most \"100%\""
 
-void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
+static void fail(struct sim_reader *r, unsigned line, const char *format, va_list args)
 {
     if (r->failed) return;
     r->failed = true;
-    int used = snprintf(r->error, sizeof(r->error), "%s:%u: ", r->file, qe_toml_line(value));
+    int used = snprintf(r->error, sizeof(r->error), "%s:%u: ", r->file, line);
     if (used < 0 || (size_t)used >= sizeof(r->error)) return;
+    vsnprintf(r->error + used, sizeof(r->error) - (size_t)used, format, args);
+}
+
+void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(r->error + used, sizeof(r->error) - (size_t)used, format, args);
+    fail(r, qe_toml_line(value), format, args);
+    va_end(args);
+}
+
+void sim_reader_fail_at(struct sim_reader *r, unsigned line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(r, line, format, args);
     va_end(args);
 }
 
@@ -212,4 +225,23 @@ const struct qe_toml_value *sim_reader_need(
         return NULL;
     }
     return sim_reader_get(r, table, key, kind);
+}
+
+void sim_reader_word(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, const char *const *words, unsigned *out)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, key);
+    if (!value || r->failed) return;
+    const char *text = sim_reader_text(r, value, key);
+    char list[SIM_ERROR_SIZE] = "";
+    size_t used = 0;
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return;
+        }
+        int n = snprintf(list + used, sizeof(list) - used, "%s\"%s\"", i ? ", " : "", words[i]);
+        used += n > 0 && (size_t)n < sizeof(list) - used ? (size_t)n : 0;
+    }
+    sim_reader_fail(r, value, "'%s' is \"%s\"; expected one of %s", key, text, list);
 }

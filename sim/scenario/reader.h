@@ -42,6 +42,8 @@ struct sim_key {
 // Says what is wrong with `value`.
 void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void sim_reader_fail_at(struct sim_reader *r, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // Reads the table into the struct at `out`; unknown keys are mistakes. `keys` ends with a NULL name; `where` is what
 // the table is called in messages.
@@ -60,6 +62,10 @@ const struct qe_toml_value *sim_reader_need(struct sim_reader *r, const struct q
     const char *key, enum qe_toml_kind kind);
 // The text of a string value without NUL bytes in it; "" and a mistake otherwise.
 const char *sim_reader_text(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
+
+// Where the table has `key`: which of the words (the last is NULL) it is. A mistake where it is none of them.
+void sim_reader_word(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, const char *const *words, unsigned *out);
 
 // Single values, each a mistake where it is none. what: the key's name.
 uint64_t sim_reader_duration(struct sim_reader *r, const struct qe_toml_value *value, const char *what);

@@ -3,7 +3,11 @@
 #ifndef QE_SIM_SCENARIO_H
 #define QE_SIM_SCENARIO_H
 
+#include "net/firewall.h"
+#include "net/nat.h"
 #include "net/pipe.h"
+#include "net/portmap.h"
+#include "scenario/at.h"
 #include "scenario/rates.h"
 #include "scenario/reader.h"
 
@@ -16,7 +20,6 @@
 #define SIM_ATS_MAX     65536
 #define SIM_FLOWS_MAX   4096
 #define SIM_EXPECTS_MAX 4096
-#define SIM_NONE        SIZE_MAX
 
 struct sim_scenario_peer {
     size_t host;
@@ -30,18 +33,31 @@ struct sim_scenario_route {
     struct qe_ip via;
 };
 
+// What stands between a host's links, or between it and them.
+struct sim_scenario_middlebox {
+    bool has_nat, has_firewall, has_portmap;
+    struct sim_nat_settings nat;
+    struct sim_firewall_settings firewall;
+    struct sim_portmap_settings portmap;
+    size_t *outside; // links
+    size_t outside_count;
+};
+
 struct sim_scenario_host {
     char *name;
-    bool router;                        // forwards; runs no node
+    bool router;                        // forwards
+    bool node;                          // runs quicether
     const struct qe_toml_value *config; // the daemon's tables, or NULL
     struct sim_scenario_peer *peers;
     size_t peer_count;
     struct sim_scenario_route *routes;
     size_t route_count;
+    struct sim_scenario_middlebox *middlebox; // or NULL
     uint64_t start_ns;
     bool starts;            // false: only by the timeline
     int64_t wall_offset_ms; // of its clock
     uint64_t memory_max;    // bytes for its node; 0: no limit
+    uint64_t respawn_ns;    // starts again this long after it ended unasked; UINT64_MAX: does not
     unsigned line;
 };
 
@@ -57,28 +73,7 @@ struct sim_scenario_link {
     struct sim_pipe_settings *settings; // one a port
     struct sim_scenario_address *addresses;
     size_t address_count;
-    unsigned line;
-};
-
-enum sim_at_kind {
-    SIM_AT_LINK_DOWN,
-    SIM_AT_LINK_UP,
-    SIM_AT_LINK_BLACKHOLE,
-    SIM_AT_LINK_CHANGE,
-    SIM_AT_HOST_START,
-    SIM_AT_HOST_STOP,
-    SIM_AT_HOST_CRASH,
-    SIM_AT_HOST_RESTART,
-    SIM_AT_HOST_CLOCK,
-};
-
-struct sim_scenario_at {
-    uint64_t time_ns;
-    enum sim_at_kind kind;
-    size_t link, host;                  // SIM_NONE: not about one
-    size_t port;                        // SIM_NONE: both directions; else what leaves this port
-    const struct qe_toml_value *change; // LINK_CHANGE: the table with new settings
-    int64_t clock_ms;                   // HOST_CLOCK: how far the wall clock jumps
+    bool *absent; // one a port: not on the link at first
     unsigned line;
 };
 
@@ -179,6 +174,9 @@ struct sim_parse {
     struct sim_scenario *scenario;
 };
 void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
+// [host.nat] and [host.firewall]; the links are there.
+void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
@@ -188,6 +186,13 @@ const struct qe_toml_value *sim_parse_array(
 // Index of the host or link that `value` names; a mistake and SIM_NONE where there is none.
 size_t sim_parse_host(struct sim_parse *p, const struct qe_toml_value *value, const char *what);
 size_t sim_parse_link(struct sim_parse *p, const struct qe_toml_value *value);
+// Reads what happens, and to whom, into `at`, whose plain keys are read already. where: what the table is called.
+void sim_parse_what(
+    struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *table, const char *where);
+// Whether the table says that something happens.
+bool sim_parse_has_what(const struct qe_toml_value *table);
+// The place of a host on a link; SIM_NONE where it is not on it.
+size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host);
 // Whole milliseconds, possibly negative.
 bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out);
 // The port of `link` that the host under 'from' has. SIM_NONE where `table` has no such key.
@@ -213,7 +218,35 @@ bool sim_parse_has_settings(const struct qe_toml_value *table);
     }
 
 extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys[], sim_codel_keys[];
-extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_flow_keys[], sim_expect_keys[];
+// What can happen, and what belongs to it: in [[at]] and in [[trigger]]. Offsets are in struct sim_scenario_at.
+#define SIM_WHAT_KEYS                                                                                                  \
+    {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},      \
+        {"blackhole", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {"leave", SIM_KEY_OTHER, 0}, {"join", SIM_KEY_OTHER, 0},    \
+        {"addresses", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},                      \
+        {"stop", SIM_KEY_OTHER, 0}, {"reboot", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0},                         \
+        {"restart", SIM_KEY_OTHER, 0}, {"clock", SIM_KEY_OTHER, 0},                                                    \
+        {"crash_at_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                  \
+        {"crash_before_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                              \
+        {"corrupt_state", SIM_KEY_OTHER, 0}, {"truncate_state", SIM_KEY_OTHER, 0}, {"erase_state", SIM_KEY_OTHER, 0},  \
+        {"clock_drift", SIM_KEY_OTHER, 0},                                                                             \
+        {"suspend", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                                  \
+        {"stall", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                                    \
+        {"hold_buffers", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, duration_ns)},                             \
+        {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_at, bytes)},                                             \
+        {"fail_allocation", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                 \
+        {"fail_allocations", SIM_KEY_CHANCE, offsetof(struct sim_scenario_at, share_ppb)},                             \
+        {"fail_stores", SIM_KEY_OTHER, 0}, {"refuse_sockets", SIM_KEY_OTHER, 0}, {"refuse_tun", SIM_KEY_OTHER, 0},     \
+        {"roam", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                                                   \
+        {"for", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, for_ns)},                                           \
+        {"start_after", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, start_after_ns)},                           \
+        {"lose_unsynced", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, unsynced_ns)},                            \
+    {                                                                                                                  \
+        "silently", SIM_KEY_FLAG, offsetof(struct sim_scenario_at, silently)                                           \
+    }
+
+extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
+extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_flow_keys[],
+    sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

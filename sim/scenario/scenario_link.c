@@ -17,9 +17,9 @@ static const struct sim_key from_keys[] = {SIM_SETTING_KEYS, {0}};
 
 const struct sim_key sim_link_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_link, name)},
     {"between", SIM_KEY_OTHER, 0}, {"subnets", SIM_KEY_OTHER, 0}, {"addresses", SIM_KEY_OTHER, 0},
-    {"from", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {0}};
+    {"absent", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {0}};
 
-static size_t port_of(const struct sim_scenario_link *link, size_t host)
+size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host)
 {
     for (size_t i = 0; i < link->host_count; i++)
         if (link->hosts[i] == host) return i;
@@ -39,7 +39,7 @@ static void parse_between(struct sim_parse *p, struct sim_scenario_link *link, c
     for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
         size_t host = sim_parse_host(p, qe_toml_at(list, i), "between");
         if (p->reader.failed) return;
-        if (port_of(link, host) != SIM_NONE)
+        if (sim_scenario_port(link, host) != SIM_NONE)
             sim_reader_fail(&p->reader, qe_toml_at(list, i), "'between' has \"%s\" twice; expected each host once",
                 p->scenario->hosts[host].name);
         link->hosts[link->host_count++] = host;
@@ -202,6 +202,23 @@ static void parse_link_settings(struct sim_parse *p, struct sim_scenario_link *l
     }
 }
 
+// Hosts that come to the link later.
+static void parse_absent(struct sim_parse *p, struct sim_scenario_link *link, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *list = sim_reader_get(&p->reader, table, "absent", QE_TOML_ARRAY);
+    link->absent = sim_obtain(link->host_count, sizeof(*link->absent));
+    for (size_t i = 0; list && i < qe_toml_size(list) && !p->reader.failed; i++) {
+        size_t host = sim_parse_host(p, qe_toml_at(list, i), "absent");
+        if (p->reader.failed) return;
+        size_t port = sim_scenario_port(link, host);
+        if (port == SIM_NONE || p->scenario->hosts[host].router)
+            sim_reader_fail(&p->reader, qe_toml_at(list, i),
+                "'absent' has \"%s\"; expected a host of this link that has a node", p->scenario->hosts[host].name);
+        else
+            link->absent[port] = true;
+    }
+}
+
 void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -217,6 +234,7 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root)
         if (!p->reader.failed) parse_link_settings(p, link, table);
         if (!p->reader.failed) parse_addresses(p, link, table, i);
         if (!p->reader.failed) check_addresses(p, link, table);
+        if (!p->reader.failed) parse_absent(p, link, table);
     }
     for (size_t i = 0; i < s->host_count && !p->reader.failed; i++)
         check_routes(p, root, i);
@@ -237,7 +255,7 @@ size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *tabl
     if (!from || p->reader.failed) return SIM_NONE;
     size_t host = sim_parse_host(p, from, "from");
     if (p->reader.failed) return SIM_NONE;
-    size_t port = port_of(&p->scenario->links[link], host);
+    size_t port = sim_scenario_port(&p->scenario->links[link], host);
     if (port == SIM_NONE)
         sim_reader_fail(&p->reader, from, "'from' is \"%s\"; expected a host of link \"%s\"",
             p->scenario->hosts[host].name, p->scenario->links[link].name);

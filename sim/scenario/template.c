@@ -1,6 +1,7 @@
 #include "scenario/template.h"
 
 #include "engine/memory.h"
+#include "scenario/sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,16 +11,73 @@
 
 struct sim_template {
     char *file;
-    struct sim_tree *tree;
+    struct qe_toml *toml;  // NULL where there is nothing to expand
+    struct sim_tree *tree; // the file without what is expanded
+    struct sim_sweep sweep;
     struct sim_scenario *face;
-    bool literal; // nothing to expand
 };
+
+// What is chosen for one expansion.
+struct choice {
+    uint64_t seed;
+    bool ended; // axis `axis` is at its end `place`
+    size_t axis, place;
+};
+
+struct expansion {
+    struct sim_tree *tree;
+    struct sim_parameter *parameters;
+    size_t parameter_count;
+};
+
+static void free_expansion(struct expansion *e)
+{
+    sim_tree_free(e->tree);
+    for (size_t i = 0; i < e->parameter_count; i++) {
+        sim_release(e->parameters[i].name);
+        sim_release(e->parameters[i].value);
+    }
+    sim_release(e->parameters);
+}
+
+static bool expand(const struct sim_template *t, const struct choice *choice, struct expansion *out, char *error)
+{
+    struct sim_reader r = {.file = t->file};
+    *out = (struct expansion){.tree = sim_tree_copy(t->tree)};
+    if (choice->ended)
+        sim_sweep_apply_end(&t->sweep, &r, choice->seed, out->tree, choice->axis, choice->place);
+    else
+        sim_sweep_apply(&t->sweep, &r, choice->seed, out->tree, &out->parameters, &out->parameter_count);
+    if (!r.failed) return true;
+    memcpy(error, r.error, SIM_ERROR_SIZE);
+    free_expansion(out);
+    return false;
+}
+
+static struct sim_scenario *expand_scenario(const struct sim_template *t, const struct choice *choice, char *error)
+{
+    struct expansion e;
+    if (!expand(t, choice, &e, error)) return NULL;
+    struct qe_toml *toml = sim_tree_to_toml(e.tree);
+    struct sim_scenario *scenario = NULL;
+    if (toml)
+        scenario = sim_scenario_read(t->file, toml, error);
+    else
+        snprintf(error, SIM_ERROR_SIZE, "%s: not enough memory", t->file);
+    if (scenario) {
+        scenario->parameters = e.parameters;
+        scenario->parameter_count = e.parameter_count;
+        e.parameters = NULL;
+        e.parameter_count = 0;
+    }
+    free_expansion(&e);
+    return scenario;
+}
 
 struct sim_scenario *sim_template_expand(struct sim_template *template, uint64_t seed, char error[SIM_ERROR_SIZE])
 {
-    (void)seed;
-    (void)error;
-    return sim_scenario_share(template->face);
+    if (!template->toml) return sim_scenario_share(template->face);
+    return expand_scenario(template, &(struct choice){.seed = seed}, error);
 }
 
 const struct sim_scenario *sim_template_face(const struct sim_template *template)
@@ -29,23 +87,68 @@ const struct sim_scenario *sim_template_face(const struct sim_template *template
 
 struct sim_tree *sim_template_tree(struct sim_template *template, uint64_t seed, char error[SIM_ERROR_SIZE])
 {
-    struct sim_tree *tree = sim_tree_copy(template->tree);
-    struct sim_tree *scenario = sim_tree_get(tree, "scenario");
-    (void)error;
+    struct expansion e;
+    if (!expand(template, &(struct choice){.seed = seed}, &e, error)) return NULL;
+    struct sim_tree *tree = e.tree, *scenario = sim_tree_get(tree, "scenario");
     sim_tree_put(scenario, "seed", sim_tree_integer((int64_t)seed, scenario->line));
+    e.tree = NULL;
+    free_expansion(&e);
     return tree;
+}
+
+bool sim_template_check(struct sim_template *template,
+    bool (*accept)(void *user, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]), void *user,
+    char error[SIM_ERROR_SIZE])
+{
+    bool right = accept(user, template->face, error);
+    for (size_t axis = 0; axis < template->sweep.count; axis++)
+        for (size_t place = 0; right && place < sim_axis_ends(&template->sweep.axes[axis]); place++) {
+            struct choice choice = {.seed = template->face->seed, .ended = true, .axis = axis, .place = place};
+            struct sim_scenario *scenario = expand_scenario(template, &choice, error);
+            right = scenario && accept(user, scenario, error);
+            sim_scenario_free(scenario);
+        }
+    return right;
+}
+
+// The seed that the file names; what is wrong with it is found when the scenario is read.
+static uint64_t own_seed(const struct sim_tree *tree)
+{
+    const struct sim_tree *seed = sim_tree_get(sim_tree_get(tree, "scenario"), "seed");
+    return seed && seed->kind == QE_TOML_INTEGER && seed->integer >= 0 ? (uint64_t)seed->integer : 1;
+}
+
+static bool read_template(struct sim_template *t, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
+{
+    const struct qe_toml_value *root = qe_toml_root(toml);
+    struct sim_reader r = {.file = t->file};
+    t->tree = sim_tree_from_toml(root);
+    if (!sim_sweep_read(&r, root, &t->sweep)) {
+        memcpy(error, r.error, SIM_ERROR_SIZE);
+        qe_toml_free(toml);
+        return false;
+    }
+    if (t->sweep.count == 0) {
+        t->face = sim_scenario_read(t->file, toml, error);
+        return t->face != NULL;
+    }
+    struct sim_tree *scenario = sim_tree_get(t->tree, "scenario");
+    t->toml = toml;
+    sim_tree_drop(t->tree, "sweep");
+    if (scenario && scenario->kind == QE_TOML_TABLE) sim_tree_drop(scenario, "samples");
+    t->face = expand_scenario(t, &(struct choice){.seed = own_seed(t->tree)}, error);
+    return t->face != NULL;
 }
 
 struct sim_template *sim_template_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE])
 {
-    struct sim_scenario *face = sim_scenario_parse(file, text, size, error);
-    if (!face) return NULL;
+    struct qe_toml *toml = sim_scenario_syntax(file, text, size, error);
+    if (!toml) return NULL;
     struct sim_template *template = sim_obtain(1, sizeof(*template));
     template->file = sim_copy_text(file);
-    template->tree = sim_tree_from_toml(qe_toml_root(face->toml));
-    template->face = face;
-    template->literal = true;
-    return template;
+    if (read_template(template, toml, error)) return template;
+    sim_template_free(template);
+    return NULL;
 }
 
 struct sim_template *sim_template_load(const char *file, char error[SIM_ERROR_SIZE])
@@ -73,7 +176,9 @@ void sim_template_free(struct sim_template *template)
 {
     if (!template) return;
     sim_release(template->file);
+    sim_sweep_fini(&template->sweep);
     sim_tree_free(template->tree);
     sim_scenario_free(template->face);
+    qe_toml_free(template->toml);
     sim_release(template);
 }

@@ -23,5 +23,10 @@ struct sim_scenario *sim_template_expand(struct sim_template *template, uint64_t
 const struct sim_scenario *sim_template_face(const struct sim_template *template);
 // The literal tree of a seed, with the seed in it and nothing left to expand; the caller frees it.
 struct sim_tree *sim_template_tree(struct sim_template *template, uint64_t seed, char error[SIM_ERROR_SIZE]);
+// Whether what the sweep sets is right at every end of it, not only for the file's own seed: each value of a list, both
+// ends of a range. `accept` may look at each scenario, too, and say what is wrong with it.
+bool sim_template_check(struct sim_template *template,
+    bool (*accept)(void *user, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]), void *user,
+    char error[SIM_ERROR_SIZE]);
 
 #endif

@@ -50,11 +50,25 @@ bool sim_tree_has_header(const struct sim_tree *value);
 // cannot keep in general; the order among each does.
 bool sim_tree_equal(const struct sim_tree *a, const struct sim_tree *b);
 
+// Where a path such as "link.a-b.delay" leads: keys of tables and, in arrays, the name of a table (its `name`, or the
+// one that a link or a flow has by default) or an index from 0. Tables that are missing on the way are made where
+// `make` says so. Returns the value that the last key would be put into; *key is that last part of `path`. NULL where
+// the path leads nowhere: *wrong is then the part that does not fit.
+struct sim_tree *sim_tree_lead(
+    struct sim_tree *root, const char *path, bool make, const char **key, const char **wrong);
+// Puts `value` where the path leads. False, with nothing changed and `value` still the caller's, where it leads
+// nowhere.
+bool sim_tree_set(struct sim_tree *root, const char *path, struct sim_tree *value, const char **wrong);
+// What stands where the path leads, or NULL.
+struct sim_tree *sim_tree_look(struct sim_tree *root, const char *path);
+
 // As a tree for the readers. NULL without memory.
 struct qe_toml *sim_tree_to_toml(const struct sim_tree *root);
 
 // The table as canonical TOML text, to be released with sim_release. The same tree gives the same text, and parsing it
 // gives an equal tree. NULL where a value cannot be written: *refused is then a date or time.
 char *sim_tree_print(const struct sim_tree *root, const struct sim_tree **refused);
+// A value on one line, for people; to be released with sim_release.
+char *sim_tree_say(const struct sim_tree *value);
 
 #endif

@@ -220,3 +220,17 @@ char *sim_tree_print(const struct sim_tree *root, const struct sim_tree **refuse
     sim_release(p.text);
     return NULL;
 }
+
+char *sim_tree_say(const struct sim_tree *value)
+{
+    struct printer p = {0};
+    put_bytes(&p, "", 0);
+    bool plain = value->kind == QE_TOML_STRING;
+    for (const char *c = plain ? value->text : ""; *c; c++)
+        plain &= (unsigned char)*c >= ' ';
+    if (plain)
+        put(&p, value->text);
+    else
+        put_value(&p, value);
+    return p.text;
+}

@@ -4,22 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-struct unit {
+struct sim_unit_of {
     const char *name;
     uint64_t size; // in the smallest unit
 };
 
-static const struct unit durations[] = {{"h", UINT64_C(3600000000000)}, {"min", UINT64_C(60000000000)},
+static const struct sim_unit_of durations[] = {{"h", UINT64_C(3600000000000)}, {"min", UINT64_C(60000000000)},
     {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}, {NULL, 0}};
-static const struct unit rates[] = {
+static const struct sim_unit_of rates[] = {
     {"Gbit/s", 1000000000}, {"Mbit/s", 1000000}, {"kbit/s", 1000}, {"bit/s", 1}, {NULL, 0}};
-static const struct unit sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1000000000},
+static const struct sim_unit_of sizes[] = {{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1000000000},
     {"MB", 1000000}, {"kB", 1000}, {"B", 1}, {NULL, 0}};
-static const struct unit chances[] = {{"%", 10000000}, {NULL, 0}};
-static const struct unit packets_unit[] = {{"packets", 1}, {NULL, 0}};
+static const struct sim_unit_of chances[] = {{"%", 10000000}, {NULL, 0}};
+static const struct sim_unit_of packets_unit[] = {{"packets", 1}, {NULL, 0}};
 
 // Digits with an optional fraction, then a unit. What it stands for must be a whole number of the smallest unit.
-static bool parse(const char *text, const struct unit *units, uint64_t *out)
+static bool parse(const char *text, const struct sim_unit_of *units, uint64_t *out)
 {
     uint64_t digits = 0, scale = 1;
     bool fraction = false;
@@ -74,9 +74,19 @@ bool sim_packets_parse(const char *text, uint64_t *packets)
     return parse(text, packets_unit, packets);
 }
 
-static const char *format(uint64_t value, const struct unit *units, char out[SIM_UNITS_TEXT_SIZE])
+bool sim_ppm_parse(const char *text, int64_t *ppm)
 {
-    const struct unit *unit = units;
+    static const struct sim_unit_of unit[] = {{"ppm", 1}, {NULL, 0}};
+    bool negative = text[0] == '-';
+    uint64_t value;
+    if (!parse(text + negative, unit, &value) || value > 100000) return false;
+    *ppm = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
+static const char *format(uint64_t value, const struct sim_unit_of *units, char out[SIM_UNITS_TEXT_SIZE])
+{
+    const struct sim_unit_of *unit = units;
     // A unit whose thousandths say the value exactly; the last one always does.
     while (unit[1].name && (value < unit->size || (unit->size >= 1000 && value % (unit->size / 1000) != 0)))
         unit++;
@@ -111,5 +121,55 @@ const char *sim_chance_format(uint32_t ppb, char out[SIM_UNITS_TEXT_SIZE])
     if (out[length - 1] == '.') length--;
     assert(length + 2 <= SIM_UNITS_TEXT_SIZE);
     memcpy(out + length, "%", 2);
+    return out;
+}
+
+bool sim_quantity_parse(const char *text, struct sim_quantity *out)
+{
+    static const struct sim_unit_of *const kinds[] = {durations, rates, sizes, chances, packets_unit};
+    bool negative = text[0] == '-';
+    uint64_t value;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!parse(text + negative, kinds[i], &value)) continue;
+        if (value > INT64_MAX / 4) return false;
+        const char *name = text + negative + strspn(text + negative, "0123456789. ");
+        const struct sim_unit_of *unit = kinds[i];
+        while (strcmp(unit->name, name) != 0)
+            unit++;
+        *out = (struct sim_quantity){negative ? -(int64_t)value : (int64_t)value, kinds[i], unit};
+        return true;
+    }
+    return false;
+}
+
+#define DECIMALS_MAX 12
+
+// The digits of rest / size, where it has an end within DECIMALS_MAX.
+static bool fraction_digits(uint64_t rest, uint64_t size, char digits[DECIMALS_MAX + 1])
+{
+    size_t count = 0;
+    for (; rest && count < DECIMALS_MAX; count++) {
+        unsigned __int128 next = (unsigned __int128)rest * 10;
+        digits[count] = (char)('0' + (char)(next / size));
+        rest = (uint64_t)(next % size);
+    }
+    digits[count] = '\0';
+    return rest == 0;
+}
+
+const char *sim_quantity_format(const struct sim_quantity *quantity, char out[SIM_UNITS_TEXT_SIZE])
+{
+    const char *sign = quantity->value < 0 ? "-" : "";
+    uint64_t value = quantity->value < 0 ? -(uint64_t)quantity->value : (uint64_t)quantity->value;
+    char digits[DECIMALS_MAX + 1];
+    const struct sim_unit_of *unit = quantity->unit;
+    if (!unit) {
+        snprintf(out, SIM_UNITS_TEXT_SIZE, "%s%llu", sign, (unsigned long long)value);
+        return out;
+    }
+    while (!fraction_digits(value % unit->size, unit->size, digits))
+        unit++;
+    snprintf(out, SIM_UNITS_TEXT_SIZE, "%s%llu%s%s%s", sign, (unsigned long long)(value / unit->size),
+        digits[0] ? "." : "", digits, unit->name);
     return out;
 }

@@ -159,6 +159,14 @@ static uint64_t host_value(const struct sim_host *host, enum sim_measure_id id)
     switch (id) {
     case SIM_MEASURE_MEMORY_PEAK:
         return host->memory.bytes_peak;
+    case SIM_MEASURE_ALLOCATIONS:
+        return host->memory.allocations;
+    case SIM_MEASURE_ALLOCATIONS_REFUSED:
+        return host->memory.refused;
+    case SIM_MEASURE_WRITES:
+        return host->counts.writes;
+    case SIM_MEASURE_WRITES_FAILED:
+        return host->counts.writes_failed;
     case SIM_MEASURE_STARTS:
         return host->counts.starts;
     case SIM_MEASURE_STEPS:

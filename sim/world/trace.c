@@ -225,6 +225,27 @@ void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t 
     if (line(trace, who, "link")) fprintf(trace->text, " %s %s\n", name, up ? "up" : "down");
 }
 
+void sim_trace_translated(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_TRANSLATED);
+    qe_write64(&w, packet->number);
+    write_address(&w, &packet->source);
+    write_address(&w, &packet->destination);
+    end(trace, &w);
+    if (line(trace, who, "translated")) {
+        say_packet(trace->text, packet);
+        fputc('\n', trace->text);
+    }
+}
+
+void sim_trace_router(struct sim_trace *trace, struct sim_trace_who who, bool up)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_ROUTER);
+    qe_write8(&w, up);
+    end(trace, &w);
+    if (line(trace, who, up ? "router up" : "router down")) fputc('\n', trace->text);
+}
+
 void sim_trace_note(struct sim_trace *trace, struct sim_trace_who who, const char *format, ...)
 {
     if (!line(trace, who, "note ")) return;

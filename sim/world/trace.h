@@ -31,6 +31,8 @@ enum sim_trace_event {
     SIM_TRACE_STORE = 12,
     SIM_TRACE_ERASE = 13,
     SIM_TRACE_LINK = 14,
+    SIM_TRACE_TRANSLATED = 15,
+    SIM_TRACE_ROUTER = 16,
 };
 
 struct sim_trace {
@@ -70,6 +72,10 @@ void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint1
 void sim_trace_store(struct sim_trace *trace, struct sim_trace_who who, const char *key, struct qe_span value);
 void sim_trace_erase(struct sim_trace *trace, struct sim_trace_who who, const char *key);
 void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t interface, const char *name, bool up);
+// A NAT has given a datagram the addresses that it has now.
+void sim_trace_translated(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet);
+// A router has gone down or come up.
+void sim_trace_router(struct sim_trace *trace, struct sim_trace_who who, bool up);
 // In the readable trace only.
 void sim_trace_note(struct sim_trace *trace, struct sim_trace_who who, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -85,31 +85,12 @@ static bool over(const struct sim_world *world)
     return world->result->violation[0] != 0;
 }
 
-static void ended(void *user, struct sim_host *host)
+static void ended(void *user, struct sim_host *host, enum sim_host_end how)
 {
     struct sim_world *world = user;
     for (size_t i = 0; i < world->scenario->host_count; i++)
         if (i != host->box.index) note_connection(world, host->box.index, i, false);
-    if (world->restarting[host->box.index]) sim_engine_schedule(&world->engine, &world->starts, world->engine.now_ns);
-}
-
-// Starts hosts: those whose time has come at the beginning, and those that stopped to be started again.
-static void starts_occur(struct sim_source *source)
-{
-    struct sim_world *world = qe_container(source, struct sim_world, starts);
-    uint64_t now = world->engine.now_ns, next = UINT64_MAX;
-    for (size_t i = 0; i < world->scenario->host_count; i++) {
-        const struct sim_scenario_host *settings = &world->scenario->hosts[i];
-        struct sim_host *host = world->hosts[i];
-        if (settings->router) continue;
-        bool due = settings->starts && settings->start_ns == now && host->counts.starts == 0;
-        if (settings->starts && settings->start_ns > now && settings->start_ns < next) next = settings->start_ns;
-        if (!sim_host_running(host) && (due || world->restarting[i])) {
-            world->restarting[i] = false;
-            sim_host_start(host);
-        }
-    }
-    if (next != UINT64_MAX && !sim_source_scheduled(source)) sim_engine_schedule(&world->engine, source, next);
+    sim_timeline_ended(world, host->box.index, how);
 }
 
 static void build(struct sim_world *world)
@@ -130,13 +111,12 @@ static void build(struct sim_world *world)
     world->shared.tls = o->tls;
     world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
     world->links = sim_obtain(s->link_count, sizeof(*world->links));
-    world->restarting = sim_obtain(s->host_count, sizeof(*world->restarting));
     world->counts = sim_obtain(s->expect_count, sizeof(*world->counts));
     world->counted = sim_obtain(s->expect_count, sizeof(*world->counted));
     for (size_t i = 0; i < s->host_count; i++) {
         struct sim_host *host = world->hosts[i] = sim_obtain(1, sizeof(*host));
         sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
-        host->runs_node = !s->hosts[i].router;
+        host->runs_node = s->hosts[i].node;
         host->config = world->configs[i];
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
@@ -145,7 +125,6 @@ static void build(struct sim_world *world)
     sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
     world->flows.user = world;
     world->flows.violated = violated;
-    sim_source_init(&world->starts, SIM_PRIORITY_TIMELINE, starts_occur);
 }
 
 static void check_conservation(struct sim_world *world)
@@ -182,7 +161,6 @@ static void tear_down(struct sim_world *world)
     const struct sim_scenario *s = world->scenario;
     world->trace.text = NULL;
     for (size_t i = 0; i < s->host_count; i++) {
-        world->restarting[i] = false;
         sim_host_crash(world->hosts[i]);
     }
     sim_flows_fini(&world->flows);
@@ -199,7 +177,7 @@ static void tear_down(struct sim_world *world)
     sim_engine_fini(&world->engine);
     sim_release(world->hosts);
     sim_release(world->links);
-    sim_release(world->restarting);
+    sim_timeline_fini(world);
     sim_release(world->counts);
     sim_release(world->counted);
     sim_release(world->changes);
@@ -217,7 +195,6 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
         return;
     }
     build(&world);
-    sim_engine_schedule(&world.engine, &world.starts, 0);
     sim_timeline_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
@@ -230,8 +207,9 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     result->virtual_ns = world.engine.now_ns;
     result->events = world.engine.occurred;
     result->datagrams = world.network.sent;
+    memcpy(result->dropped_for, world.network.dropped, sizeof(result->dropped_for));
     for (int i = 0; i < SIM_DROP_COUNT; i++)
-        result->dropped += world.network.dropped[i];
+        result->dropped += result->dropped_for[i];
     tear_down(&world);
     sim_configs_free(world.configs, world.scenario);
     result->verdict = SIM_PASS;

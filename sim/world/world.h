@@ -49,6 +49,7 @@ struct sim_result {
     char violation[SIM_VIOLATION_SIZE]; // "" for none
     uint64_t virtual_ns, events;
     uint64_t datagrams, dropped; // on the underlay
+    uint64_t dropped_for[SIM_DROP_COUNT];
 };
 
 struct sim_connection_change {
@@ -70,9 +71,10 @@ struct sim_world {
     struct sim_flows flows;
     struct sim_source timeline, starts;
     size_t next_at;
-    bool *restarting; // by host: start again once stopped
-    uint64_t *counts; // by expectation: lines or events that matched, or the counter asked for
-    bool *counted;    // whether there is such a counter
+    uint64_t *start_at;    // by host: when it starts, or, where it runs, starts again; UINT64_MAX: does not
+    uint64_t *start_after; // by host: so long after it has crashed; UINT64_MAX: nothing was said
+    uint64_t *counts;      // by expectation: lines or events that matched, or the counter asked for
+    bool *counted;         // whether there is such a counter
     struct sim_connection_change *changes;
     size_t change_count, change_capacity;
     struct sim_result *result;
@@ -82,10 +84,15 @@ struct sim_world {
 void sim_run(const struct sim_run_options *options, struct sim_result *result);
 void sim_result_fini(struct sim_result *result);
 
-// Schedules what [[at]] says.
+// Schedules hosts' starts and what [[at]] says (timeline.c).
 void sim_timeline_init(struct sim_world *world);
-// Does one thing of it now.
+void sim_timeline_fini(struct sim_world *world);
+// The host starts then, or, where it runs, at once when it has ended after that.
+void sim_timeline_start_host(struct sim_world *world, size_t host, uint64_t at_ns);
+void sim_timeline_ended(struct sim_world *world, size_t host, enum sim_host_end how);
+// Does one thing of [[at]] now (deed.c).
 void sim_timeline_do(struct sim_world *world, const struct sim_scenario_at *at);
+void sim_timeline_leave(struct sim_world *world, size_t link, size_t port, bool silently);
 
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);

@@ -9,7 +9,7 @@
 
 #define DRAWS   400000
 #define PACKETS 4000000
-#define MS    1000000
+#define MS      1000000
 
 static struct sim_stream stream_of(uint32_t purpose)
 {
@@ -27,11 +27,11 @@ static void near(double value, double expected, double share)
 static void gilbert_elliott_has_its_closed_form(void)
 {
     static const struct sim_gilbert rows[] = {
-        {true, 10000000, 250000000, 0, 1000000000},         // Gilbert: runs of 1/r
-        {true, 50000000, 500000000, 0, 1000000000},         //
-        {true, 20000000, 100000000, 1000000, 500000000},    // loss in both states
-        {true, 300000000, 300000000, 10000000, 900000000},  //
-        {true, 5000000, 995000000, 20000000, 20000000},     // the state makes no difference: independent loss
+        {true, 10000000, 250000000, 0, 1000000000},        // Gilbert: runs of 1/r
+        {true, 50000000, 500000000, 0, 1000000000},        //
+        {true, 20000000, 100000000, 1000000, 500000000},   // loss in both states
+        {true, 300000000, 300000000, 10000000, 900000000}, //
+        {true, 5000000, 995000000, 20000000, 20000000},    // the state makes no difference: independent loss
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double p = rows[i].p_ppb / 1e9, r = rows[i].r_ppb / 1e9, good = rows[i].good_ppb / 1e9,

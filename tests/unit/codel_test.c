@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#define PACKETS  4000
-#define INTERVAL UINT64_C(100000000)
-#define TARGET   UINT64_C(5000000)
+#define PACKETS   4000
+#define INTERVAL  UINT64_C(100000000)
+#define TARGET    UINT64_C(5000000)
 #define MAXPACKET 1514
 
 static void the_control_law_is_the_interval_over_the_root(void)
@@ -174,8 +174,8 @@ static void what_can_be_marked_is_marked_instead(void)
     }
     CU_ASSERT_EQUAL(first, 100);
     CU_ASSERT(marked >= 23 && marked <= 29);
-    CU_ASSERT_EQUAL(sim_codel_judge(&codel, &settings, UINT64_C(1200000000), 2 * TARGET, 100000, false, false),
-        SIM_CODEL_DROP);
+    CU_ASSERT_EQUAL(
+        sim_codel_judge(&codel, &settings, UINT64_C(1200000000), 2 * TARGET, 100000, false, false), SIM_CODEL_DROP);
 }
 
 static const struct unit_case cases[] = {

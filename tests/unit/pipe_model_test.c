@@ -103,7 +103,7 @@ static size_t count(bool was_dropped, enum sim_drop reason)
     return n;
 }
 
-static bool same(const struct note *a, const struct note *b, size_t size)
+static bool equal_notes(const struct note *a, const struct note *b, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         if (a[i].number != b[i].number || a[i].at_ns != b[i].at_ns || a[i].dropped != b[i].dropped ||
@@ -306,8 +306,8 @@ static void the_two_ways_through_the_queue_agree(void)
     struct unit_random random = unit_random();
     uint32_t moments[] = {1, 1, 2, 7, 7, 9};
     struct sim_rate_step steps[] = {{0, 8000000}, {13 * MS, 500000}, {20 * MS, 0}, {21 * MS, 30000000}};
-    struct sim_rate_plan plans[] = {{.moments_ms = moments, .count = 6, .period_ns = 9 * MS},
-        {.steps = steps, .count = 4, .period_ns = 50 * MS}};
+    struct sim_rate_plan plans[] = {
+        {.moments_ms = moments, .count = 6, .period_ns = 9 * MS}, {.steps = steps, .count = 4, .period_ns = 50 * MS}};
     for (int round = 0; round < 9; round++) {
         struct sim_pipe_settings s = {.rate_bits = round % 3 ? 0 : 6000000,
             .plan = round % 3 ? &plans[round % 3 - 1] : NULL,
@@ -338,7 +338,7 @@ static void the_two_ways_through_the_queue_agree(void)
                 by_entry_count = note_count;
             } else {
                 CU_ASSERT_EQUAL_FATAL(note_count, by_entry_count);
-                CU_ASSERT_TRUE(same(by_entry, notes, note_count));
+                CU_ASSERT_TRUE(equal_notes(by_entry, notes, note_count));
             }
             CU_ASSERT(count(true, SIM_DROP_BURST) > 50);
             end();
@@ -371,7 +371,9 @@ static void packets_add_up_whatever_happens(void)
                     .jitter_ns = unit_random_below(&random, 10 * MS),
                     .jitter_model = (enum sim_jitter)unit_random_below(&random, 3),
                     .loss_ppb = (uint32_t)unit_random_below(&random, SIM_CHANCE_ONE / 4),
-                    .gilbert = {.on = unit_random_below(&random, 2), .p_ppb = 1000000, .r_ppb = 300000000,
+                    .gilbert = {.on = unit_random_below(&random, 2),
+                        .p_ppb = 1000000,
+                        .r_ppb = 300000000,
                         .bad_ppb = SIM_CHANCE_ONE},
                     .reorder = unit_random_below(&random, 2),
                     .queue_packets = unit_random_below(&random, 30),
@@ -388,8 +390,7 @@ static void packets_add_up_whatever_happens(void)
                 if (unit_random_below(&random, 2)) s.bursts = (struct sim_bursts){10 * MS, MS, true};
                 sim_pipe_set(&under_test, &s);
             }
-            if (unit_random_below(&random, 200) == 0)
-                sim_pipe_set_down(&under_test, unit_random_below(&random, 2));
+            if (unit_random_below(&random, 200) == 0) sim_pipe_set_down(&under_test, unit_random_below(&random, 2));
             CU_ASSERT_TRUE_FATAL(sim_pipe_conserves(&under_test));
             CU_ASSERT_EQUAL_FATAL(pool.out, under_test.under_way + under_test.queued);
         }
@@ -408,7 +409,7 @@ static void packets_add_up_whatever_happens(void)
             before_count = note_count;
         } else {
             CU_ASSERT_EQUAL_FATAL(note_count, before_count);
-            CU_ASSERT_TRUE(same(before, notes, note_count));
+            CU_ASSERT_TRUE(equal_notes(before, notes, note_count));
         }
         end();
     }

@@ -92,13 +92,14 @@ static void a_trace_lets_a_full_packet_go_at_each_moment(void)
     CU_ASSERT_EQUAL(plan->period_ns, 10 * MS);
     CU_ASSERT_EQUAL(sim_rate_plan_rate(plan, 0), 4 * 1504 * 8 * 100);
     CU_ASSERT_EQUAL(send(plan, &cursor, 0, 1504), 1 * MS);
-    CU_ASSERT_EQUAL(send(plan, &cursor, 1 * MS, 1504), 1 * MS);  // there are two
+    CU_ASSERT_EQUAL(send(plan, &cursor, 1 * MS, 1504), 1 * MS); // there are two
     CU_ASSERT_EQUAL(send(plan, &cursor, 1 * MS, 1504), 3 * MS);
     CU_ASSERT_EQUAL(send(plan, &cursor, 3 * MS, 1505), 11 * MS); // a byte too many: at 10, and wrapped around
     CU_ASSERT_EQUAL(send(plan, &cursor, 11 * MS, 1503), 11 * MS);
-    CU_ASSERT_EQUAL(send(plan, &cursor, 11 * MS, 100), 11 * MS); // the other one of that moment
+    CU_ASSERT_EQUAL(send(plan, &cursor, 11 * MS, 100), 11 * MS);     // the other one of that moment
     CU_ASSERT_EQUAL(send(plan, &cursor, 11 * MS + 1, 100), 13 * MS); // its rest is lost
-    CU_ASSERT_EQUAL(send(plan, &cursor, 1000000000 * MS, 10), 1000000000 * MS); // the last moment of a lap is at its end
+    CU_ASSERT_EQUAL(
+        send(plan, &cursor, 1000000000 * MS, 10), 1000000000 * MS); // the last moment of a lap is at its end
     sim_rate_plan_free(plan);
 }
 

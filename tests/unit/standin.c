@@ -18,8 +18,8 @@ struct standin {
     char lines[16][160];
     size_t line_count;
     struct qe_cidr address;
-    struct qe_addr peer; // where packets go
-    bool connected, tun_open, stopping;
+    struct qe_addr peer;                         // where packets go
+    bool connected, tun_open, stopping, follows; // follows: its peer is whoever spoke last
     uint8_t starts;
     uint32_t credit;
     uint64_t now_ns, wake_ns;
@@ -106,6 +106,7 @@ static int create(
     }
     for (size_t i = 0; i < config->peer_count && !node->peer.ip.family; i++)
         node->peer = config->peers[i].addr;
+    node->follows = !node->peer.ip.family;
     node->address = (struct qe_cidr){qe_ip4(100, 64, host->identity.bytes[0], host->identity.bytes[1]), 16};
     *out = node;
     return 0;
@@ -228,7 +229,7 @@ static void take_datagrams(struct standin *node, const struct qe_event *event)
             uint32_t size = d->size - done < d->segment_size ? d->size - done : d->segment_size;
             standin_notes.datagrams++;
             if (size <= TAIL) continue;
-            if (!node->peer.ip.family) node->peer = d->remote;
+            if (node->follows) node->peer = d->remote;
             connected(node);
             deliver(node, qe_span(d->bytes + done, size - TAIL));
             if (does(node, STANDIN_DELIVERS_TWICE)) deliver(node, qe_span(d->bytes + done, size - TAIL));
@@ -300,7 +301,8 @@ static void step(void *user, const struct qe_event *event)
         standin_notes.links_down += !event->link.up;
         break;
     case QE_EVENT_STORED:
-        node->starts = event->stored.value.data[0];
+        standin_notes.stored_empty += event->stored.value.size == 0;
+        if (event->stored.value.size) node->starts = event->stored.value.data[0];
         break;
     case QE_EVENT_RESULT:
         if (event->result.request == 3) standin_notes.sockets_refused += event->result.code == QE_RESULT_REFUSED;

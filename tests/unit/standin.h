@@ -35,7 +35,8 @@ struct standin_notes {
     uint64_t links_up, links_down;
     uint64_t timeouts;
     uint64_t sockets_refused;
-    uint16_t second_port; // what a bind to port 0 got
+    uint64_t stored_empty; // stored items of no bytes
+    uint16_t second_port;  // what a bind to port 0 got
     uint64_t wall_ms_last;
 };
 extern struct standin_notes standin_notes;
