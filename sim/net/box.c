@@ -151,6 +151,8 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
     }
     packet->next_hop = route->via.family ? route->via : packet->destination.ip;
     struct sim_interface *out = route->interface;
+    if (sim_trace_wants(box->network->trace, SIM_TRACE_LEFT))
+        sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_LEFT, out, packet);
     sim_pipe_enter(&out->link->ports[out->port].out, packet);
 }
 
@@ -217,7 +219,10 @@ void sim_box_take(struct sim_box *box, struct sim_packet *packet)
 
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
 {
+    struct sim_box *box = interface->box;
     packet->interface = interface->index;
+    if (sim_trace_wants(box->network->trace, SIM_TRACE_ARRIVED))
+        sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_ARRIVED, interface, packet);
     if (interface->box->middlebox)
         sim_middlebox_receive(interface->box->middlebox, interface, packet);
     else

@@ -57,7 +57,7 @@ struct sim_box {
     uint32_t recent_interface;
     const struct sim_route *recent_route;
     uint64_t too_big_received; // ICMP
-    void *user; // for the callbacks of the network
+    void *user;                // for the callbacks of the network
 };
 
 struct sim_port {
@@ -143,8 +143,8 @@ void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr
 void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
-// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts have received and still
-// own.
+// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts
+// have received and still own.
 bool sim_network_conserves(const struct sim_network *network, uint64_t held);
 
 #endif

@@ -385,6 +385,17 @@ uint64_t sim_pipe_dropped(const struct sim_pipe *pipe)
     return dropped;
 }
 
+void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes)
+{
+    const struct sim_packet *packet = pipe->first_waiting;
+    *packets = pipe->waiting + pipe->queued;
+    *bytes = pipe->waiting_bytes + pipe->queued_bytes;
+    for (; packet && packet->start_ns <= pipe->engine->now_ns; packet = packet->next_waiting) {
+        --*packets;
+        *bytes -= packet->wire_size;
+    }
+}
+
 bool sim_pipe_conserves(const struct sim_pipe *pipe)
 {
     uint64_t way = 0, queued = 0;

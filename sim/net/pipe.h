@@ -117,6 +117,9 @@ void sim_pipe_set_down(struct sim_pipe *pipe, bool down);
 // Holds for packets that enter from now on; the rate, with CoDel, for those that wait too.
 void sim_pipe_set(struct sim_pipe *pipe, const struct sim_pipe_settings *settings);
 
+// What waits now, behind the packet that is being sent; only looks.
+void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes);
+
 uint64_t sim_pipe_dropped(const struct sim_pipe *pipe);
 
 // What entered, and its copies, is delivered, dropped for a reason, or on the way. Counts anew what is on the way.
