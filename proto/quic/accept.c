@@ -59,6 +59,12 @@ static void send_retry(struct qe_quic *quic, const struct qe_datagrams *in, cons
     quic->stats.retries_sent++;
 }
 
+void qe_quic_retry(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
+{
+    ngtcp2_pkt_hd header;
+    if (ngtcp2_accept(&header, bytes.data, bytes.size) == 0) send_retry(quic, in, &header);
+}
+
 // A new connection for the Initial packet in `bytes`, or NULL, counted.
 static struct qe_conn *accept_initial(
     struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes, const ngtcp2_pkt_hd *header)

@@ -61,6 +61,12 @@ void qe_conn_fail(struct qe_conn *conn, int rv)
         conn->silent = true;
         why.end = conn->established ? QE_CONN_END_IDLE : QE_CONN_END_HANDSHAKE;
         break;
+    case NGTCP2_ERR_RETRY:
+        // The later half of a ClientHello came first: ngtcp2 keeps it only for an address that is proven. What is left
+        // here must not catch what the client sends next.
+        conn->silent = conn->must_retry = true;
+        qe_conn_forget_cids(conn);
+        break;
     case NGTCP2_ERR_DROP_CONN:
         conn->silent = true;
         qe_conn_forget_cids(conn);

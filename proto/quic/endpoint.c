@@ -173,6 +173,9 @@ static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_d
         qe_conn_on_straggler(run->conn);
     else
         qe_conn_read(run->conn, &run->path, in->ecn, bytes);
+    if (!run->conn->must_retry) return;
+    run->conn->must_retry = false;
+    qe_quic_retry(quic, in, bytes);
 }
 
 void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms)

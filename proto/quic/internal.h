@@ -98,6 +98,7 @@ struct qe_conn {
     bool silent;     // ends without a goodbye
     bool grave;
     bool grave_said; // the goodbye has been sent once
+    bool must_retry; // the client is to prove its address before anything of it is kept
     bool pinned;     // `key` must be the peer's
     bool asked;      // `allow` was, about `key`
     bool allowed;    // and what it said
@@ -187,6 +188,8 @@ void qe_quic_enter(struct qe_quic *quic, struct qe_tls_scope *scope, uint64_t no
 // accept.c: what belongs to no connection.
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
+// Asks the client behind an Initial packet to begin anew with a token.
+void qe_quic_retry(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 
 // conn.c
 struct qe_conn_server {

@@ -274,6 +274,44 @@ static void silence_ends_a_connection_and_keep_alive_prevents_it(void)
     done();
 }
 
+// The first two datagrams, held back.
+struct held {
+    uint8_t bytes[2][1500];
+    uint32_t sizes[2];
+    size_t count;
+    struct qe_addr from, to;
+};
+
+static bool hold_two(struct net *n, struct qe_addr *from, struct qe_addr *to, uint8_t *bytes, uint32_t *size)
+{
+    struct held *held = n->tap_user;
+    if (held->count == 2 || *size > sizeof held->bytes[0]) return true;
+    memcpy(held->bytes[held->count], bytes, *size);
+    held->sizes[held->count++] = *size;
+    held->from = *from;
+    held->to = *to;
+    return false;
+}
+
+// A ClientHello with a post-quantum key share needs two Initial packets.
+static void a_client_hello_may_come_in_any_order(void)
+{
+    static struct held held;
+    held = (struct held){.count = 0};
+    pair(4);
+    net.tap = hold_two;
+    net.tap_user = &held;
+    net_dial(a, b, NULL, nothing, nothing);
+    net_flush(&net);
+    CU_ASSERT_EQUAL_FATAL(held.count, 2);
+    net_inject(&net, held.from, held.to, held.bytes[1], held.sizes[1]);
+    net_inject(&net, held.from, held.to, held.bytes[0], held.sizes[0]);
+    run_for(280 * MS); // before the client repeats anything
+    CU_ASSERT_TRUE(net_log_has(b, "connected"));
+    CU_ASSERT_EQUAL(qe_quic_stats(b->quic)->retries_sent, 1);
+    done();
+}
+
 static void nobody_at_the_other_end_ends_in_time(void)
 {
     pair(4);
@@ -447,6 +485,7 @@ static const struct unit_case cases[] = {
     {"small datagrams share a packet", small_datagrams_share_a_packet},
     {"datagrams of every size pass", datagrams_of_every_size_pass},
     {"silence ends a connection and keep alive prevents it", silence_ends_a_connection_and_keep_alive_prevents_it},
+    {"a client hello may come in any order", a_client_hello_may_come_in_any_order},
     {"nobody at the other end ends in time", nobody_at_the_other_end_ends_in_time},
     {"a peer that falls silent is seen to", a_peer_that_falls_silent_is_seen_to},
     {"a clients new nat mapping is followed", a_clients_new_nat_mapping_is_followed},
