@@ -156,6 +156,20 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
     sim_pipe_enter(&out->link->ports[out->port].out, packet);
 }
 
+// A datagram is the host's; an ICMP message ends here, as it does in a kernel whose sockets do not ask for errors.
+static void deliver(struct sim_box *box, struct sim_packet *packet)
+{
+    struct sim_network *network = box->network;
+    if (packet->kind == SIM_PACKET_UDP) {
+        network->deliver(box, packet);
+        return;
+    }
+    box->too_big_received++;
+    network->received++;
+    sim_trace_moved(network->trace, sim_box_who(box), SIM_TRACE_RECEIVED, packet);
+    sim_packet_free(&network->pool, packet);
+}
+
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
 {
     box->network->sent++;
@@ -163,7 +177,7 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
-        box->network->deliver(box, packet);
+        deliver(box, packet);
         return;
     }
     // Such a packet would come from nowhere; a kernel refuses it.
@@ -190,7 +204,7 @@ void sim_box_deliver(struct sim_box *box, struct sim_packet *packet)
     if (sim_partition_between(&box->network->partition, packet->origin, box->index))
         sim_box_drop(box, packet, SIM_DROP_PARTITION);
     else
-        box->network->deliver(box, packet);
+        deliver(box, packet);
 }
 
 void sim_box_take(struct sim_box *box, struct sim_packet *packet)
@@ -220,5 +234,5 @@ bool sim_network_conserves(const struct sim_network *network, uint64_t held)
     uint64_t gone = network->received;
     for (int i = 0; i < SIM_DROP_COUNT; i++)
         gone += network->dropped[i];
-    return network->pool.out >= held && network->sent == gone + network->pool.out - held;
+    return network->pool.out >= held && network->sent + network->duplicated == gone + network->pool.out - held;
 }

@@ -56,7 +56,8 @@ struct sim_box {
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
-    void *user; // for the callbacks of the network
+    uint64_t too_big_received; // ICMP
+    void *user;                // for the callbacks of the network
 };
 
 struct sim_port {
@@ -87,6 +88,7 @@ struct sim_network {
     struct sim_trace *trace;
     uint64_t seed;
     uint64_t sent, received;
+    uint64_t duplicated; // by links
     uint64_t dropped[SIM_DROP_COUNT];
     struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
@@ -141,8 +143,8 @@ void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr
 void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
-// Datagrams sent are received, dropped for a reason, or under way. held: packets that hosts have received and still
-// own.
+// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts
+// have received and still own.
 bool sim_network_conserves(const struct sim_network *network, uint64_t held);
 
 #endif
