@@ -175,6 +175,9 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
     box->network->sent++;
     packet->origin = box->index;
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
+    // An error about what a NAT has translated is for somebody else, though it has this box's address.
+    bool error = packet->kind != SIM_PACKET_UDP;
+    if (error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
         deliver(box, packet);
@@ -185,7 +188,7 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
         sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
-    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
+    if (!error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
 }
 
