@@ -63,6 +63,9 @@ struct qe_host {
 
     // Sees each trace event; may be NULL.
     void (*trace)(void *user, const struct qe_trace *trace);
+
+    // Sends are to say what each datagram carries (qe_send.carried). It costs time: for simulators.
+    bool tell_carried;
 };
 
 #endif

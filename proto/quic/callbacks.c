@@ -205,6 +205,13 @@ void qe_conn_on_keylog(struct qe_conn *conn, const char *line)
     if (conn->quic->options.keylog) conn->quic->options.keylog(conn->quic->options.owner.user, line);
 }
 
+void qe_conn_on_qlog(void *user, uint32_t flags, const void *data, size_t size)
+{
+    struct qe_conn *conn = user;
+    (void)flags;
+    if (conn->quic->carried) qe_carried_on_qlog(conn, qe_span(data, size));
+}
+
 // What a client sends as 0-RTT comes before its Finished; the key it resumed with is known by then.
 static bool ready_for_data(struct qe_conn *conn, bool early)
 {
