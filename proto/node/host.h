@@ -38,6 +38,14 @@ struct qe_trace {
     uint64_t a, b;          // two numbers whose meaning the name gives
 };
 
+// A piece of the qlog of one connection, in the order of writing: a JSON text sequence (RFC 7464), as ngtcp2 has it.
+struct qe_qlog {
+    uint64_t connection; // unique in the life of the node
+    bool client;
+    bool end; // nothing follows
+    struct qe_span data;
+};
+
 struct qe_tls_library; // quic/library.h
 
 struct qe_host {
@@ -63,6 +71,11 @@ struct qe_host {
 
     // Sees each trace event; may be NULL.
     void (*trace)(void *user, const struct qe_trace *trace);
+
+    // See the TLS secrets of every connection (a line of an NSS key log, without its end) and each connection's qlog.
+    // NULL, as in the daemon, where nobody asked for them: a key log undoes the encryption.
+    void (*keylog)(void *user, const char *line);
+    void (*qlog)(void *user, const struct qe_qlog *qlog);
 
     // Sends are to say what each datagram carries (qe_send.carried). It costs time: for simulators.
     bool tell_carried;

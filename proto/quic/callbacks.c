@@ -202,14 +202,20 @@ void qe_conn_on_session(struct qe_conn *conn, SSL_SESSION *session)
 
 void qe_conn_on_keylog(struct qe_conn *conn, const char *line)
 {
-    if (conn->quic->options.keylog) conn->quic->options.keylog(conn->quic->options.owner.user, line);
+    const struct qe_host *host = conn->quic->host;
+    if (host->keylog) host->keylog(host->user, line);
 }
 
 void qe_conn_on_qlog(void *user, uint32_t flags, const void *data, size_t size)
 {
     struct qe_conn *conn = user;
-    (void)flags;
-    if (conn->quic->carried) qe_carried_on_qlog(conn, qe_span(data, size));
+    const struct qe_host *host = conn->quic->host;
+    const struct qe_qlog qlog = {.connection = conn->number,
+        .client = conn->client,
+        .end = flags & NGTCP2_QLOG_WRITE_FLAG_FIN,
+        .data = qe_span(data, size)};
+    if (conn->quic->carried) qe_carried_on_qlog(conn, qlog.data);
+    if (host->qlog) host->qlog(host->user, &qlog);
 }
 
 // What a client sends as 0-RTT comes before its Finished; the key it resumed with is known by then.

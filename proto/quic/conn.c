@@ -26,6 +26,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
     struct qe_conn *conn = qe_zalloc(quic->mem, 1, sizeof *conn);
     if (!conn) return NULL;
     conn->quic = quic;
+    conn->number = (uint64_t)quic->options.lane << 56 | quic->conns_made++;
     conn->ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_ref, .user_data = conn};
     qe_list_init(&conn->link);
     qe_list_init(&conn->ready);
@@ -64,7 +65,7 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     settings->initial_rtt = INITIAL_RTT_NS;
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->rand_ctx.native_handle = quic;
-    if (quic->carried) settings->qlog_write = qe_conn_on_qlog;
+    if (quic->host->qlog || quic->carried) settings->qlog_write = qe_conn_on_qlog;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
     settings->max_tx_udp_payload_size = family == 4 ? QE_PAYLOAD_MAX_IP4 : QE_PAYLOAD_MAX_IP6;
     settings->no_pmtud = QE_MUTANT(pmtu_none);

@@ -71,7 +71,7 @@ int qe_quic_new(struct qe_quic **out, const struct qe_quic_options *options, uin
         .library = host->tls,
         .identity = &host->identity,
         .sessions_max = (size_t)options->connections_max * 8 < 1024 ? 1024 : (size_t)options->connections_max * 8,
-        .keylog = options->keylog != NULL,
+        .keylog = options->host->keylog != NULL,
     };
     int result = -1;
     if (quic->cids && quic->initials && quic->resets && (quic->carried || !host->tell_carried) &&

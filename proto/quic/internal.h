@@ -80,6 +80,7 @@ struct qe_carried_messages {
 struct qe_conn {
     struct qe_quic *quic;
     ngtcp2_conn *ng; // NULL in a grave
+    uint64_t number; // unique in the node's life
     SSL *ssl;
     ngtcp2_crypto_ossl_ctx *tls;
     ngtcp2_crypto_conn_ref ref;
@@ -176,6 +177,7 @@ struct qe_quic {
     struct qe_list conns;  // alive
     struct qe_list graves; // oldest first
     size_t conn_count, grave_count;
+    uint64_t conns_made;
     uint32_t handshake_count; // incoming and not authenticated
 
     uint8_t token_key[QE_TOKEN_KEY_SIZE];
@@ -222,6 +224,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic);
 int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context);
 void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_transport_params *params, uint8_t family);
 extern const ngtcp2_callbacks qe_conn_callbacks;
+void qe_conn_on_qlog(void *conn, uint32_t flags, const void *data, size_t size);
 // A fresh connection ID of ours, registered. 0, or -1.
 int qe_conn_new_cid(struct qe_conn *conn, ngtcp2_cid *cid);
 void qe_conn_forget_cids(struct qe_conn *conn);
@@ -280,7 +283,6 @@ bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out
 void qe_carried_on_qlog(struct qe_conn *conn, struct qe_span record);
 // Whole messages have been queued on the control stream.
 void qe_carried_on_said(struct qe_conn *conn, struct qe_span messages);
-void qe_conn_on_qlog(void *conn, uint32_t flags, const void *data, size_t size);
 
 // Where packets of this path go.
 void qe_conn_route(const struct qe_conn *conn, const ngtcp2_path *path, struct qe_send *out);

@@ -87,7 +87,6 @@ struct qe_quic_options {
     uint64_t idle_timeout_ns;
     uint64_t keep_alive_ns; // PING when nothing was sent for this long; 0 for never
     uint64_t handshake_timeout_ns;
-    void (*keylog)(void *user, const char *line); // NSS key log lines, or NULL; called with owner.user
 };
 
 // Counters, for observation only.

@@ -1,5 +1,6 @@
 // quicether-sim run: runs one scenario, once for each seed.
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "cli/runs.h"
 #include "sweep/results.h"
 
@@ -8,21 +9,20 @@
 #include <stdio.h>
 
 static const char usage[] =
-    "Usage: quicether-sim run FILE [--seed N | --seed A..B] [--jobs N] [--lanes N] [--trace FILE] [--json FILE]\n"
+    "Usage: quicether-sim run FILE [OPTION...]\n"
     "\n"
     "Runs whole nodes over the scenario's simulated network, once for each seed, and judges what it expects.\n"
     "\n"
-    "  --seed N      the seed; A..B runs all of a range (default: the scenario's, or 1)\n"
-    "  --jobs N      so many runs at a time (default 1); the output is the same\n"
-    "  --lanes N     lanes of every node, instead of what is configured\n"
-    "  --trace FILE  writes a readable line for each event; with a range of seeds to FILE.SEED\n"
-    "  --json FILE   writes the results as JSON\n"
-    "  --help        this text\n"
+    "  --seed N             the seed; A..B runs all of a range (default: the scenario's, or 1)\n"
+    "  --jobs N             so many runs at a time (default 1); the output is the same\n"
+    "  --lanes N            lanes of every node, instead of what is configured\n"
+    "  --json FILE          writes the results as JSON\n" SIM_OUTPUT_USAGE "  --help               this text\n"
     "\n"
     "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a scenario is wrong.\n";
 
 struct options {
-    const char *file, *trace, *json;
+    const char *file, *json;
+    struct sim_outputs_options outputs;
     struct sim_seed_range seeds;
     bool has_seed, help;
     unsigned jobs, lanes;
@@ -37,9 +37,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
         {"jobs", required_argument, NULL, 'j'}, {"lanes", required_argument, NULL, 'l'},
-        {"trace", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'}, {0}};
-    int letter;
+        {"json", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, SIM_OUTPUT_OPTIONS, {0}};
+    int letter, status;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
         case 's':
@@ -55,9 +54,6 @@ static int parse_options(int argc, char **argv, struct options *o)
             if (!sim_parse_count(optarg, QE_CONFIG_LANES_MAX, &o->lanes))
                 return sim_complain("--lanes wants 1 to 32, not", optarg);
             break;
-        case 't':
-            o->trace = optarg;
-            break;
         case 'o':
             o->json = optarg;
             break;
@@ -65,12 +61,14 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->help = true;
             return 0;
         default:
-            return sim_complain("unknown or incomplete option", NULL);
+            status = sim_outputs_option(&o->outputs, letter, optarg);
+            if (status) return status;
+            break;
         }
     }
     if (optind + 1 != argc) return sim_complain("run wants one scenario file", NULL);
     o->file = argv[optind];
-    return 0;
+    return sim_outputs_settle(&o->outputs, o->has_seed && o->seeds.count > 1);
 }
 
 static void take(void *user, const struct sim_run_report *report)
@@ -105,6 +103,7 @@ static int run_all(const struct options *o, struct sim_runs *runs)
 int sim_command_run(int argc, char **argv)
 {
     struct options o = {.jobs = 1};
+    sim_outputs_options_init(&o.outputs);
     int status = parse_options(argc, argv, &o);
     if (status) return status;
     if (o.help) {
@@ -119,7 +118,7 @@ int sim_command_run(int argc, char **argv)
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
-        .trace = o.trace};
+        .outputs = &o.outputs};
     status = run_all(&o, &runs);
     sim_template_free(template);
     return status;

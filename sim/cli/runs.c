@@ -19,19 +19,6 @@ struct session {
     struct qe_tls_library *tls;
 };
 
-static FILE *open_trace(const struct sim_runs *runs, uint64_t seed)
-{
-    char path[4096];
-    if (!runs->trace) return NULL;
-    if (sim_plan_total(&runs->plan) == 1)
-        snprintf(path, sizeof(path), "%s", runs->trace);
-    else
-        snprintf(path, sizeof(path), "%s.%" PRIu64, runs->trace, seed);
-    FILE *out = fopen(path, "w");
-    if (out) return out;
-    exit(sim_complain_file(path));
-}
-
 static enum sim_jobs_next next(void *user)
 {
     const struct session *s = user;
@@ -66,14 +53,17 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         report(sim_template_face(template), which.seed, &result, 0, out);
         return;
     }
+    struct sim_outputs *outputs = NULL;
+    if (s->runs->outputs && !(outputs = sim_outputs_open(s->runs->outputs, scenario, which.seed))) exit(SIM_EXIT_USAGE);
     struct sim_run_options run = {.scenario = scenario,
         .seed = which.seed,
         .lanes = s->runs->lanes,
-        .trace = open_trace(s->runs, which.seed),
+        .sample_ns = outputs ? s->runs->outputs->sample_ns : 0,
+        .sinks = outputs ? sim_outputs_sinks(outputs) : NULL,
         .core = &sim_core_node,
         .tls = s->tls};
     sim_run(&run, &result);
-    if (run.trace && fclose(run.trace) != 0) exit(sim_complain_file(s->runs->trace));
+    if (outputs && sim_outputs_close(outputs, &result) != 0) exit(SIM_EXIT_USAGE);
     report(scenario, which.seed, &result, sim_wall_clock_us() - began_us, out);
     sim_result_fini(&result);
     sim_scenario_free(scenario);
@@ -109,8 +99,18 @@ static void take(void *user, size_t index, const struct sim_job_output *out, int
     free(dead.json);
 }
 
+// Where an output cannot be written, it is better said before a run than by each.
+static bool outputs_work(const struct sim_runs *runs)
+{
+    if (!runs->outputs) return true;
+    struct sim_outputs *outputs =
+        sim_outputs_open(runs->outputs, sim_template_face(runs->templates[0]), runs->plan.seeds.first);
+    return outputs && sim_outputs_close(outputs, NULL) == 0;
+}
+
 int sim_runs_do(const struct sim_runs *runs)
 {
+    if (!outputs_work(runs)) return SIM_EXIT_USAGE;
     struct session session = {.runs = runs, .tls = qe_tls_library_new()};
     struct sim_jobs jobs = {.user = &session,
         .run = run_one,
@@ -122,9 +122,6 @@ int sim_runs_do(const struct sim_runs *runs)
         fputs("quicether-sim: OpenSSL cannot be set up\n", stderr);
         return SIM_EXIT_FAIL;
     }
-    // Where the trace cannot be written, it is better said before a run than by each.
-    FILE *trace = open_trace(runs, runs->plan.seeds.first);
-    if (trace) fclose(trace);
     int64_t done = sim_jobs_run(&jobs, (size_t)sim_shard_count(&runs->plan, runs->shard), runs->jobs);
     if (done < 0) fprintf(stderr, "quicether-sim: cannot start a run: %s\n", strerror(errno));
     qe_tls_library_free(session.tls);

@@ -3,6 +3,7 @@
 #ifndef QE_SIM_CLI_RUNS_H
 #define QE_SIM_CLI_RUNS_H
 
+#include "cli/outputs.h"
 #include "scenario/template.h"
 #include "sweep/plan.h"
 #include "world/jobs.h"
@@ -20,10 +21,10 @@ struct sim_runs {
     struct sim_template *const *templates; // plan.files
     struct sim_plan plan;
     struct sim_shard shard;
-    unsigned jobs, lanes;    // lanes 0: as configured
-    unsigned runs_a_process; // 0 is 1
-    uint64_t limit_ms;       // of wall time for each; 0: any
-    const char *trace;       // file for readable traces, with ".SEED" where there are several; or NULL
+    unsigned jobs, lanes;                      // lanes 0: as configured
+    unsigned runs_a_process;                   // 0 is 1
+    uint64_t limit_ms;                         // of wall time for each; 0: any
+    const struct sim_outputs_options *outputs; // what each run writes beside its report, or NULL
     void *user;
     void (*done)(void *user, const struct sim_run_report *report); // in the order of the plan
     enum sim_jobs_next (*next)(void *user);                        // as in struct sim_jobs; or NULL

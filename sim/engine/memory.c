@@ -37,6 +37,30 @@ void sim_release(void *ptr)
     free(ptr);
 }
 
+static void *own_alloc(void *user, size_t size)
+{
+    (void)user;
+    return sim_obtain(1, size);
+}
+
+static void *own_realloc(void *user, void *old, size_t size)
+{
+    (void)user;
+    return sim_resize(old, size, 1);
+}
+
+static void own_free(void *user, void *ptr)
+{
+    (void)user;
+    sim_release(ptr);
+}
+
+const struct qe_mem *sim_own_memory(void)
+{
+    static const struct qe_mem own = {NULL, own_alloc, own_realloc, own_free};
+    return &own;
+}
+
 // What stands before each block, in a space that keeps the block aligned.
 union header {
     struct {

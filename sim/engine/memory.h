@@ -18,6 +18,8 @@ void *sim_obtain(size_t count, size_t size);
 void *sim_resize(void *old, size_t count, size_t size);
 char *sim_copy_text(const char *text);
 void sim_release(void *ptr);
+// The same as functions, for proto's data structures.
+const struct qe_mem *sim_own_memory(void);
 
 // Grows the array `items` (capacity in *capacity) so that it has room for one more than `count`.
 #define SIM_ROOM(items, count, capacity)                                                                               \

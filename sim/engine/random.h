@@ -26,6 +26,8 @@ enum sim_stream_kind {
     SIM_STREAM_FAULT,    // of a host; purpose: enum sim_fault_chance, or 256 + a fault point
     SIM_STREAM_TRIGGER,  // of a trigger, by its number
     SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_sweep_chance
+    SIM_STREAM_NAT,      // purpose: enum nat_chance
+    SIM_STREAM_FIREWALL,
 };
 
 struct sim_stream sim_stream(uint64_t seed, enum sim_stream_kind kind, const char *name, uint32_t purpose);

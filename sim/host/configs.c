@@ -24,26 +24,6 @@ static void report(void *user, enum qe_log_level level, const char *line)
     snprintf(mistake->error, SIM_ERROR_SIZE, "%s", line);
 }
 
-static void *plain_alloc(void *user, size_t size)
-{
-    (void)user;
-    return sim_obtain(1, size);
-}
-
-static void *plain_realloc(void *user, void *old, size_t size)
-{
-    (void)user;
-    return sim_resize(old, size, 1);
-}
-
-static void plain_free(void *user, void *ptr)
-{
-    (void)user;
-    sim_release(ptr);
-}
-
-static const struct qe_mem plain_mem = {NULL, plain_alloc, plain_realloc, plain_free};
-
 // Where `config` listens for this family: 0 for nowhere; *bound: the address, if it is not every one.
 static uint16_t listens(const struct qe_config *config, uint8_t family, struct qe_ip *bound)
 {
@@ -88,7 +68,7 @@ static void add_names(const struct sim_scenario *s, const struct qe_node_id *ids
     const struct qe_config_source *source)
 {
     for (size_t i = 0; i < s->host_count; i++)
-        if (!s->hosts[i].router) qe_config_add_name(config, source, s->hosts[i].name, &ids[i]);
+        if (s->hosts[i].node) qe_config_add_name(config, source, s->hosts[i].name, &ids[i]);
 }
 
 static void add_peers(const struct sim_scenario *s, size_t host, const struct qe_node_id *ids,
@@ -123,11 +103,11 @@ struct qe_config *sim_configs_new(
         uint8_t secret[64];
         sim_host_identity(seed, s->hosts[i].name, &key, secret);
         ids[i] = qe_node_id_from_key(&key);
-        qe_config_init(&configs[i], &plain_mem);
+        qe_config_init(&configs[i], sim_own_memory());
     }
     for (size_t i = 0; i < s->host_count && !mistake.made; i++) {
         struct qe_config_source source = {s->file, QE_CONFIG_DEFAULT, &sink};
-        if (s->hosts[i].router) continue;
+        if (!s->hosts[i].node) continue;
         snprintf(configs[i].name, sizeof(configs[i].name), "%s", s->hosts[i].name);
         add_names(s, ids, &configs[i], &source);
         if (s->hosts[i].config) qe_config_load(&configs[i], s->hosts[i].config, s->file, &sink);
@@ -135,11 +115,11 @@ struct qe_config *sim_configs_new(
     }
     // Peers want to know where others listen, which is settled last: by defaults where nothing was said.
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
-        if (!s->hosts[i].router) qe_config_finish(&configs[i], &sink);
+        if (s->hosts[i].node) qe_config_finish(&configs[i], &sink);
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
         add_peers(s, i, ids, configs, &sink);
     for (size_t i = 0; i < s->host_count && !mistake.made; i++)
-        if (!s->hosts[i].router) qe_config_finish(&configs[i], &sink);
+        if (s->hosts[i].node) qe_config_finish(&configs[i], &sink);
     sim_release(ids);
     if (!mistake.made) return configs;
     sim_configs_free(configs, s);

@@ -66,6 +66,24 @@ static void lend_trace(void *user, const struct qe_trace *trace)
     host->hosts->traced(host->hosts->user, host, trace);
 }
 
+static void lend_keylog(void *user, const char *line)
+{
+    struct sim_host *host = user;
+    sim_trace_tell(host->hosts->trace,
+        &(struct sim_trace_item){.event = SIM_TRACE_KEYLOG, .who = sim_box_who(&host->box), .text = line});
+}
+
+static void lend_qlog(void *user, const struct qe_qlog *qlog)
+{
+    struct sim_host *host = user;
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_QLOG,
+                                           .who = sim_box_who(&host->box),
+                                           .ok = qlog->client,
+                                           .bytes = qlog->data,
+                                           .a = qlog->connection,
+                                           .b = qlog->end});
+}
+
 void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint8_t secret[64])
 {
     uint8_t identity[crypto_sign_SEEDBYTES];
@@ -83,7 +101,9 @@ void sim_host_lend(struct sim_host *host)
         .secret = lend_secret,
         .buf_new = lend_buf_new,
         .buf_free = lend_buf_free,
-        .trace = lend_trace};
+        .trace = lend_trace,
+        .keylog = sim_trace_wants(host->hosts->trace, SIM_TRACE_KEYLOG) ? lend_keylog : NULL,
+        .qlog = sim_trace_wants(host->hosts->trace, SIM_TRACE_QLOG) ? lend_qlog : NULL};
     sim_host_identity(seed, host->box.name, &host->lent.identity, host->secret);
     host->id = qe_node_id_from_key(&host->lent.identity);
     for (uint32_t i = 0; i < QE_RANDOM_COUNT; i++)

@@ -1,5 +1,6 @@
 // A machine's network layer: which way a datagram leaves, and whose it is when it arrives.
 #include "engine/memory.h"
+#include "net/middlebox.h"
 #include "net/network.h"
 
 #include <assert.h>
@@ -32,6 +33,7 @@ void sim_box_fini(struct sim_box *box)
     }
     sim_release(box->interfaces);
     sim_release(box->routes);
+    sim_middlebox_free(box->middlebox);
 }
 
 struct sim_trace_who sim_box_who(const struct sim_box *box)
@@ -149,6 +151,8 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
     }
     packet->next_hop = route->via.family ? route->via : packet->destination.ip;
     struct sim_interface *out = route->interface;
+    if (sim_trace_wants(box->network->trace, SIM_TRACE_LEFT))
+        sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_LEFT, out, packet);
     sim_pipe_enter(&out->link->ports[out->port].out, packet);
 }
 
@@ -167,26 +171,48 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
         sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
+    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
+}
+
+void sim_box_forward(struct sim_box *box, struct sim_packet *packet)
+{
+    if (--packet->hops_left == 0) {
+        sim_box_drop(box, packet, SIM_DROP_HOPS);
+    } else {
+        sim_trace_moved(box->network->trace, sim_box_who(box), SIM_TRACE_FORWARDED, packet);
+        transmit(box, packet, 0);
+    }
+}
+
+void sim_box_deliver(struct sim_box *box, struct sim_packet *packet)
+{
+    if (sim_partition_between(&box->network->partition, packet->origin, box->index))
+        sim_box_drop(box, packet, SIM_DROP_PARTITION);
+    else
+        box->network->deliver(box, packet);
+}
+
+void sim_box_take(struct sim_box *box, struct sim_packet *packet)
+{
+    if (sim_box_has(box, &packet->destination.ip))
+        sim_box_deliver(box, packet);
+    else if (!box->forwards)
+        sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
+    else
+        sim_box_forward(box, packet);
 }
 
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
 {
     struct sim_box *box = interface->box;
     packet->interface = interface->index;
-    if (sim_box_has(box, &packet->destination.ip)) {
-        if (sim_partition_between(&box->network->partition, packet->origin, box->index))
-            sim_box_drop(box, packet, SIM_DROP_PARTITION);
-        else
-            box->network->deliver(box, packet);
-    } else if (!box->forwards) {
-        sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
-    } else if (--packet->hops_left == 0) {
-        sim_box_drop(box, packet, SIM_DROP_HOPS);
-    } else {
-        sim_trace_moved(box->network->trace, sim_box_who(box), SIM_TRACE_FORWARDED, packet);
-        transmit(box, packet, 0);
-    }
+    if (sim_trace_wants(box->network->trace, SIM_TRACE_ARRIVED))
+        sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_ARRIVED, interface, packet);
+    if (interface->box->middlebox)
+        sim_middlebox_receive(interface->box->middlebox, interface, packet);
+    else
+        sim_box_take(interface->box, packet);
 }
 
 bool sim_network_conserves(const struct sim_network *network, uint64_t held)

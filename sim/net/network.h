@@ -19,6 +19,7 @@
 
 struct sim_box;
 struct sim_link;
+struct sim_middlebox;
 struct sim_network;
 
 struct sim_interface {
@@ -45,6 +46,7 @@ struct sim_box {
     const char *name;
     uint32_t index;
     bool forwards;
+    struct sim_middlebox *middlebox; // owned; NULL: it forwards and nothing else
     struct sim_interface **interfaces;
     size_t interface_count, interface_capacity;
     struct sim_route *routes; // longest prefixes first, then by prefix
@@ -110,6 +112,12 @@ struct qe_ip sim_box_source(struct sim_box *box, const struct qe_ip *destination
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
 // A datagram has come to an interface.
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet);
+// What has come is for this box.
+void sim_box_deliver(struct sim_box *box, struct sim_packet *packet);
+// The same behind a middlebox: it is the box's own, or is forwarded.
+void sim_box_take(struct sim_box *box, struct sim_packet *packet);
+// Sends on what has come from elsewhere. Takes it.
+void sim_box_forward(struct sim_box *box, struct sim_packet *packet);
 // Drops a datagram with a reason, counted and traced. Takes it.
 void sim_box_drop(struct sim_box *box, struct sim_packet *packet, enum sim_drop reason);
 

@@ -12,7 +12,8 @@ enum sim_pipe_chance {
 const char *sim_drop_name(enum sim_drop reason)
 {
     static const char *const names[SIM_DROP_COUNT] = {"queue", "loss", "mtu", "down", "no-route", "no-neighbour",
-        "not-here", "hops", "no-socket", "socket-full", "asleep", "partition", "no-source", "trigger"};
+        "not-here", "hops", "no-socket", "socket-full", "asleep", "partition", "no-source", "trigger", "no-mapping",
+        "filtered", "exhausted", "hairpin", "firewall", "rebooting"};
     return names[reason];
 }
 
@@ -191,6 +192,17 @@ void sim_pipe_set_down(struct sim_pipe *pipe, bool down)
     sim_engine_cancel(pipe->engine, &pipe->source);
     while (pipe->first)
         drop(pipe, take_first(pipe), SIM_DROP_DOWN);
+}
+
+void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes)
+{
+    const struct sim_packet *packet = pipe->first_waiting;
+    *packets = pipe->waiting;
+    *bytes = pipe->waiting_bytes;
+    for (; packet && packet->start_ns <= pipe->engine->now_ns; packet = packet->next_waiting) {
+        --*packets;
+        *bytes -= wire_size(pipe, packet);
+    }
 }
 
 bool sim_pipe_conserves(const struct sim_pipe *pipe)

@@ -29,6 +29,12 @@ enum sim_drop {
     SIM_DROP_PARTITION,    // between two hosts that a partition keeps apart
     SIM_DROP_NO_SOURCE,    // from an address that the host does not have any more
     SIM_DROP_TRIGGER,      // a [[trigger]] says so
+    SIM_DROP_NO_MAPPING,   // a NAT has no mapping for it
+    SIM_DROP_FILTERED,     // a NAT has one, but not for this sender
+    SIM_DROP_EXHAUSTED,    // a NAT or firewall has no port or no room for it
+    SIM_DROP_HAIRPIN,      // a NAT does not turn it back inside
+    SIM_DROP_FIREWALL,     // a firewall forbids it
+    SIM_DROP_REBOOTING,    // a router is not up
     SIM_DROP_COUNT,
 };
 
@@ -94,6 +100,9 @@ void sim_pipe_enter(struct sim_pipe *pipe, struct sim_packet *packet);
 void sim_pipe_set_down(struct sim_pipe *pipe, bool down);
 // Holds for packets that enter from now on.
 void sim_pipe_set(struct sim_pipe *pipe, const struct sim_pipe_settings *settings);
+
+// What waits now, behind the packet that is being sent; only looks.
+void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes);
 
 // What entered is delivered, dropped for a reason, or on the way. Counts anew what is on the way.
 bool sim_pipe_conserves(const struct sim_pipe *pipe);

@@ -1,6 +1,7 @@
 // Routes: what a scenario says; else a host sends everything beyond its links to the first router on one of them, and a
 // router knows the shortest way to every link, the first one in the order of the file where several are equally short.
 #include "net/topology.h"
+#include "net/middlebox.h"
 
 #include "scenario/measure.h"
 
@@ -65,11 +66,19 @@ static void add_default(struct sim_box *box, uint8_t family)
 struct reached {
     bool known;
     struct sim_interface *first; // of the router itself
-    struct qe_ip via[2];         // IPv4, IPv6; family 0: the link is the router's own
+    struct qe_ip via;            // family 0: the link is the router's own
 };
 
+// Whether what comes to a router's one interface cannot be meant for the network behind another, because addresses
+// there are a NAT's secret.
+static bool hides(const struct sim_interface *from, const struct sim_interface *to, uint8_t family)
+{
+    const struct sim_middlebox *m = from->box->middlebox;
+    return m && m->nat && family == 4 && sim_middlebox_is_outside(m, from) && !sim_middlebox_is_outside(m, to);
+}
+
 // Breadth first over links, through routers.
-static void add_router_routes(struct sim_box *router, struct sim_link *links, size_t link_count)
+static void add_router_routes(struct sim_box *router, struct sim_link *links, size_t link_count, uint8_t family)
 {
     struct reached *reached = sim_obtain(link_count, sizeof(*reached));
     size_t *queue = sim_obtain(link_count, sizeof(*queue));
@@ -87,31 +96,42 @@ static void add_router_routes(struct sim_box *router, struct sim_link *links, si
             const struct sim_interface *hop = link->ports[k].interface;
             for (size_t i = 0; hop->box != router && hop->box->forwards && i < hop->box->interface_count; i++) {
                 size_t next = (size_t)(hop->box->interfaces[i]->link - links);
-                if (reached[next].known) continue;
+                if (reached[next].known || hides(hop, hop->box->interfaces[i], family)) continue;
                 reached[next] = from;
-                if (link == from.first->link) {
-                    address_of(hop, 4, &reached[next].via[0]);
-                    address_of(hop, 6, &reached[next].via[1]);
-                }
+                if (link == from.first->link) address_of(hop, family, &reached[next].via);
                 queue[tail++] = next;
             }
         }
     }
     for (size_t i = 0; i < link_count; i++) {
-        if (!reached[i].known || reached[i].first->link == &links[i]) continue;
+        if (!reached[i].known || reached[i].first->link == &links[i] || !reached[i].via.family) continue;
         for (size_t k = 0; k < links[i].port_count; k++) {
             const struct sim_interface *there = links[i].ports[k].interface;
             for (size_t j = 0; j < there->address_count; j++) {
-                struct qe_ip via = reached[i].via[there->addresses[j].ip.family == 6];
                 struct qe_cidr to = qe_cidr_network(there->addresses[j]);
+                if (to.ip.family != family) continue;
                 const struct sim_route *have = sim_box_route(router, &there->addresses[j].ip, 0);
-                if (via.family && !(have && have->to.bits == to.bits))
-                    sim_box_add_route(router, (struct sim_route){.to = to, .interface = reached[i].first, .via = via});
+                if (!(have && have->to.bits == to.bits))
+                    sim_box_add_route(
+                        router, (struct sim_route){.to = to, .interface = reached[i].first, .via = reached[i].via});
             }
         }
     }
     sim_release(queue);
     sim_release(reached);
+}
+
+static void add_middlebox(
+    const struct sim_scenario_middlebox *settings, const struct sim_link *links, struct sim_box *box)
+{
+    bool *outside = sim_obtain(box->interface_count, sizeof(*outside));
+    for (size_t i = 0; i < box->interface_count; i++)
+        for (size_t k = 0; k < settings->outside_count; k++)
+            outside[i] |= box->interfaces[i]->link == &links[settings->outside[k]];
+    box->middlebox = sim_middlebox_new(box, settings->has_nat ? &settings->nat : NULL,
+        settings->has_firewall ? &settings->firewall : NULL, settings->has_portmap ? &settings->portmap : NULL,
+        outside);
+    sim_release(outside);
 }
 
 static void add_routes(const struct sim_scenario *scenario, struct sim_host *host, struct sim_link *links)
@@ -121,7 +141,8 @@ static void add_routes(const struct sim_scenario *scenario, struct sim_host *hos
     if (settings->route_count) {
         add_given_routes(settings, box);
     } else if (box->forwards) {
-        add_router_routes(box, links, scenario->link_count);
+        add_router_routes(box, links, scenario->link_count, 4);
+        add_router_routes(box, links, scenario->link_count, 6);
     } else {
         add_default(box, 4);
         add_default(box, 6);
@@ -132,6 +153,8 @@ void sim_topology_build(
     const struct sim_scenario *scenario, struct sim_network *network, struct sim_host **hosts, struct sim_link *links)
 {
     build_links(scenario, network, hosts, links);
+    for (size_t i = 0; i < scenario->host_count; i++)
+        if (scenario->hosts[i].middlebox) add_middlebox(scenario->hosts[i].middlebox, links, &hosts[i]->box);
     for (size_t i = 0; i < scenario->host_count; i++)
         add_routes(scenario, hosts[i], links);
 }

@@ -25,6 +25,7 @@ enum sim_at_kind {
     SIM_AT_HOST_CRASH,
     SIM_AT_HOST_RESTART,
     SIM_AT_HOST_CLOCK,
+    SIM_AT_REBOOT, // of a router
     SIM_AT_CRASH_AT_WRITE,
     SIM_AT_CRASH_BEFORE_WRITE,
     SIM_AT_CORRUPT_STATE,
@@ -66,7 +67,7 @@ struct sim_scenario_at {
     const struct qe_toml_value *change; // LINK_CHANGE: the table with new settings; ADDRESSES: the list
     int64_t clock_ms;                   // HOST_CLOCK: how far the wall clock jumps
     int64_t drift_ppm;                  // CLOCK_DRIFT: how much faster than true it runs
-    uint64_t duration_ns;               // SUSPEND, STALL, HOLD_BUFFERS
+    uint64_t duration_ns;               // SUSPEND, STALL, HOLD_BUFFERS, REBOOT
     uint64_t number;                    // FAIL_ALLOCATION, CRASH_AT_WRITE, CRASH_BEFORE_WRITE: the how-manieth from now
     uint64_t bytes;                     // MEMORY; 0: no limit
     uint32_t share_ppb;                 // FAIL_ALLOCATIONS

@@ -226,3 +226,22 @@ const struct qe_toml_value *sim_reader_need(
     }
     return sim_reader_get(r, table, key, kind);
 }
+
+void sim_reader_word(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, const char *const *words, unsigned *out)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, key);
+    if (!value || r->failed) return;
+    const char *text = sim_reader_text(r, value, key);
+    char list[SIM_ERROR_SIZE] = "";
+    size_t used = 0;
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return;
+        }
+        int n = snprintf(list + used, sizeof(list) - used, "%s\"%s\"", i ? ", " : "", words[i]);
+        used += n > 0 && (size_t)n < sizeof(list) - used ? (size_t)n : 0;
+    }
+    sim_reader_fail(r, value, "'%s' is \"%s\"; expected one of %s", key, text, list);
+}

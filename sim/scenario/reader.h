@@ -60,6 +60,10 @@ const struct qe_toml_value *sim_reader_need(struct sim_reader *r, const struct q
 // The text of a string value without NUL bytes in it; "" and a mistake otherwise.
 const char *sim_reader_text(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
 
+// Where the table has `key`: which of the words (the last is NULL) it is. A mistake where it is none of them.
+void sim_reader_word(
+    struct sim_reader *r, const struct qe_toml_value *table, const char *key, const char *const *words, unsigned *out);
+
 // Single values, each a mistake where it is none. what: the key's name.
 uint64_t sim_reader_duration(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
 uint64_t sim_reader_number(struct sim_reader *r, const struct qe_toml_value *value, const char *what);

@@ -24,10 +24,11 @@ static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(s
 
 // A host's table, before its names are resolved.
 static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_host, name)},
-    {"router", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, router)}, {"peers", SIM_KEY_OTHER, 0},
-    {"allow", SIM_KEY_OTHER, 0}, {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0},
-    {"start", SIM_KEY_OTHER, 0}, {"clock_offset", SIM_KEY_OTHER, 0},
-    {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)},
+    {"router", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, router)},
+    {"node", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, node)}, {"nat", SIM_KEY_OTHER, 0},
+    {"firewall", SIM_KEY_OTHER, 0}, {"peers", SIM_KEY_OTHER, 0}, {"allow", SIM_KEY_OTHER, 0},
+    {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},
+    {"clock_offset", SIM_KEY_OTHER, 0}, {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)},
     {"respawn", SIM_KEY_DURATION, offsetof(struct sim_scenario_host, respawn_ns)}, {0}};
 
 static const struct sim_key route_keys[] = {{"to", SIM_KEY_OTHER, 0}, {"via", SIM_KEY_OTHER, 0}, {0}};
@@ -38,9 +39,10 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const char *where;
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
-        {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys},
-        {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys},
-        {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
+        {"[host.nat]", sim_nat_keys}, {"a forward", sim_forward_keys}, {"[host.nat.portmap]", sim_portmap_keys},
+        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys},
+        {"a partition", sim_partition_keys}, {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys},
+        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -96,10 +98,10 @@ static void parse_peer(
     struct sim_scenario_peer peer = {
         .host = find_host(p->scenario, text, length), .dial = dial, .line = qe_toml_line(value)};
     if (p->reader.failed) return;
-    if (peer.host == SIM_NONE || (!dial && text[length]) || p->scenario->hosts[peer.host].router ||
+    if (peer.host == SIM_NONE || (!dial && text[length]) || !p->scenario->hosts[peer.host].node ||
         &p->scenario->hosts[peer.host] == host ||
         (text[length] && (!qe_addr_parse(text + length + 1, &peer.addr) || !peer.addr.port))) {
-        sim_reader_fail(&p->reader, value, "'%s' has \"%s\"; expected another host that is no router%s", what, text,
+        sim_reader_fail(&p->reader, value, "'%s' has \"%s\"; expected another host with a node%s", what, text,
             dial ? ", as \"name\" or \"name@address:port\"" : "");
         return;
     }
@@ -160,13 +162,15 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
     for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_host *host = &s->hosts[i];
-        host->starts = true;
+        host->starts = host->node = true;
         host->respawn_ns = UINT64_MAX;
         host->line = qe_toml_line(table);
         sim_reader_table(&p->reader, table, "[[host]]", host_keys, host);
         if (!p->reader.failed && !host->name)
             sim_reader_fail(&p->reader, table, "[[host]] has no 'name'; expected one");
         if (p->reader.failed) break;
+        // A router runs a node only where the file says so.
+        if (host->router && !qe_toml_get(table, "node")) host->node = false;
         if (find_host(s, host->name, strlen(host->name)) != SIM_NONE)
             sim_reader_fail(&p->reader, table, "there is a host \"%s\" already; expected another name", host->name);
         s->host_count++;
@@ -186,9 +190,9 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
         parse_start(p, host, table);
         const struct qe_toml_value *offset = qe_toml_get(table, "clock_offset");
         if (offset) sim_parse_clock(p, offset, "clock_offset", &host->wall_offset_ms);
-        if (host->router && (host->config || host->peer_count || offset || qe_toml_get(table, "start")))
-            sim_reader_fail(
-                &p->reader, table, "router \"%s\" has keys of a node; expected only 'name' and 'routes'", host->name);
+        if (!host->node && (host->config || host->peer_count || offset || qe_toml_get(table, "start")))
+            sim_reader_fail(&p->reader, table, "%s \"%s\" has keys of a node; expected only those of the network",
+                host->router ? "router" : "host", host->name);
     }
 }
 
@@ -204,6 +208,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
         sim_reader_fail(&p->reader, table, "[scenario] has no 'duration'; expected one such as \"30s\"");
     if (!p->reader.failed) parse_hosts(p, root);
     if (!p->reader.failed) sim_parse_links(p, root);
+    if (!p->reader.failed) sim_parse_middleboxes(p, root);
     if (!p->reader.failed) sim_parse_flows(p, root);
     if (!p->reader.failed) sim_parse_ats(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
@@ -252,6 +257,7 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_release(s->hosts[i].name);
         sim_release(s->hosts[i].peers);
         sim_release(s->hosts[i].routes);
+        sim_middlebox_settings_free(s->hosts[i].middlebox);
     }
     for (size_t i = 0; i < s->link_count; i++) {
         sim_release(s->links[i].name);

@@ -3,7 +3,10 @@
 #ifndef QE_SIM_SCENARIO_H
 #define QE_SIM_SCENARIO_H
 
+#include "net/firewall.h"
+#include "net/nat.h"
 #include "net/pipe.h"
+#include "net/portmap.h"
 #include "scenario/at.h"
 #include "scenario/reader.h"
 
@@ -29,14 +32,26 @@ struct sim_scenario_route {
     struct qe_ip via;
 };
 
+// What stands between a host's links, or between it and them.
+struct sim_scenario_middlebox {
+    bool has_nat, has_firewall, has_portmap;
+    struct sim_nat_settings nat;
+    struct sim_firewall_settings firewall;
+    struct sim_portmap_settings portmap;
+    size_t *outside; // links
+    size_t outside_count;
+};
+
 struct sim_scenario_host {
     char *name;
-    bool router;                        // forwards; runs no node
+    bool router;                        // forwards
+    bool node;                          // runs quicether
     const struct qe_toml_value *config; // the daemon's tables, or NULL
     struct sim_scenario_peer *peers;
     size_t peer_count;
     struct sim_scenario_route *routes;
     size_t route_count;
+    struct sim_scenario_middlebox *middlebox; // or NULL
     uint64_t start_ns;
     bool starts;            // false: only by the timeline
     int64_t wall_offset_ms; // of its clock
@@ -157,6 +172,9 @@ struct sim_parse {
     struct sim_scenario *scenario;
 };
 void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
+// [host.nat] and [host.firewall]; the links are there.
+void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
@@ -195,8 +213,9 @@ bool sim_parse_has_settings(const struct qe_toml_value *table);
     {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},      \
         {"blackhole", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {"leave", SIM_KEY_OTHER, 0}, {"join", SIM_KEY_OTHER, 0},    \
         {"addresses", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},                      \
-        {"stop", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0}, {"restart", SIM_KEY_OTHER, 0},                        \
-        {"clock", SIM_KEY_OTHER, 0}, {"crash_at_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},     \
+        {"stop", SIM_KEY_OTHER, 0}, {"reboot", SIM_KEY_OTHER, 0}, {"crash", SIM_KEY_OTHER, 0},                         \
+        {"restart", SIM_KEY_OTHER, 0}, {"clock", SIM_KEY_OTHER, 0},                                                    \
+        {"crash_at_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                  \
         {"crash_before_write", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                              \
         {"corrupt_state", SIM_KEY_OTHER, 0}, {"truncate_state", SIM_KEY_OTHER, 0}, {"erase_state", SIM_KEY_OTHER, 0},  \
         {"clock_drift", SIM_KEY_OTHER, 0},                                                                             \
@@ -215,6 +234,7 @@ bool sim_parse_has_settings(const struct qe_toml_value *table);
         "silently", SIM_KEY_FLAG, offsetof(struct sim_scenario_at, silently)                                           \
     }
 
+extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
 extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_flow_keys[],
     sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.

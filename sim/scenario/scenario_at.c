@@ -41,6 +41,7 @@ static const struct {
     {"crash", SIM_AT_HOST_CRASH, OF_HOST, true, WITH_START | WITH_UNSYNCED},
     {"restart", SIM_AT_HOST_RESTART, OF_HOST, true, 0},
     {"clock", SIM_AT_HOST_CLOCK, OF_HOST, false, 0},
+    {"reboot", SIM_AT_REBOOT, OF_HOST, false, 0},
     {"crash_at_write", SIM_AT_CRASH_AT_WRITE, OF_HOST, false, WITH_START | WITH_UNSYNCED},
     {"crash_before_write", SIM_AT_CRASH_BEFORE_WRITE, OF_HOST, false, WITH_START},
     {"corrupt_state", SIM_AT_CORRUPT_STATE, OF_HOST, false, 0},
@@ -143,6 +144,27 @@ static void parse_drift(struct sim_parse *p, struct sim_scenario_at *at, const s
             "'clock_drift' is \"%s\"; expected \"50ppm\" or \"-50ppm\", at most 100000 either way", text);
 }
 
+// true, or how long it takes.
+static void parse_reboot(struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *value)
+{
+    if (qe_toml_kind(value) == QE_TOML_STRING)
+        at->duration_ns = sim_reader_duration(&p->reader, value, "reboot");
+    else if (qe_toml_kind(value) != QE_TOML_BOOLEAN || !qe_toml_boolean(value))
+        sim_reader_fail(&p->reader, value, "'reboot' must be true or a duration");
+}
+
+// A router can be rebooted where it has something to forget; everything else is about nodes.
+static void check_node(struct sim_parse *p, const struct sim_scenario_at *at, const struct qe_toml_value *table)
+{
+    const struct sim_scenario_host *host = &p->scenario->hosts[at->host];
+    const struct qe_toml_value *reboot = qe_toml_get(table, "reboot");
+    if (reboot && !(host->router && host->middlebox))
+        sim_reader_fail(&p->reader, reboot, "'reboot' is for a router with a NAT or a firewall");
+    else if (!reboot && !host->node)
+        sim_reader_fail(
+            &p->reader, qe_toml_get(table, "host"), "\"%s\" has no node; expected a host with a node", host->name);
+}
+
 static void parse_state_key(
     struct sim_parse *p, struct sim_scenario_at *at, const char *key, const struct qe_toml_value *value)
 {
@@ -161,6 +183,9 @@ static void parse_value(
     switch (at->kind) {
     case SIM_AT_HOST_CLOCK:
         sim_parse_clock(p, value, "clock", &at->clock_ms);
+        break;
+    case SIM_AT_REBOOT:
+        parse_reboot(p, at, value);
         break;
     case SIM_AT_CLOCK_DRIFT:
         parse_drift(p, at, value);
@@ -282,7 +307,6 @@ bool sim_parse_has_what(const struct qe_toml_value *table)
 void sim_parse_what(
     struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *table, const char *where)
 {
-    const struct sim_scenario *s = p->scenario;
     const struct qe_toml_value *link = qe_toml_get(table, "link"), *host = qe_toml_get(table, "host");
     bool of_network = qe_toml_get(table, "partition") != NULL;
     bool of_both = qe_toml_get(table, "leave") || qe_toml_get(table, "join") || qe_toml_get(table, "addresses");
@@ -294,8 +318,7 @@ void sim_parse_what(
     if (link && !p->reader.failed) at->link = sim_parse_link(p, link);
     if (host && !p->reader.failed) at->host = sim_parse_host(p, host, "host");
     if (p->reader.failed) return;
-    if (host && s->hosts[at->host].router)
-        sim_reader_fail(&p->reader, host, "\"%s\" is a router; expected a host with a node", s->hosts[at->host].name);
+    if (host) check_node(p, at, table);
     if (!p->reader.failed && of_both) check_member(p, at, host);
     if (!p->reader.failed) parse_what(p, at, table, where);
     if (!p->reader.failed && at->host == SIM_NONE && link) at->port = sim_parse_direction(p, table, at->link);

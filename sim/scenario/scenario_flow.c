@@ -42,8 +42,8 @@ static void parse_ends(struct sim_parse *p, struct sim_scenario_flow *flow, cons
         const struct qe_toml_value *value = sim_reader_need(&p->reader, table, "[[flow]]", keys[i], QE_TOML_STRING);
         if (!value) return;
         *ends[i] = sim_parse_host(p, value, keys[i]);
-        if (!p->reader.failed && p->scenario->hosts[*ends[i]].router)
-            sim_reader_fail(&p->reader, value, "'%s' is a router; expected a host with a node", keys[i]);
+        if (!p->reader.failed && !p->scenario->hosts[*ends[i]].node)
+            sim_reader_fail(&p->reader, value, "'%s' has no node; expected a host with a node", keys[i]);
     }
     if (!p->reader.failed && flow->from == flow->to)
         sim_reader_fail(&p->reader, table, "the flow is from \"%s\" to itself", p->scenario->hosts[flow->to].name);

@@ -165,6 +165,12 @@ static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span
     }
     flow->latency_ns[number] = flows->engine->now_ns - send_time(flow, number);
     flow->delivered++;
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
+                                           .who = sim_box_who(&host->box),
+                                           .name = flow->settings->name,
+                                           .a = number,
+                                           .b = flow->latency_ns[number],
+                                           .c = flow->settings->size});
     if (number < flow->next_expected)
         flow->reordered++;
     else

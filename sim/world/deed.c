@@ -1,6 +1,8 @@
 // What a scenario says shall happen, done to the network and the hosts.
 #include "world/world.h"
 
+#include "net/middlebox.h"
+
 #include "net/topology.h"
 
 #include <assert.h>
@@ -156,6 +158,9 @@ static void do_to_host(struct sim_world *world, const struct sim_scenario_at *at
     case SIM_AT_HOST_RESTART:
         sim_host_stop(host);
         sim_timeline_start_host(world, at->host, now);
+        break;
+    case SIM_AT_REBOOT:
+        sim_middlebox_reboot(host->box.middlebox, at->duration_ns);
         break;
     case SIM_AT_HOST_CLOCK:
         host->wall_offset_ms += at->clock_ms;

@@ -70,7 +70,7 @@ void sim_timeline_init(struct sim_world *world)
     world->start_at = sim_obtain(s->host_count, sizeof(*world->start_at));
     world->start_after = sim_obtain(s->host_count, sizeof(*world->start_after));
     for (size_t i = 0; i < s->host_count; i++) {
-        bool starts = s->hosts[i].starts && !s->hosts[i].router;
+        bool starts = s->hosts[i].starts && s->hosts[i].node;
         world->start_after[i] = UINT64_MAX;
         world->start_at[i] = starts ? s->hosts[i].start_ns : UINT64_MAX;
     }

@@ -4,17 +4,20 @@
 #include "engine/digest.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 // Longest record but for its text and addresses, which are checked for room by themselves.
 #define RECORD_MAX 512
 
-void sim_trace_init(struct sim_trace *trace, const uint64_t *now_ns, FILE *text)
+void sim_trace_init(struct sim_trace *trace, const uint64_t *now_ns, struct sim_sink *sinks)
 {
     trace->used = 0;
-    trace->text = text;
+    trace->sinks = sinks;
+    trace->wanted = 0;
     trace->now_ns = now_ns;
+    for (const struct sim_sink *sink = sinks; sink; sink = sink->next)
+        trace->wanted |= sink->wants;
     crypto_generichash_init(&trace->hash, NULL, 0, SIM_TRACE_HASH_SIZE);
 }
 
@@ -28,7 +31,43 @@ void sim_trace_fini(struct sim_trace *trace, uint8_t hash[SIM_TRACE_HASH_SIZE])
 {
     flush(trace);
     crypto_generichash_final(&trace->hash, hash, SIM_TRACE_HASH_SIZE);
-    if (trace->text) fflush(trace->text);
+    trace->wanted &= SIM_TRACE_BIT(SIM_TRACE_QLOG);
+}
+
+void sim_trace_begin(struct sim_trace *trace, struct sim_host *const *hosts, size_t count)
+{
+    for (struct sim_sink *sink = trace->sinks; sink; sink = sink->next)
+        if (sink->begin) sink->begin(sink, hosts, count);
+}
+
+const char *sim_trace_event_name(enum sim_trace_event event)
+{
+    static const char *const names[SIM_TRACE_EVENT_COUNT] = {[SIM_TRACE_START] = "start",
+        [SIM_TRACE_STOP] = "stop",
+        [SIM_TRACE_SENT] = "sent",
+        [SIM_TRACE_RECEIVED] = "received",
+        [SIM_TRACE_FORWARDED] = "forwarded",
+        [SIM_TRACE_DROPPED] = "dropped",
+        [SIM_TRACE_TUN_IN] = "tun-in",
+        [SIM_TRACE_TUN_OUT] = "tun-out",
+        [SIM_TRACE_SOCKET_OPEN] = "socket-open",
+        [SIM_TRACE_SOCKET_CLOSE] = "socket-close",
+        [SIM_TRACE_TUN_OPEN] = "tun-open",
+        [SIM_TRACE_STORE] = "store",
+        [SIM_TRACE_ERASE] = "erase",
+        [SIM_TRACE_LINK] = "link",
+        [SIM_TRACE_TRANSLATED] = "translated",
+        [SIM_TRACE_ROUTER] = "router",
+        [SIM_TRACE_LEFT] = "left",
+        [SIM_TRACE_ARRIVED] = "arrived",
+        [SIM_TRACE_CORE] = "core",
+        [SIM_TRACE_LOG] = "log",
+        [SIM_TRACE_NOTE] = "note",
+        [SIM_TRACE_FLOW] = "flow",
+        [SIM_TRACE_SAMPLE] = "sample",
+        [SIM_TRACE_KEYLOG] = "keylog",
+        [SIM_TRACE_QLOG] = "qlog"};
+    return names[event];
 }
 
 static struct qe_writer begin(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event)
@@ -74,20 +113,24 @@ static void write_text(struct qe_writer *w, const char *text)
     qe_write_bytes(w, text, size);
 }
 
-// Starts a readable line; the caller goes on with fprintf.
-static FILE *line(const struct sim_trace *trace, struct sim_trace_who who, const char *what)
+// Out of line, so that what nobody wants costs its callers little.
+static __attribute__((noinline)) void tell(const struct sim_trace *trace, const struct sim_trace_item *item)
 {
-    if (!trace->text) return NULL;
-    uint64_t now = *trace->now_ns;
-    fprintf(trace->text, "%" PRIu64 ".%09" PRIu64 " %s %s", now / 1000000000, now % 1000000000, who.name, what);
-    return trace->text;
+    for (struct sim_sink *sink = trace->sinks; sink; sink = sink->next)
+        if (sink->wants & SIM_TRACE_BIT(item->event)) sink->see(sink, *trace->now_ns, item);
+}
+
+void sim_trace_tell(struct sim_trace *trace, const struct sim_trace_item *item)
+{
+    if (sim_trace_wants(trace, item->event)) tell(trace, item);
 }
 
 void sim_trace_start(struct sim_trace *trace, struct sim_trace_who who)
 {
     struct qe_writer w = begin(trace, who, SIM_TRACE_START);
     end(trace, &w);
-    if (line(trace, who, "start")) fputc('\n', trace->text);
+    if (sim_trace_wants(trace, SIM_TRACE_START))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_START, .who = who});
 }
 
 void sim_trace_stop(struct sim_trace *trace, struct sim_trace_who who, bool crashed)
@@ -95,14 +138,8 @@ void sim_trace_stop(struct sim_trace *trace, struct sim_trace_who who, bool cras
     struct qe_writer w = begin(trace, who, SIM_TRACE_STOP);
     qe_write8(&w, crashed);
     end(trace, &w);
-    if (line(trace, who, crashed ? "crash" : "stop")) fputc('\n', trace->text);
-}
-
-static void say_packet(FILE *out, const struct sim_packet *packet)
-{
-    char source[QE_ADDR_TEXT_SIZE], destination[QE_ADDR_TEXT_SIZE];
-    fprintf(out, " #%" PRIu64 " %s > %s %" PRIu32 " B ecn %u", packet->number, qe_addr_format(&packet->source, source),
-        qe_addr_format(&packet->destination, destination), packet->size, packet->ecn);
+    if (sim_trace_wants(trace, SIM_TRACE_STOP))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_STOP, .who = who, .ok = crashed});
 }
 
 void sim_trace_sent(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet)
@@ -114,10 +151,8 @@ void sim_trace_sent(struct sim_trace *trace, struct sim_trace_who who, const str
     qe_write8(&w, packet->ecn);
     write_content(&w, packet->bytes, packet->size);
     end(trace, &w);
-    if (line(trace, who, "sent")) {
-        say_packet(trace->text, packet);
-        fputc('\n', trace->text);
-    }
+    if (sim_trace_wants(trace, SIM_TRACE_SENT))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_SENT, .who = who, .packet = packet});
 }
 
 void sim_trace_moved(
@@ -128,10 +163,8 @@ void sim_trace_moved(
     qe_write32(&w, packet->interface);
     qe_write8(&w, packet->ecn);
     end(trace, &w);
-    if (line(trace, who, event == SIM_TRACE_RECEIVED ? "received" : "forwarded")) {
-        say_packet(trace->text, packet);
-        fputc('\n', trace->text);
-    }
+    if (sim_trace_wants(trace, event))
+        tell(trace, &(struct sim_trace_item){.event = event, .who = who, .packet = packet});
 }
 
 void sim_trace_dropped(
@@ -141,10 +174,9 @@ void sim_trace_dropped(
     qe_write64(&w, packet->number);
     qe_write8(&w, (uint8_t)reason);
     end(trace, &w);
-    if (line(trace, who, "dropped")) {
-        say_packet(trace->text, packet);
-        fprintf(trace->text, " %s\n", sim_drop_name(reason));
-    }
+    if (sim_trace_wants(trace, SIM_TRACE_DROPPED))
+        tell(trace,
+            &(struct sim_trace_item){.event = SIM_TRACE_DROPPED, .who = who, .packet = packet, .reason = reason});
 }
 
 void sim_trace_tun(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event, struct qe_span bytes,
@@ -156,11 +188,8 @@ void sim_trace_tun(struct sim_trace *trace, struct sim_trace_who who, enum sim_t
     qe_write8(&w, offload->needs_checksum);
     write_content(&w, bytes.data, bytes.size);
     end(trace, &w);
-    if (line(trace, who, event == SIM_TRACE_TUN_IN ? "tun-in" : "tun-out")) {
-        fprintf(trace->text, " %zu B", bytes.size);
-        if (offload->kind != QE_OFFLOAD_NONE) fprintf(trace->text, " segments of %u B", offload->segment_size);
-        fputc('\n', trace->text);
-    }
+    if (sim_trace_wants(trace, event))
+        tell(trace, &(struct sim_trace_item){.event = event, .who = who, .bytes = bytes, .offload = offload});
 }
 
 void sim_trace_socket(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event, uint32_t socket,
@@ -171,10 +200,9 @@ void sim_trace_socket(struct sim_trace *trace, struct sim_trace_who who, enum si
     write_address(&w, address);
     qe_write8(&w, ok);
     end(trace, &w);
-    if (line(trace, who, event == SIM_TRACE_SOCKET_OPEN ? "socket-open" : "socket-close")) {
-        char text[QE_ADDR_TEXT_SIZE];
-        fprintf(trace->text, " %" PRIu32 " %s%s\n", socket, qe_addr_format(address, text), ok ? "" : " refused");
-    }
+    if (sim_trace_wants(trace, event))
+        tell(trace,
+            &(struct sim_trace_item){.event = event, .who = who, .socket = socket, .address = address, .ok = ok});
 }
 
 void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint16_t mtu,
@@ -189,13 +217,12 @@ void sim_trace_tun_open(struct sim_trace *trace, struct sim_trace_who who, uint1
         qe_write8(&w, addresses[i].bits);
     }
     end(trace, &w);
-    if (line(trace, who, "tun-open")) {
-        char text[QE_ADDR_TEXT_SIZE];
-        fprintf(trace->text, " mtu %u", mtu);
-        for (size_t i = 0; i < address_count; i++)
-            fprintf(trace->text, " %s", qe_cidr_format(&addresses[i], text));
-        fputc('\n', trace->text);
-    }
+    if (sim_trace_wants(trace, SIM_TRACE_TUN_OPEN))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_TUN_OPEN,
+                        .who = who,
+                        .mtu = mtu,
+                        .addresses = addresses,
+                        .address_count = address_count});
 }
 
 void sim_trace_store(struct sim_trace *trace, struct sim_trace_who who, const char *key, struct qe_span value)
@@ -204,7 +231,8 @@ void sim_trace_store(struct sim_trace *trace, struct sim_trace_who who, const ch
     write_text(&w, key);
     write_content(&w, value.data, value.size);
     end(trace, &w);
-    if (line(trace, who, "store")) fprintf(trace->text, " %s %zu B\n", key, value.size);
+    if (sim_trace_wants(trace, SIM_TRACE_STORE))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_STORE, .who = who, .name = key, .bytes = value});
 }
 
 void sim_trace_erase(struct sim_trace *trace, struct sim_trace_who who, const char *key)
@@ -212,7 +240,8 @@ void sim_trace_erase(struct sim_trace *trace, struct sim_trace_who who, const ch
     struct qe_writer w = begin(trace, who, SIM_TRACE_ERASE);
     write_text(&w, key);
     end(trace, &w);
-    if (line(trace, who, "erase")) fprintf(trace->text, " %s\n", key);
+    if (sim_trace_wants(trace, SIM_TRACE_ERASE))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_ERASE, .who = who, .name = key});
 }
 
 void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t interface, const char *name, bool up)
@@ -221,15 +250,45 @@ void sim_trace_link(struct sim_trace *trace, struct sim_trace_who who, uint32_t 
     qe_write32(&w, interface);
     qe_write8(&w, up);
     end(trace, &w);
-    if (line(trace, who, "link")) fprintf(trace->text, " %s %s\n", name, up ? "up" : "down");
+    if (sim_trace_wants(trace, SIM_TRACE_LINK))
+        tell(trace,
+            &(struct sim_trace_item){.event = SIM_TRACE_LINK, .who = who, .socket = interface, .name = name, .ok = up});
+}
+
+void sim_trace_passed(struct sim_trace *trace, struct sim_trace_who who, enum sim_trace_event event,
+    const struct sim_interface *interface, const struct sim_packet *packet)
+{
+    if (sim_trace_wants(trace, event))
+        tell(trace, &(struct sim_trace_item){.event = event, .who = who, .interface = interface, .packet = packet});
+}
+
+void sim_trace_translated(struct sim_trace *trace, struct sim_trace_who who, const struct sim_packet *packet)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_TRANSLATED);
+    qe_write64(&w, packet->number);
+    write_address(&w, &packet->source);
+    write_address(&w, &packet->destination);
+    end(trace, &w);
+    if (sim_trace_wants(trace, SIM_TRACE_TRANSLATED))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_TRANSLATED, .who = who, .packet = packet});
+}
+
+void sim_trace_router(struct sim_trace *trace, struct sim_trace_who who, bool up)
+{
+    struct qe_writer w = begin(trace, who, SIM_TRACE_ROUTER);
+    qe_write8(&w, up);
+    end(trace, &w);
+    if (sim_trace_wants(trace, SIM_TRACE_ROUTER))
+        tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_ROUTER, .who = who, .ok = up});
 }
 
 void sim_trace_note(struct sim_trace *trace, struct sim_trace_who who, const char *format, ...)
 {
-    if (!line(trace, who, "note ")) return;
+    char text[1024];
+    if (!sim_trace_wants(trace, SIM_TRACE_NOTE)) return;
     va_list args;
     va_start(args, format);
-    vfprintf(trace->text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fputc('\n', trace->text);
+    tell(trace, &(struct sim_trace_item){.event = SIM_TRACE_NOTE, .who = who, .text = text});
 }

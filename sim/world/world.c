@@ -56,14 +56,18 @@ static void traced(void *user, struct sim_host *host, const struct qe_trace *tra
         if (other != SIM_NONE) note_connection(world, host->box.index, other, up);
     }
     sim_expect_traced(world, host, trace->name);
-    if (!world->trace.text) return;
-    const char *peer = "-";
+    if (!sim_trace_wants(&world->trace, SIM_TRACE_CORE)) return;
+    const char *peer = NULL;
     if (!qe_node_id_equal(&trace->peer, &nobody)) {
         size_t other = host_of(world, &trace->peer);
         peer = other != SIM_NONE ? world->hosts[other]->box.name : "unknown";
     }
-    sim_trace_note(
-        &world->trace, sim_box_who(&host->box), "%s %s %" PRIu64 " %" PRIu64, trace->name, peer, trace->a, trace->b);
+    sim_trace_tell(&world->trace, &(struct sim_trace_item){.event = SIM_TRACE_CORE,
+                                      .who = sim_box_who(&host->box),
+                                      .name = trace->name,
+                                      .peer = peer,
+                                      .a = trace->a,
+                                      .b = trace->b});
 }
 
 static void logged(void *user, struct sim_host *host, enum qe_log_level level, const char *text)
@@ -71,7 +75,9 @@ static void logged(void *user, struct sim_host *host, enum qe_log_level level, c
     static const char *const levels[] = {"error", "warn", "info", "debug"};
     struct sim_world *world = user;
     sim_expect_logged(world, host, text);
-    sim_trace_note(&world->trace, sim_box_who(&host->box), "log %s: %s", levels[level], text);
+    sim_trace_tell(&world->trace,
+        &(struct sim_trace_item){
+            .event = SIM_TRACE_LOG, .who = sim_box_who(&host->box), .name = levels[level], .text = text});
 }
 
 static void replied(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body)
@@ -98,7 +104,7 @@ static void build(struct sim_world *world)
     const struct sim_scenario *s = world->scenario;
     const struct sim_run_options *o = world->options;
     sim_engine_init(&world->engine);
-    sim_trace_init(&world->trace, &world->engine.now_ns, o->trace);
+    sim_trace_init(&world->trace, &world->engine.now_ns, o->sinks);
     sim_network_init(&world->network, &world->engine, &world->trace, o->seed, sim_host_deliver);
     sim_hosts_init(&world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
     world->shared.user = world;
@@ -116,12 +122,15 @@ static void build(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         struct sim_host *host = world->hosts[i] = sim_obtain(1, sizeof(*host));
         sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
-        host->runs_node = !s->hosts[i].router;
+        host->runs_node = s->hosts[i].node;
         host->config = world->configs[i];
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
     }
     sim_topology_build(s, &world->network, world->hosts, world->links);
+    world->next_sample_ns =
+        o->sample_ns && sim_trace_wants(&world->trace, SIM_TRACE_SAMPLE) ? o->sample_ns : UINT64_MAX;
+    sim_trace_begin(&world->trace, world->hosts, s->host_count);
     sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
     world->flows.user = world;
     world->flows.violated = violated;
@@ -137,11 +146,24 @@ static void check_conservation(struct sim_world *world)
             world, NULL, SIM_FAILURE_CONSERVATION, "datagrams sent are neither received, nor dropped, nor under way");
 }
 
-static void run_until(struct sim_world *world, uint64_t end_ns)
+static void run_events(struct sim_world *world, uint64_t end_ns)
 {
     while (!over(world) && sim_engine_step(&world->engine, end_ns))
         if (world->engine.instant > SIM_INSTANT_MAX)
             violated(world, NULL, SIM_FAILURE_STORM, "event storm: time does not move on");
+}
+
+// Samples are taken between events, and are none: a run does not know whether somebody looks.
+static void run_until(struct sim_world *world, uint64_t end_ns)
+{
+    while (world->next_sample_ns < end_ns) {
+        run_events(world, world->next_sample_ns);
+        if (over(world)) return;
+        sim_engine_advance(&world->engine, world->next_sample_ns);
+        sim_world_sample(world);
+        world->next_sample_ns += world->options->sample_ns;
+    }
+    run_events(world, end_ns);
 }
 
 static void ask_metrics(struct sim_world *world, uint64_t end_ns)
@@ -159,7 +181,6 @@ static void ask_metrics(struct sim_world *world, uint64_t end_ns)
 static void tear_down(struct sim_world *world)
 {
     const struct sim_scenario *s = world->scenario;
-    world->trace.text = NULL;
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_crash(world->hosts[i]);
     }

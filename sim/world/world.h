@@ -19,8 +19,9 @@
 struct sim_run_options {
     const struct sim_scenario *scenario;
     uint64_t seed;
-    unsigned lanes; // for every node; 0: as configured
-    FILE *trace;    // readable trace, or NULL
+    unsigned lanes;         // for every node; 0: as configured
+    struct sim_sink *sinks; // who listens, or NULL
+    uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
     const struct sim_core *core;
     struct qe_tls_library *tls; // or NULL where the core needs none
 };
@@ -77,6 +78,7 @@ struct sim_world {
     bool *counted;         // whether there is such a counter
     struct sim_connection_change *changes;
     size_t change_count, change_capacity;
+    uint64_t next_sample_ns; // UINT64_MAX: never
     struct sim_result *result;
 };
 
@@ -93,6 +95,9 @@ void sim_timeline_ended(struct sim_world *world, size_t host, enum sim_host_end 
 // Does one thing of [[at]] now (deed.c).
 void sim_timeline_do(struct sim_world *world, const struct sim_scenario_at *at);
 void sim_timeline_leave(struct sim_world *world, size_t link, size_t port, bool silently);
+
+// Tells sinks the state of links, flows and hosts at this time (sample.c).
+void sim_world_sample(struct sim_world *world);
 
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);

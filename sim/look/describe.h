@@ -1,0 +1,24 @@
+// What a person wants to know of bytes at a glance: the form of a QUIC packet, and between whom a packet goes.
+#ifndef QE_SIM_DESCRIBE_H
+#define QE_SIM_DESCRIBE_H
+
+#include "base/addr.h"
+#include "base/bytes.h"
+
+#include <stdbool.h>
+
+// "initial", "0rtt", "handshake", "retry", "1rtt", "version-negotiation" by the first bytes (RFC 8999, RFC 9000 §17) of
+// the first packet in the datagram; "other" where it is not QUIC version 1.
+const char *sim_describe_quic(const uint8_t *bytes, size_t size);
+
+struct sim_inner_summary {
+    struct qe_ip source, destination;
+    const char *protocol; // "icmp", "icmp6", "udp", "tcp" or "other"
+    bool has_ports;       // the two below
+    uint16_t source_port, destination_port;
+};
+
+// False where it is no IP packet.
+bool sim_describe_ip(struct qe_span packet, struct sim_inner_summary *out);
+
+#endif
