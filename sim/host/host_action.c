@@ -50,6 +50,7 @@ static void do_send(struct sim_host *host, const struct qe_send *send)
     struct sim_hosts *hosts = host->hosts;
     const struct sim_socket *socket = find_socket(host, send->socket);
     const uint8_t *bytes = qe_buf_bytes(send->buf);
+    if (hosts->watch.sending) hosts->watch.sending(hosts->watch.user, host, send);
     uint32_t left = send->buf->size;
     if (!socket || !send->segment_size || !left || socket->bind.ip.family != send->remote.ip.family) {
         hosts->violated(

@@ -2,7 +2,7 @@
 #include "scenario/scenario.h"
 
 #include "engine/memory.h"
-#include "scenario/sweep.h"
+#include "scenario/axes.h"
 #include "scenario/units.h"
 
 #include <assert.h>
@@ -42,7 +42,7 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         {"[host.nat]", sim_nat_keys}, {"a forward", sim_forward_keys}, {"[host.nat.portmap]", sim_portmap_keys},
         {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys},
         {"a partition", sim_partition_keys}, {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_sweep_keys}, {"'latin'", sim_latin_keys}};
+        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;

@@ -6,6 +6,7 @@
 #include "net/network.h"
 #include "scenario/scenario.h"
 #include "traffic/flow.h"
+#include "world/invariants.h"
 #include "world/trace.h"
 
 #include <stdio.h>
@@ -70,6 +71,7 @@ struct sim_world {
     struct sim_host **hosts;
     struct sim_link *links;
     struct sim_flows flows;
+    struct sim_invariants invariants;
     struct sim_source timeline, starts;
     size_t next_at;
     uint64_t *start_at;    // by host: when it starts, or, where it runs, starts again; UINT64_MAX: does not

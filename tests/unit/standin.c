@@ -335,4 +335,4 @@ static uint64_t deadline(const void *user)
     return does(node, STANDIN_DEADLINE_STANDS) ? node->now_ns : node->wake_ns;
 }
 
-const struct sim_core standin_core = {create, destroy, step, next, deadline};
+const struct sim_core standin_core = {create, destroy, step, next, deadline, false};
