@@ -25,6 +25,7 @@ struct sim_packet {
     struct qe_ip next_hop;
     uint32_t interface; // by which it came in, at the host that received it
     uint32_t origin;    // index of the box that sent it first
+    uint64_t carried;   // what is in it (observe/carried.h), as far as somebody has asked
     uint32_t size;      // bytes of UDP payload
     uint32_t capacity;
     uint8_t ecn;
@@ -44,6 +45,8 @@ void sim_packet_pool_fini(struct sim_packet_pool *pool);
 
 // A packet with `size` bytes of payload copied from `bytes`; everything else is zero but number and hops_left.
 struct sim_packet *sim_packet_new(struct sim_packet_pool *pool, const uint8_t *bytes, size_t size);
+// The same datagram once more, with the same number.
+struct sim_packet *sim_packet_copy(struct sim_packet_pool *pool, const struct sim_packet *packet);
 void sim_packet_free(struct sim_packet_pool *pool, struct sim_packet *packet);
 
 // Bytes of the IP packet: payload, UDP and IP headers.

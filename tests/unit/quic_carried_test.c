@@ -3,6 +3,8 @@
 
 #include "wire/wire.h"
 
+#include <stdio.h>
+
 // A hello of 5 bytes, and another message.
 static const uint8_t hello[] = {0, 3, QE_MESSAGE_HELLO, 1, 2}, other[] = {0, 4, 0x7f, 1, 2, 3};
 
@@ -139,6 +141,21 @@ static void names_lead_to_classes_and_back(void)
     CU_ASSERT_FALSE(qe_carried_find("hell", &which));
 }
 
+// docs/protocol.md has a line for every class.
+static void every_class_is_documented(void)
+{
+    static char page[1 << 20];
+    FILE *in = fopen(QE_PROTOCOL_PAGE, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(in);
+    CU_ASSERT_FATAL(fread(page, 1, sizeof page - 1, in) > 0);
+    fclose(in);
+    for (int i = 0; i < QE_CARRIED_COUNT; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "\n| `%s` | ", qe_carried_name((enum qe_carried)i));
+        CU_ASSERT_PTR_NOT_NULL(strstr(page, line));
+    }
+}
+
 static void without_memory_for_it_there_is_no_endpoint(void)
 {
     // Every allocation of an endpoint fails once, those for the notes among them.
@@ -164,6 +181,7 @@ static const struct unit_case cases[] = {
     {"goodbyes are told", goodbyes_are_told},
     {"path validation and resets are told", path_validation_and_resets_are_told},
     {"names lead to classes and back", names_lead_to_classes_and_back},
+    {"every class is documented", every_class_is_documented},
     {"without memory for it there is no endpoint", without_memory_for_it_there_is_no_endpoint},
 };
 UNIT_MAIN("quic_carried", cases)
