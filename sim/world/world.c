@@ -118,6 +118,7 @@ static void build(struct sim_world *world)
     world->shared.violated = violated;
     world->shared.ended = ended;
     world->shared.tls = o->tls;
+    world->shared.recording = o->recording;
     world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
     world->links = sim_obtain(s->link_count, sizeof(*world->links));
     world->counts = sim_obtain(s->expect_count, sizeof(*world->counts));

@@ -25,7 +25,8 @@ struct sim_run_options {
     struct sim_sink *sinks; // who listens, or NULL
     uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
     const struct sim_core *core;
-    struct qe_tls_library *tls; // or NULL where the core needs none
+    struct sim_record_writer *recording; // for sim_core_recorder, else NULL
+    struct qe_tls_library *tls;          // or NULL where the core needs none
 };
 
 enum sim_verdict {
