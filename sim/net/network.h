@@ -56,7 +56,8 @@ struct sim_box {
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
-    void *user; // for the callbacks of the network
+    uint64_t too_big_received; // ICMP
+    void *user;                // for the callbacks of the network
 };
 
 struct sim_port {
@@ -121,6 +122,8 @@ void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t inte
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet);
 // What has come is for this box.
 void sim_box_deliver(struct sim_box *box, struct sim_packet *packet);
+// The same for what nobody watches any more, and no partition holds back.
+void sim_box_hand_over(struct sim_box *box, struct sim_packet *packet);
 // The same behind a middlebox: it is the box's own, or is forwarded.
 void sim_box_take(struct sim_box *box, struct sim_packet *packet);
 // Sends on what has come from elsewhere. Takes it.
@@ -148,8 +151,8 @@ void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr
 void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
-// Datagrams sent are received, dropped for a reason, or under way. held: packets that hosts have received and still
-// own.
+// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts
+// have received and still own.
 bool sim_network_conserves(const struct sim_network *network, uint64_t held);
 
 #endif

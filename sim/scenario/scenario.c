@@ -40,10 +40,11 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
         {"[host.nat]", sim_nat_keys}, {"a forward", sim_forward_keys}, {"[host.nat.portmap]", sim_portmap_keys},
-        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys},
-        {"a partition", sim_partition_keys}, {"roam", sim_roam_keys}, {"[[trigger]]", sim_trigger_keys},
-        {"'on'", sim_on_keys}, {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys},
-        {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys}};
+        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"'loss'", sim_gilbert_keys},
+        {"'loss_bursts'", sim_bursts_keys}, {"'late'", sim_late_keys}, {"'codel'", sim_codel_keys},
+        {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
+        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[[flow]]", sim_flow_keys},
+        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -219,7 +220,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
 struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
 {
     struct sim_scenario *s = sim_obtain(1, sizeof(*s));
-    struct sim_parse p = {.reader = {.file = file}, .scenario = s};
+    struct sim_parse p = {.reader = {.file = file, .rates = &s->rates}, .scenario = s};
     s->file = sim_copy_text(file);
     s->wall_ms = WALL_DEFAULT_MS;
     s->seed = 1;
@@ -286,6 +287,7 @@ void sim_scenario_free(struct sim_scenario *s)
     sim_release(s->parameters);
     sim_release(s->hosts);
     sim_release(s->links);
+    sim_rates_fini(&s->rates);
     sim_release(s->ats);
     sim_release(s->flows);
     sim_release(s->expects);

@@ -8,6 +8,7 @@
 #include "net/pipe.h"
 #include "net/portmap.h"
 #include "scenario/at.h"
+#include "scenario/rates.h"
 #include "scenario/reader.h"
 #include "scenario/trigger.h"
 
@@ -147,6 +148,7 @@ struct sim_scenario {
     size_t host_count;
     struct sim_scenario_link *links;
     size_t link_count;
+    struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
     struct sim_scenario_trigger *triggers;
@@ -203,17 +205,25 @@ bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, con
 size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link);
 // A link's settings, those that `table` has, over what is there. The other keys of the table are the caller's to check.
 void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
+// What reads the settings of [[at]] when its time has come.
+struct sim_reader sim_scenario_reader(const struct sim_scenario *scenario);
 // Whether `table` has any of a link's settings.
 bool sim_parse_has_settings(const struct qe_toml_value *table);
 
 // Settings of a pipe: in [[link]], in its `from` tables, and in [[at]].
 #define SIM_SETTING_KEYS                                                                                               \
-    {"rate", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, \
-        {"reorder", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                         \
+    {"rate", SIM_KEY_OTHER, 0}, {"rate_timeline", SIM_KEY_OTHER, 0}, {"rate_repeat", SIM_KEY_OTHER, 0},                \
+        {"rate_trace", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0},                   \
+        {"jitter_model", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, {"loss_bursts", SIM_KEY_OTHER, 0},             \
+        {"reorder", SIM_KEY_OTHER, 0}, {"late", SIM_KEY_OTHER, 0}, {"duplicate", SIM_KEY_OTHER, 0},                    \
+        {"corrupt", SIM_KEY_OTHER, 0}, {"checksum", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0},                    \
+        {"codel", SIM_KEY_OTHER, 0}, {"mark_above", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                      \
+        {"icmp", SIM_KEY_OTHER, 0},                                                                                    \
     {                                                                                                                  \
         "overhead", SIM_KEY_OTHER, 0                                                                                   \
     }
 
+extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys[], sim_codel_keys[];
 // What can happen, and what belongs to it: in [[at]] and in [[trigger]]. Offsets are in struct sim_scenario_at.
 #define SIM_WHAT_KEYS                                                                                                  \
     {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},      \

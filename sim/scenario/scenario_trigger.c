@@ -8,8 +8,8 @@
 #include <string.h>
 
 // `drop`, `delay`, `duplicate` and `corrupt` are about the message where no link and no host is named.
-const struct sim_key sim_trigger_keys[] = {{"name", SIM_KEY_OTHER, 0}, {"on", SIM_KEY_OTHER, 0},
-    {"drop", SIM_KEY_OTHER, 0}, {"duplicate", SIM_KEY_OTHER, 0}, {"corrupt", SIM_KEY_OTHER, 0}, SIM_WHAT_KEYS, {0}};
+const struct sim_key sim_trigger_keys[] = {
+    {"name", SIM_KEY_OTHER, 0}, {"on", SIM_KEY_OTHER, 0}, {"drop", SIM_KEY_OTHER, 0}, SIM_WHAT_KEYS, {0}};
 
 #define ON(field) offsetof(struct sim_scenario_trigger, field)
 const struct sim_key sim_on_keys[] = {{"message", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0},

@@ -26,7 +26,7 @@ struct sim_trigger {
 static void go_on(struct sim_box *box, struct sim_packet *packet, uint32_t interface, bool arrives)
 {
     if (arrives)
-        box->network->deliver(box, packet);
+        sim_box_hand_over(box, packet);
     else
         sim_box_leave(box, packet, interface);
 }

@@ -110,8 +110,10 @@ static const struct {
     {BASE "mtu = 100\n", "f.toml:11: 'mtu' is 100; expected 576 to 65535 bytes"},
     {BASE "overhead = -1\n", "f.toml:11: 'overhead' must be an integer that is not negative"},
     {BASE "from.c = {delay = \"1s\"}\n", "f.toml:11: 'from.c' is about no host of this link"},
-    {BASE "from.a = {speed = \"1s\"}\n",
-        "f.toml:11: unknown key 'speed' in 'from'; expected rate, delay, jitter, loss, reorder, queue, mtu, overhead"},
+    {BASE "from.a = {speed = \"1s\"}\n", "f.toml:11: unknown key 'speed' in 'from'; expected rate, rate_timeline, "
+                                         "rate_repeat, rate_trace, delay, jitter, jitter_model, "
+                                         "loss, loss_bursts, reorder, late, duplicate, corrupt, checksum, queue, "
+                                         "codel, mark_above, mtu, icmp, overhead"},
     {BASE "subnets = [\"10.0.0.0/31\"]\n", "f.toml:11: the subnet is too small for 2 hosts"},
     {BASE "subnets = [\"ten\"]\n", "f.toml:11: \"ten\" is no subnet; expected one such as \"192.0.2.0/24\""},
     {BASE "addresses.c = [\"10.0.0.1/24\"]\n",
@@ -179,7 +181,8 @@ static const struct {
         "f.toml:15: 'after' must be earlier than 'before' and the end"},
     {FLOW "[[expect]]\nlink = \"a-b\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:17: 'measure' is \"lost\"; a link has entered, entered_bytes, delivered, dropped_queue, dropped_loss, "
-        "dropped_mtu, dropped_down, queue_peak"},
+        "dropped_mtu, dropped_down, dropped_burst, dropped_codel, dropped_checksum, dropped, duplicated, "
+        "corrupted, marked, queue_peak"},
     {FLOW "[[expect]]\nhost = \"a\"\nis = 0\n",
         "f.toml:15: [[expect]] of a host must have one of 'measure', 'log', 'event', 'counter'"},
     {FLOW "[[expect]]\nhost = \"a\"\nlog = \"x\"\nevent = \"y\"\nis = 0\n",
