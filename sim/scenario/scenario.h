@@ -142,8 +142,10 @@ struct sim_scenario {
     char *name;
     char *description;
     uint64_t duration_ns;
-    uint64_t wall_ms; // unix time at the start
-    uint64_t seed;    // where none is given
+    uint64_t wall_ms;     // unix time at the start
+    uint64_t calm_ns;     // from then on nothing goes wrong any more; UINT64_MAX: not said
+    uint64_t recovers_ns; // how long after that what can be connected may take
+    uint64_t seed;        // where none is given
     struct sim_scenario_host *hosts;
     size_t host_count;
     struct sim_scenario_link *links;

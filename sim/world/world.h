@@ -6,6 +6,7 @@
 #include "net/network.h"
 #include "scenario/scenario.h"
 #include "traffic/flow.h"
+#include "world/calm.h"
 #include "world/invariants.h"
 #include "world/trace.h"
 #include "world/trigger.h"
@@ -74,6 +75,7 @@ struct sim_world {
     struct sim_link *links;
     struct sim_flows flows;
     struct sim_invariants invariants;
+    struct sim_calm calm;
     struct sim_source timeline, starts;
     struct sim_triggers triggers;
     size_t next_at;
