@@ -279,6 +279,11 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     case SIM_EXPECT_NEVER_CONNECTED:
         judge_never(world, e, out);
         break;
+    case SIM_EXPECT_TRIGGER:
+        out->subject = sim_copy_text("trigger");
+        out->what = text("trigger %s", world->scenario->triggers[e->trigger].name);
+        judge_value(out, e, SIM_UNIT_COUNT, true, sim_trigger_fired(world, e->trigger));
+        break;
     }
 }
 
