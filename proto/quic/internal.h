@@ -96,6 +96,7 @@ struct qe_conn {
     bool ping;       // asked for
     bool validating; // a path of it is being validated
     bool silent;     // ends without a goodbye
+    bool retry;      // ended because its client is to prove its address first
     bool grave;
     bool grave_said; // the goodbye has been sent once
     bool pinned;     // `key` must be the peer's
@@ -186,6 +187,8 @@ void qe_quic_enter(struct qe_quic *quic, struct qe_tls_scope *scope, uint64_t no
 
 // accept.c: what belongs to no connection.
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
+// Asks the client of the Initial packet in `bytes`, which no connection has, to prove its address.
+void qe_quic_ask_for_proof(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 
 // conn.c

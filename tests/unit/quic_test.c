@@ -431,6 +431,32 @@ static void ecn_marks_reach_the_owner(void)
     done();
 }
 
+// A tap that loses the first datagram of the first dial.
+static bool lose_the_first(struct net *n, struct qe_addr *from, struct qe_addr *to, uint8_t *bytes, uint32_t *size)
+{
+    (void)to;
+    (void)bytes;
+    (void)size;
+    unsigned *seen = n->tap_user;
+    return !qe_addr_equal(from, &a->addr) || ++*seen != 1;
+}
+
+// A ClientHello with a post-quantum key share is longer than a packet, and what comes second may come first.
+static void a_hello_whose_beginning_is_late_is_asked_for_again(void)
+{
+    unsigned seen = 0;
+    pair(4);
+    net.tap = lose_the_first;
+    net.tap_user = &seen;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(net_dial(a, b, &b->host.identity, nothing, nothing));
+    run_for(net.delay_ns * 8);
+    CU_ASSERT_EQUAL(qe_quic_stats(b->quic)->retries_sent, 1);
+    CU_ASSERT_STRING_EQUAL(a->log, "connected\nconfirmed\n");
+    CU_ASSERT_STRING_EQUAL(b->log, "connected\nconfirmed\n");
+    CU_ASSERT_EQUAL(qe_quic_stats(b->quic)->handshakes_timed_out, 0);
+    done();
+}
+
 static const struct unit_case cases[] = {
     {"two nodes prove their keys to each other", two_nodes_prove_their_keys_to_each_other},
     {"datagrams and control pass both ways", datagrams_and_control_pass_both_ways},
@@ -455,5 +481,6 @@ static const struct unit_case cases[] = {
     {"a lost goodbye is said again", a_lost_goodbye_is_said_again},
     {"closing from inside a callback is safe", closing_from_inside_a_callback_is_safe},
     {"ecn marks reach the owner", ecn_marks_reach_the_owner},
+    {"a hello whose beginning is late is asked for again", a_hello_whose_beginning_is_late_is_asked_for_again},
 };
 UNIT_MAIN("quic", cases)
