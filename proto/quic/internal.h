@@ -114,6 +114,10 @@ struct qe_conn {
     struct qe_addr local, remote;
 
     uint64_t last_received_ns, unanswered_since_ns;
+    uint64_t in_flight_bytes; // when it was last looked at
+    // Probes of a larger MTU, sent since nothing was in flight, and since it was last looked at: a path may swallow
+    // them and be well, so that they go unanswered says nothing.
+    uint64_t mtu_probe_bytes, mtu_probe_new;
     bool unheard;              // the owner was told that nothing is heard
     uint64_t packets_received; // as of the last look
     uint64_t burst_bytes;      // most to send at a time

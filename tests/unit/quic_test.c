@@ -311,6 +311,39 @@ static void a_peer_that_falls_silent_is_seen_to(void)
     done();
 }
 
+// A path that takes no larger packets swallows the probes of its MTU, and is no less alive.
+static void probes_that_are_too_large_are_no_silence(void)
+{
+    for (uint64_t delay_ms = 5; delay_ms <= 60; delay_ms += 5) {
+        pair(4);
+        net.size_max = 1300;
+        net.delay_ns = delay_ms * MS;
+        meet();
+        for (unsigned i = 0; i < 1000; i++) {
+            run_for(10 * MS);
+            CU_ASSERT_FALSE(a->conn->unheard || b->conn->unheard);
+        }
+        b->down = true;
+        qe_conn_ping(a->conn);
+        run_for(2 * S);
+        CU_ASSERT_TRUE(a->conn->unheard);
+        done();
+    }
+}
+
+// The same where the peer is gone while they are under way.
+static void silence_among_probes_is_seen_too(void)
+{
+    pair(4);
+    net.size_max = 1300;
+    meet();
+    b->down = true;
+    qe_conn_ping(a->conn);
+    run_for(4 * S);
+    CU_ASSERT_TRUE(a->conn->unheard);
+    done();
+}
+
 static void a_clients_new_nat_mapping_is_followed(void)
 {
     uint16_t port = 1000;
@@ -475,6 +508,8 @@ static const struct unit_case cases[] = {
     {"silence ends a connection and keep alive prevents it", silence_ends_a_connection_and_keep_alive_prevents_it},
     {"nobody at the other end ends in time", nobody_at_the_other_end_ends_in_time},
     {"a peer that falls silent is seen to", a_peer_that_falls_silent_is_seen_to},
+    {"probes that are too large are no silence", probes_that_are_too_large_are_no_silence},
+    {"silence among probes is seen, too", silence_among_probes_is_seen_too},
     {"a clients new nat mapping is followed", a_clients_new_nat_mapping_is_followed},
     {"a client moves to another address", a_client_moves_to_another_address},
     {"close codes reach the other end", close_codes_reach_the_other_end},
