@@ -32,6 +32,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
     qe_list_init(&conn->ready);
     qe_timer_init(&conn->timer);
     qe_control_init(&conn->control);
+    if (quic->carried) conn->said = qe_zalloc(quic->mem, 1, sizeof *conn->said);
     conn->unanswered_since_ns = QE_TIME_NEVER;
     conn->last_received_ns = quic->now_ns;
     qe_list_append(&quic->conns, &conn->link);
@@ -64,7 +65,7 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     settings->initial_rtt = INITIAL_RTT_NS;
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->rand_ctx.native_handle = quic;
-    if (quic->host->qlog) settings->qlog_write = qe_conn_on_qlog;
+    if (quic->host->qlog || quic->carried) settings->qlog_write = qe_conn_on_qlog;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
     settings->max_tx_udp_payload_size = family == 4 ? QE_PAYLOAD_MAX_IP4 : QE_PAYLOAD_MAX_IP6;
     settings->no_pmtud = QE_MUTANT(pmtu_none);
@@ -159,6 +160,8 @@ void qe_conn_free_engine(struct qe_conn *conn)
     conn->tls = NULL;
     conn->ssl = NULL;
     qe_control_fini(&conn->control, conn->quic->mem);
+    qe_free(conn->quic->mem, conn->said);
+    conn->said = NULL;
 }
 
 void qe_conn_route(const struct qe_conn *conn, const ngtcp2_path *path, struct qe_send *out)

@@ -67,6 +67,16 @@ struct qe_binding {
 };
 #define QE_BINDINGS 4
 
+// Where the control messages of a connection end, for a host that asks what datagrams carry; of those that are more
+// nobody knows the type.
+#define QE_CARRIED_MESSAGES_MAX 32
+
+struct qe_carried_messages {
+    size_t count;
+    uint64_t ends[QE_CARRIED_MESSAGES_MAX]; // offsets in the control stream
+    uint8_t types[QE_CARRIED_MESSAGES_MAX];
+};
+
 struct qe_conn {
     struct qe_quic *quic;
     ngtcp2_conn *ng; // NULL in a grave
@@ -128,9 +138,11 @@ struct qe_conn {
     struct qe_send grave_send; // where the goodbye goes
     uint8_t *grave_bytes;
     uint32_t grave_size;
+    uint64_t grave_carried;
     uint64_t grave_stay_ns; // after the goodbye was first sent
     uint32_t stragglers;
 
+    struct qe_carried_messages *said; // NULL where nobody asks
     bool initial_known;
     uint8_t initial[QE_INITIAL_KEY_SIZE];
     uint8_t cids[QE_CONN_CIDS_MAX][QE_CID_SIZE];
@@ -141,6 +153,17 @@ struct qe_answer {
     struct qe_send to;
     uint16_t size;
     uint8_t bytes[QE_ANSWER_SIZE_MAX];
+};
+
+// Packets of one batch.
+#define QE_SEGMENTS_MAX 64
+
+// What datagrams carry, for a host that asks: sets of enum qe_carried.
+struct qe_carried_notes {
+    uint64_t packet; // the one at hand
+    uint64_t batch[QE_SEGMENTS_MAX];
+    uint64_t stray;
+    uint64_t answers[QE_ANSWERS_MAX];
 };
 
 struct qe_quic {
@@ -172,6 +195,7 @@ struct qe_quic {
     uint32_t stray_size;
     uint8_t stray[QE_PAYLOAD_MAX_IP4];
 
+    struct qe_carried_notes *carried; // NULL where nobody asks
     struct qe_quic_stats stats;
 };
 
@@ -260,6 +284,12 @@ void qe_conn_client_path(const struct qe_conn *conn, const struct qe_datagrams *
 // write.c
 // Writes a batch of one connection. False: it has nothing to say now.
 bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out);
+
+// carried.c; only where quic->carried is.
+// A record of ngtcp2's qlog: adds what it says of a packet sent to quic->carried->packet.
+void qe_carried_on_qlog(struct qe_conn *conn, struct qe_span record);
+// Whole messages have been queued on the control stream.
+void qe_carried_on_said(struct qe_conn *conn, struct qe_span messages);
 
 // Where packets of this path go.
 void qe_conn_route(const struct qe_conn *conn, const ngtcp2_path *path, struct qe_send *out);
