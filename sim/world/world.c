@@ -188,6 +188,7 @@ static void tear_down(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_crash(world->hosts[i]);
     }
+    sim_triggers_fini(world);
     sim_flows_fini(&world->flows);
     world->shared.watch = (struct sim_watch){0};
     sim_calm_fini(&world->calm);
@@ -224,6 +225,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     }
     build(&world);
     sim_timeline_init(&world);
+    sim_triggers_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);

@@ -9,6 +9,7 @@
 #include "world/calm.h"
 #include "world/invariants.h"
 #include "world/trace.h"
+#include "world/trigger.h"
 
 #include <stdio.h>
 
@@ -76,6 +77,7 @@ struct sim_world {
     struct sim_invariants invariants;
     struct sim_calm calm;
     struct sim_source timeline, starts;
+    struct sim_triggers triggers;
     size_t next_at;
     uint64_t *start_at;    // by host: when it starts, or, where it runs, starts again; UINT64_MAX: does not
     uint64_t *start_after; // by host: so long after it has crashed; UINT64_MAX: nothing was said
