@@ -118,6 +118,7 @@ int sim_command_run(int argc, char **argv)
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
+        .measures = o.json,
         .outputs = &o.outputs};
     status = run_all(&o, &runs);
     sim_template_free(template);
