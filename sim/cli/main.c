@@ -24,6 +24,7 @@ static const struct command {
     {"show", "prints the literal scenario that a seed makes of a file", sim_command_show},
     {"sweep", "runs scenarios with many seeds each, and sums up", sim_command_sweep},
     {"check", "says whether scenario files are right", sim_command_check},
+    {"plot", "draws a run or a sweep through gnuplot", sim_command_plot},
     {"version", "says which version this is", say_version},
 };
 
