@@ -19,9 +19,13 @@ enum {
 
 // Each takes its own arguments, its name first, and gives the exit status.
 int sim_command_check(int argc, char **argv);
+int sim_command_merge(int argc, char **argv);
 int sim_command_plot(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+int sim_command_replay(int argc, char **argv);
+int sim_command_keygen(int argc, char **argv);
 int sim_command_show(int argc, char **argv);
+int sim_command_shrink(int argc, char **argv);
 int sim_command_sweep(int argc, char **argv);
 
 // Says on standard error what is wrong with the command line ("WHAT VALUE; see …"; value may be NULL); SIM_EXIT_USAGE.

@@ -5,8 +5,6 @@
 #include "scenario/template.h"
 #include "sweep/results.h"
 
-#define SIM_SWEEP_FILES_MAX 4096
-
 struct sim_gathered {
     struct sim_template **templates;
     struct sim_sweep_file *files;

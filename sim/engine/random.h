@@ -25,7 +25,7 @@ enum sim_stream_kind {
     SIM_STREAM_FLOW,     // payload
     SIM_STREAM_FAULT,    // of a host; purpose: enum sim_fault_chance, or 256 + a fault point
     SIM_STREAM_TRIGGER,  // of a trigger, by its number
-    SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_sweep_chance
+    SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_axis_chance
     SIM_STREAM_NAT,      // purpose: enum nat_chance
     SIM_STREAM_FIREWALL,
     SIM_STREAM_RESAMPLE = 1000, // of figures, not of runs

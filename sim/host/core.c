@@ -30,4 +30,4 @@ static uint64_t deadline(const void *node)
     return qe_node_deadline(node);
 }
 
-const struct sim_core sim_core_node = {create, destroy, step, next, deadline};
+const struct sim_core sim_core_node = {create, destroy, step, next, deadline, true};

@@ -103,6 +103,7 @@ void sim_host_start(struct sim_host *host)
     assert(!host->node && host->runs_node);
     sim_trace_start(hosts->trace, sim_box_who(&host->box));
     host->counts.starts++;
+    if (hosts->watch.started) hosts->watch.started(hosts->watch.user, host);
     host->stopping = false;
     host->lent.tls = hosts->tls;
     host->in_use = host->returned = 0;
@@ -199,6 +200,8 @@ bool sim_host_tun_input(struct sim_host *host, const uint8_t *bytes, size_t size
     host->counts.tun_in++;
     host->inputs++;
     sim_trace_tun(host->hosts->trace, sim_box_who(&host->box), SIM_TRACE_TUN_IN, qe_span(bytes, size), offload);
+    const struct sim_watch *watch = &host->hosts->watch;
+    if (watch->entered) watch->entered(watch->user, host, qe_span(bytes, size), offload);
     SIM_ROOM(host->tun_in, host->tun_in_count, host->tun_in_capacity);
     host->tun_in[host->tun_in_count++] = (struct qe_packet_in){buf, *offload};
     sim_host_wake(host);
@@ -312,13 +315,22 @@ static bool storm(struct sim_host *host)
     return true;
 }
 
+// A node that may not open what it needs has a reason to give up.
+static bool refusing(const struct sim_host *host)
+{
+    return host->faults.sockets_refused_until_ns || host->faults.tun_refused_until_ns;
+}
+
 // Does what the node wants done; false where it has ended.
 static bool drain(struct sim_host *host)
 {
     struct qe_action action;
     for (;;) {
         while (host->hosts->core->next(host->node, &action)) {
+            host->counts.actions++;
             if (action.kind == QE_ACTION_STOPPED) {
+                if (!host->stopping && !host->memory.refused && !refusing(host))
+                    host->hosts->violated(host->hosts->user, host, SIM_FAILURE_STATE, "the node gave up by itself");
                 end_node(host, false);
                 return false;
             }
@@ -347,12 +359,16 @@ static void occur(struct sim_source *source)
         sim_engine_schedule(host->hosts->engine, source, host->faults.idle_until_ns);
         return;
     }
+    uint64_t actions = host->counts.actions;
+    bool idle = !host->returned && !waits(host);
     announce_buffers(host);
     do {
         feed(host);
         if (!drain(host) || storm(host)) return;
         host->deadline_ns = host->hosts->core->deadline(host->node);
     } while (host->deadline_ns <= now || waits(host));
+    const struct sim_watch *watch = &host->hosts->watch;
+    if (watch->settled) watch->settled(watch->user, host, idle && host->counts.actions == actions);
     uint64_t next = host->deadline_ns;
     if (host->returned && buffers_held(host)) next = qe_time_min(next, host->faults.buffers_held_until_ns);
     if (next != QE_TIME_NEVER) sim_engine_schedule(host->hosts->engine, source, next);

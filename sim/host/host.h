@@ -29,9 +29,24 @@ struct sim_core {
     void (*step)(void *node, const struct qe_event *event);
     bool (*next)(void *node, struct qe_action *action);
     uint64_t (*deadline)(const void *node);
+    bool counts; // it has the counters of proto/observe/counters.h, and stores where it met peers
 };
 
 struct sim_host;
+struct sim_record_writer; // replay/recording.h
+
+// Who looks at everything that hosts do, for the checks of a run; each may be NULL.
+struct sim_watch {
+    void *user;
+    void (*started)(void *user, struct sim_host *host);
+    // The TUN took a packet from the machine; borrowed.
+    void (*entered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+    void (*sending)(void *user, struct sim_host *host, const struct qe_send *send);
+    void (*received)(void *user, struct sim_host *host, const struct sim_packet *packet);
+    void (*stored)(void *user, struct sim_host *host, const char *key, struct qe_span value);
+    // The node was stepped and has nothing to do until its deadline. idle: it was only a timer, and nothing came of it.
+    void (*settled)(void *user, struct sim_host *host, bool idle);
+};
 
 // How a node ended.
 enum sim_host_end {
@@ -50,8 +65,9 @@ struct sim_hosts {
     const struct sim_core *core;
     struct qe_tls_library *tls; // lent to every node
     uint64_t seed;
-    uint64_t wall_base_ms; // unix time at the start of the run
-    uint64_t held;         // datagrams in the hosts' sockets
+    uint64_t wall_base_ms;               // unix time at the start of the run
+    struct sim_record_writer *recording; // for sim_core_recorder; NULL for none
+    uint64_t held;                       // datagrams in the hosts' sockets
 
     // A packet came out of a TUN; borrowed.
     void (*delivered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
@@ -61,6 +77,7 @@ struct sim_hosts {
     void (*ended)(void *user, struct sim_host *host, enum sim_host_end how);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
+    struct sim_watch watch;
 };
 
 struct sim_socket {
@@ -95,6 +112,7 @@ struct sim_host_faults {
     uint64_t stores_fail_until_ns, sockets_refused_until_ns, tun_refused_until_ns;
     uint64_t crash_in_writes; // crashes at the so-manieth change of its state from now; 0: does not
     bool crash_before_write;  // and that change is lost
+    bool state_damaged;       // once was; the node may believe in what is not there any more
     bool crash_now;           // when the action at hand is done
     uint64_t unsynced_ns;     // what such a crash takes back
     int64_t drift_ppm;        // of the wall clock,
@@ -121,6 +139,7 @@ enum sim_damage {
 
 struct sim_host_counts {
     uint64_t steps;
+    uint64_t actions;
     uint64_t starts;
     uint64_t tun_in, tun_in_refused; // refused: the TUN was not open
     uint64_t tun_out;

@@ -30,6 +30,8 @@ void sim_host_deliver(struct sim_box *box, struct sim_packet *packet)
     host->hosts->network->received++;
     host->hosts->held++;
     host->counts.datagrams_received++;
+    const struct sim_watch *watch = &host->hosts->watch;
+    if (watch->received) watch->received(watch->user, host, packet);
     sim_trace_moved(host->hosts->trace, sim_box_who(box), SIM_TRACE_RECEIVED, packet);
     host->received_bytes += packet->size;
     packet->next = NULL;

@@ -124,7 +124,9 @@ static bool reaches_disk(struct sim_host *host, const char *key)
 void sim_host_store(struct sim_host *host, const char *key, struct qe_span value)
 {
     if (!reaches_disk(host, key)) return;
+    const struct sim_watch *watch = &host->hosts->watch;
     sim_trace_store(host->hosts->trace, sim_box_who(&host->box), key, value);
+    if (watch->stored) watch->stored(watch->user, host, key, value);
     note_undo(host, key);
     put(host, key, value);
 }
@@ -154,6 +156,7 @@ static void corrupt(struct sim_stream *chance, struct sim_stored *item)
 void sim_host_damage_state(struct sim_host *host, const char *pattern, enum sim_damage damage)
 {
     struct sim_stream *chance = &host->faults.damage;
+    host->faults.state_damaged = true;
     for (size_t i = host->stored_count; i-- > 0;) {
         struct sim_stored *item = &host->stored[i];
         if (!matches(pattern, item->key)) continue;

@@ -39,6 +39,11 @@ struct sim_firewall *sim_firewall_new(const struct sim_firewall_settings *settin
     return firewall;
 }
 
+const struct sim_firewall_settings *sim_firewall_settings(const struct sim_firewall *firewall)
+{
+    return firewall->settings;
+}
+
 static void forget(struct sim_firewall *firewall, struct state *state)
 {
     qe_heap_set(&firewall->ends, &state->timer, QE_TIME_NEVER);

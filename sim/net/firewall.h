@@ -36,6 +36,7 @@ struct sim_firewall;
 // `settings` is borrowed; `name` is unique in the run.
 struct sim_firewall *sim_firewall_new(const struct sim_firewall_settings *settings, uint64_t seed, const char *name);
 void sim_firewall_free(struct sim_firewall *firewall);
+const struct sim_firewall_settings *sim_firewall_settings(const struct sim_firewall *firewall);
 // Forgets what left.
 void sim_firewall_reboot(struct sim_firewall *firewall);
 

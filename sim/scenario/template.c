@@ -1,7 +1,7 @@
 #include "scenario/template.h"
 
 #include "engine/memory.h"
-#include "scenario/sweep.h"
+#include "scenario/axes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ struct sim_template {
     char *file;
     struct qe_toml *toml;  // NULL where there is nothing to expand
     struct sim_tree *tree; // the file without what is expanded
-    struct sim_sweep sweep;
+    struct sim_axes axes;
     struct sim_scenario *face;
 };
 
@@ -45,9 +45,9 @@ static bool expand(const struct sim_template *t, const struct choice *choice, st
     struct sim_reader r = {.file = t->file};
     *out = (struct expansion){.tree = sim_tree_copy(t->tree)};
     if (choice->ended)
-        sim_sweep_apply_end(&t->sweep, &r, choice->seed, out->tree, choice->axis, choice->place);
+        sim_axes_apply_end(&t->axes, &r, choice->seed, out->tree, choice->axis, choice->place);
     else
-        sim_sweep_apply(&t->sweep, &r, choice->seed, out->tree, &out->parameters, &out->parameter_count);
+        sim_axes_apply(&t->axes, &r, choice->seed, out->tree, &out->parameters, &out->parameter_count);
     if (!r.failed) return true;
     memcpy(error, r.error, SIM_ERROR_SIZE);
     free_expansion(out);
@@ -101,8 +101,8 @@ bool sim_template_check(struct sim_template *template,
     char error[SIM_ERROR_SIZE])
 {
     bool right = accept(user, template->face, error);
-    for (size_t axis = 0; axis < template->sweep.count; axis++)
-        for (size_t place = 0; right && place < sim_axis_ends(&template->sweep.axes[axis]); place++) {
+    for (size_t axis = 0; axis < template->axes.count; axis++)
+        for (size_t place = 0; right && place < sim_axis_ends(&template->axes.items[axis]); place++) {
             struct choice choice = {.seed = template->face->seed, .ended = true, .axis = axis, .place = place};
             struct sim_scenario *scenario = expand_scenario(template, &choice, error);
             right = scenario && accept(user, scenario, error);
@@ -123,12 +123,12 @@ static bool read_template(struct sim_template *t, struct qe_toml *toml, char err
     const struct qe_toml_value *root = qe_toml_root(toml);
     struct sim_reader r = {.file = t->file};
     t->tree = sim_tree_from_toml(root);
-    if (!sim_sweep_read(&r, root, &t->sweep)) {
+    if (!sim_axes_read(&r, root, &t->axes)) {
         memcpy(error, r.error, SIM_ERROR_SIZE);
         qe_toml_free(toml);
         return false;
     }
-    if (t->sweep.count == 0) {
+    if (t->axes.count == 0) {
         t->face = sim_scenario_read(t->file, toml, error);
         return t->face != NULL;
     }
@@ -176,7 +176,7 @@ void sim_template_free(struct sim_template *template)
 {
     if (!template) return;
     sim_release(template->file);
-    sim_sweep_fini(&template->sweep);
+    sim_axes_fini(&template->axes);
     sim_tree_free(template->tree);
     sim_scenario_free(template->face);
     qe_toml_free(template->toml);

@@ -147,6 +147,21 @@ void sim_tree_drop(struct sim_tree *table, const char *key)
     if (place != SIZE_MAX) sim_tree_remove(table, place);
 }
 
+void sim_tree_prune(struct sim_tree *root)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < root->count; i++) {
+        struct sim_tree *item = root->items[i];
+        if (item->doomed) {
+            sim_tree_free(item);
+            continue;
+        }
+        sim_tree_prune(item);
+        root->items[kept++] = item;
+    }
+    root->count = kept;
+}
+
 // Whether two tables have the same keys in the same order, those of the plain values and those of the tables alike.
 static bool same_tables(const struct sim_tree *a, const struct sim_tree *b);
 

@@ -17,6 +17,7 @@ struct sim_tree {
     int64_t integer;
     double floating; // carried, never computed with
     bool boolean;
+    bool doomed;             // goes with the next sim_tree_prune
     struct sim_tree **items; // TABLE, ARRAY
     size_t count, capacity;
 };
@@ -42,6 +43,9 @@ void sim_tree_remove(struct sim_tree *parent, size_t index);
 // Takes out what is under `key`, if anything is.
 void sim_tree_drop(struct sim_tree *table, const char *key);
 
+// Takes out what is doomed, anywhere below `root`.
+void sim_tree_prune(struct sim_tree *root);
+
 // An array of nothing but tables, at least one; and whether the printed value stands behind a header of its own.
 bool sim_tree_is_table_array(const struct sim_tree *value);
 bool sim_tree_has_header(const struct sim_tree *value);
@@ -59,6 +63,8 @@ struct sim_tree *sim_tree_lead(
 // Puts `value` where the path leads. False, with nothing changed and `value` still the caller's, where it leads
 // nowhere.
 bool sim_tree_set(struct sim_tree *root, const char *path, struct sim_tree *value, const char **wrong);
+// Whether the table is the one called `name`: by its `name`, or as links and flows are called without one.
+bool sim_tree_is_called(const struct sim_tree *table, const char *name);
 // What stands where the path leads, or NULL.
 struct sim_tree *sim_tree_look(struct sim_tree *root, const char *path);
 

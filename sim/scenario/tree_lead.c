@@ -7,8 +7,7 @@
 
 #define PART_SIZE 256
 
-// Whether the table is the one called `name`: by its own 'name', or as links and flows are called without one.
-static bool is_called(const struct sim_tree *table, const char *name)
+bool sim_tree_is_called(const struct sim_tree *table, const char *name)
 {
     const char *own = sim_tree_text(table, "name");
     if (own) return strcmp(own, name) == 0;
@@ -33,7 +32,7 @@ static struct sim_tree *item_of(const struct sim_tree *array, const char *part)
 {
     size_t index = 0, digits = strspn(part, "0123456789");
     for (size_t i = 0; i < array->count; i++)
-        if (array->items[i]->kind == QE_TOML_TABLE && is_called(array->items[i], part)) return array->items[i];
+        if (array->items[i]->kind == QE_TOML_TABLE && sim_tree_is_called(array->items[i], part)) return array->items[i];
     if (!digits || digits > 6 || part[digits]) return NULL;
     for (size_t i = 0; i < digits; i++)
         index = index * 10 + (size_t)(part[i] - '0');

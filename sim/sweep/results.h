@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#define SIM_SWEEP_FILES_MAX  4096
 #define SIM_DIGEST_TEXT_SIZE 33
 
 struct sim_sweep_file {

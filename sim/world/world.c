@@ -10,9 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-// The command that asks for metrics at the end.
-#define METRICS_COMMAND 1
-
 static void violated(void *user, struct sim_host *host, enum sim_failure kind, const char *what)
 {
     struct sim_world *world = user;
@@ -30,7 +27,8 @@ static void violated(void *user, struct sim_host *host, enum sim_failure kind, c
 static void delivered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
 {
     struct sim_world *world = user;
-    sim_flows_delivered(&world->flows, host, packet, offload);
+    if (!sim_calm_delivered(&world->calm, host, packet)) sim_flows_delivered(&world->flows, host, packet, offload);
+    sim_invariants_delivered(&world->invariants, host, packet, offload);
 }
 
 static size_t host_of(const struct sim_world *world, const struct qe_node_id *id)
@@ -56,6 +54,8 @@ static void traced(void *user, struct sim_host *host, const struct qe_trace *tra
         if (other != SIM_NONE) note_connection(world, host->box.index, other, up);
     }
     sim_expect_traced(world, host, trace->name);
+    bool session = strncmp(trace->name, "session.", 8) == 0;
+    sim_invariants_traced(&world->invariants, host, trace->name, session ? host_of(world, &trace->peer) : SIM_NONE);
     if (!sim_trace_wants(&world->trace, SIM_TRACE_CORE)) return;
     const char *peer = NULL;
     if (!qe_node_id_equal(&trace->peer, &nobody)) {
@@ -75,6 +75,7 @@ static void logged(void *user, struct sim_host *host, enum qe_log_level level, c
     static const char *const levels[] = {"error", "warn", "info", "debug"};
     struct sim_world *world = user;
     sim_expect_logged(world, host, text);
+    sim_invariants_logged(&world->invariants, host, level, text);
     sim_trace_tell(&world->trace,
         &(struct sim_trace_item){
             .event = SIM_TRACE_LOG, .who = sim_box_who(&host->box), .name = levels[level], .text = text});
@@ -83,7 +84,8 @@ static void logged(void *user, struct sim_host *host, enum qe_log_level level, c
 static void replied(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body)
 {
     struct sim_world *world = user;
-    if (command == METRICS_COMMAND && status == 200) sim_expect_metrics(world, host, body);
+    if (command == SIM_INVARIANTS_METRICS && status == 200) sim_expect_metrics(world, host, body);
+    sim_invariants_replied(&world->invariants, host, command, status, body);
 }
 
 static bool over(const struct sim_world *world)
@@ -94,6 +96,7 @@ static bool over(const struct sim_world *world)
 static void ended(void *user, struct sim_host *host, enum sim_host_end how)
 {
     struct sim_world *world = user;
+    sim_invariants_ended(&world->invariants, host);
     for (size_t i = 0; i < world->scenario->host_count; i++)
         if (i != host->box.index) note_connection(world, host->box.index, i, false);
     sim_timeline_ended(world, host->box.index, how);
@@ -115,6 +118,7 @@ static void build(struct sim_world *world)
     world->shared.violated = violated;
     world->shared.ended = ended;
     world->shared.tls = o->tls;
+    world->shared.recording = o->recording;
     world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
     world->links = sim_obtain(s->link_count, sizeof(*world->links));
     world->counts = sim_obtain(s->expect_count, sizeof(*world->counts));
@@ -134,6 +138,8 @@ static void build(struct sim_world *world)
     sim_flows_init(&world->flows, s, world->hosts, &world->engine, o->seed);
     world->flows.user = world;
     world->flows.violated = violated;
+    sim_invariants_init(&world->invariants, s, &world->shared, &world->network, world->hosts);
+    sim_calm_init(&world->calm, world);
 }
 
 static void check_conservation(struct sim_world *world)
@@ -148,9 +154,11 @@ static void check_conservation(struct sim_world *world)
 
 static void run_events(struct sim_world *world, uint64_t end_ns)
 {
-    while (!over(world) && sim_engine_step(&world->engine, end_ns))
+    while (!over(world) && sim_engine_step(&world->engine, end_ns)) {
+        sim_invariants_scan(&world->invariants, world->engine.now_ns);
         if (world->engine.instant > SIM_INSTANT_MAX)
             violated(world, NULL, SIM_FAILURE_STORM, "event storm: time does not move on");
+    }
 }
 
 // Samples are taken between events, and are none: a run does not know whether somebody looks.
@@ -166,14 +174,10 @@ static void run_until(struct sim_world *world, uint64_t end_ns)
     run_events(world, end_ns);
 }
 
-static void ask_metrics(struct sim_world *world, uint64_t end_ns)
+// What every node has counted, for the expectations and the checks.
+static void ask_nodes(struct sim_world *world, uint64_t end_ns)
 {
-    for (size_t i = 0; i < world->scenario->host_count; i++) {
-        bool wanted = false;
-        for (size_t k = 0; k < world->scenario->expect_count; k++)
-            wanted |= world->scenario->expects[k].kind == SIM_EXPECT_COUNTER && world->scenario->expects[k].host == i;
-        if (wanted) sim_host_command(world->hosts[i], METRICS_COMMAND, QE_COMMAND_METRICS, NULL);
-    }
+    sim_invariants_ask(&world->invariants);
     run_until(world, end_ns);
 }
 
@@ -184,7 +188,11 @@ static void tear_down(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_crash(world->hosts[i]);
     }
+    sim_triggers_fini(world);
     sim_flows_fini(&world->flows);
+    world->shared.watch = (struct sim_watch){0};
+    sim_calm_fini(&world->calm);
+    sim_invariants_fini(&world->invariants);
     for (size_t i = 0; i < s->link_count; i++)
         sim_link_fini(&world->links[i]);
     if (world->network.pool.out) violated(world, NULL, SIM_FAILURE_LEAK, "datagrams were left over");
@@ -217,12 +225,15 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     }
     build(&world);
     sim_timeline_init(&world);
+    sim_triggers_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);
     if (!over(&world)) sim_engine_advance(&world.engine, end_ns);
-    ask_metrics(&world, end_ns);
+    ask_nodes(&world, end_ns);
     check_conservation(&world);
+    if (!over(&world)) sim_invariants_add_up(&world.invariants);
+    if (!over(&world)) sim_calm_judge(&world.calm);
     sim_expect_judge(&world);
     if (options->measures) sim_world_measure(&world);
     sim_trace_fini(&world.trace, result->hash);

@@ -1,5 +1,5 @@
 // The values of a seed: from the axes to the tree.
-#include "scenario/sweep.h"
+#include "scenario/axes.h"
 
 #include "engine/memory.h"
 #include "engine/random.h"
@@ -27,7 +27,7 @@ static int64_t range_value(const struct sim_axis *axis, size_t index)
 // number among all R is at least R k / n and less than R (k + 1) / n.
 static int64_t latin_value(const struct sim_axis *axis, uint64_t samples, uint64_t sample, uint64_t seed)
 {
-    struct sim_stream stream = sim_stream(seed, SIM_STREAM_SWEEP, axis->name, SIM_SWEEP_PLACE);
+    struct sim_stream stream = sim_stream(seed, SIM_STREAM_SWEEP, axis->name, SIM_AXIS_PLACE);
     uint64_t stratum = axis->order[sample], step = (uint64_t)axis->step;
     uint64_t range = (uint64_t)(axis->to.value - axis->from.value);
     if (axis->log) {
@@ -53,9 +53,9 @@ static struct sim_tree *end_value(const struct sim_axis *axis, size_t place)
 
 // The axis's value at this point of the grid, which loses the axis's own part.
 static struct sim_tree *axis_value(
-    const struct sim_sweep *sweep, const struct sim_axis *axis, uint64_t *point, uint64_t sample, uint64_t seed)
+    const struct sim_axes *axes, const struct sim_axis *axis, uint64_t *point, uint64_t sample, uint64_t seed)
 {
-    if (axis->kind == SIM_AXIS_LATIN) return quantity_tree(axis, latin_value(axis, sweep->samples, sample, seed));
+    if (axis->kind == SIM_AXIS_LATIN) return quantity_tree(axis, latin_value(axis, axes->samples, sample, seed));
     size_t index = (size_t)(*point % axis->count);
     *point /= axis->count;
     if (axis->kind == SIM_AXIS_VALUES) return sim_tree_from_toml(qe_toml_at(axis->values, index));
@@ -86,37 +86,37 @@ static void add_parameter(
     *parameter = (struct sim_parameter){sim_copy_text(axis->name), sim_tree_say(value)};
 }
 
-static bool apply(const struct sim_sweep *sweep, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
+static bool apply(const struct sim_axes *axes, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
     const struct sim_axis *ended, size_t place, struct sim_parameter **parameters, size_t *parameter_count)
 {
-    uint64_t all = sweep->points * sweep->samples, turn = (seed % all + all - 1) % all;
-    uint64_t point = turn % sweep->points, sample = turn / sweep->points;
-    struct sim_tree **values = sim_obtain(sweep->count + 1, sizeof(*values));
+    uint64_t all = axes->points * axes->samples, turn = (seed % all + all - 1) % all;
+    uint64_t point = turn % axes->points, sample = turn / axes->points;
+    struct sim_tree **values = sim_obtain(axes->count + 1, sizeof(*values));
     // From the last axis, which varies fastest; parameters are told from the first.
-    for (size_t i = sweep->count; i-- > 0;) {
-        const struct sim_axis *axis = &sweep->axes[i];
-        values[i] = axis_value(sweep, axis, &point, sample, seed);
+    for (size_t i = axes->count; i-- > 0;) {
+        const struct sim_axis *axis = &axes->items[i];
+        values[i] = axis_value(axes, axis, &point, sample, seed);
         if (axis != ended) continue;
         sim_tree_free(values[i]);
         values[i] = end_value(axis, place);
     }
-    for (size_t i = 0; i < sweep->count; i++) {
-        if (!r->failed) set_all(r, &sweep->axes[i], root, values[i]);
-        if (parameters) add_parameter(parameters, parameter_count, &sweep->axes[i], values[i]);
+    for (size_t i = 0; i < axes->count; i++) {
+        if (!r->failed) set_all(r, &axes->items[i], root, values[i]);
+        if (parameters) add_parameter(parameters, parameter_count, &axes->items[i], values[i]);
         sim_tree_free(values[i]);
     }
     sim_release(values);
     return !r->failed;
 }
 
-bool sim_sweep_apply(const struct sim_sweep *sweep, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
+bool sim_axes_apply(const struct sim_axes *axes, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
     struct sim_parameter **parameters, size_t *parameter_count)
 {
-    return apply(sweep, r, seed, root, NULL, 0, parameters, parameter_count);
+    return apply(axes, r, seed, root, NULL, 0, parameters, parameter_count);
 }
 
-bool sim_sweep_apply_end(const struct sim_sweep *sweep, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
-    size_t axis, size_t place)
+bool sim_axes_apply_end(
+    const struct sim_axes *axes, struct sim_reader *r, uint64_t seed, struct sim_tree *root, size_t axis, size_t place)
 {
-    return apply(sweep, r, seed, root, &sweep->axes[axis], place, NULL, NULL);
+    return apply(axes, r, seed, root, &axes->items[axis], place, NULL, NULL);
 }

@@ -374,4 +374,4 @@ static const struct unit_case cases[] = {
     {"a logarithmic scale is exact at powers", a_logarithmic_scale_is_exact_at_powers},
     {"a quantity reads as it was written", a_quantity_reads_as_it_was_written},
 };
-UNIT_MAIN("sweep", cases)
+UNIT_MAIN("axes", cases)

@@ -1,4 +1,4 @@
-#include "scenario/sweep.h"
+#include "scenario/axes.h"
 
 #include "engine/memory.h"
 #include "engine/random.h"
@@ -9,7 +9,7 @@
 // The order of strata is the same for all seeds.
 #define SEED_OF_ORDERS 0
 
-const struct sim_key sim_sweep_keys[] = {{"set", SIM_KEY_OTHER, 0},
+const struct sim_key sim_axis_keys[] = {{"set", SIM_KEY_OTHER, 0},
     {"name", SIM_KEY_TEXT, offsetof(struct sim_axis, name)}, {"values", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0},
     {"to", SIM_KEY_OTHER, 0}, {"step", SIM_KEY_OTHER, 0}, {"count", SIM_KEY_OTHER, 0}, {"scale", SIM_KEY_OTHER, 0},
     {"latin", SIM_KEY_OTHER, 0}, {0}};
@@ -135,7 +135,7 @@ static void read_range(struct sim_reader *r, struct sim_axis *axis, const struct
 // A random order of the strata, by the algorithm of Fisher and Yates.
 static void order_strata(struct sim_axis *axis, uint64_t samples)
 {
-    struct sim_stream stream = sim_stream(SEED_OF_ORDERS, SIM_STREAM_SWEEP, axis->name, SIM_SWEEP_ORDER);
+    struct sim_stream stream = sim_stream(SEED_OF_ORDERS, SIM_STREAM_SWEEP, axis->name, SIM_AXIS_ORDER);
     axis->order = sim_obtain((size_t)samples, sizeof(*axis->order));
     for (uint32_t i = 0; i < samples; i++) {
         uint32_t other = (uint32_t)sim_random_below(&stream, (uint64_t)i + 1);
@@ -145,7 +145,7 @@ static void order_strata(struct sim_axis *axis, uint64_t samples)
 }
 
 static void read_latin(
-    struct sim_reader *r, struct sim_axis *axis, const struct qe_toml_value *table, const struct sim_sweep *sweep)
+    struct sim_reader *r, struct sim_axis *axis, const struct qe_toml_value *table, const struct sim_axes *axes)
 {
     static const char *const alone[] = {"set", "name", "latin", NULL};
     const struct qe_toml_value *latin = sim_reader_get(r, table, "latin", QE_TOML_TABLE);
@@ -156,9 +156,9 @@ static void read_latin(
     sim_reader_table(r, latin, "'latin'", sim_latin_keys, axis);
     if (!r->failed) read_ends(r, axis, latin);
     if (!r->failed && qe_toml_get(latin, "step")) read_step(r, axis, latin);
-    if (!r->failed && !sweep->samples)
+    if (!r->failed && !axes->samples)
         sim_reader_fail(r, latin, "[scenario] has no 'samples'; expected how many samples a Latin hypercube has");
-    if (!r->failed) order_strata(axis, sweep->samples);
+    if (!r->failed) order_strata(axis, axes->samples);
 }
 
 static void read_values(struct sim_reader *r, struct sim_axis *axis, const struct qe_toml_value *table)
@@ -173,70 +173,70 @@ static void read_values(struct sim_reader *r, struct sim_axis *axis, const struc
         sim_reader_fail(r, axis->values, "'values' has %zu values; expected 1 to %d", axis->count, SIM_AXIS_VALUES_MAX);
 }
 
-static void read_axis(struct sim_reader *r, struct sim_sweep *sweep, const struct qe_toml_value *table)
+static void read_axis(struct sim_reader *r, struct sim_axes *axes, const struct qe_toml_value *table)
 {
-    struct sim_axis *axis = &sweep->axes[sweep->count++];
+    struct sim_axis *axis = &axes->items[axes->count++];
     axis->line = qe_toml_line(table);
-    sim_reader_table(r, table, "[[sweep]]", sim_sweep_keys, axis);
+    sim_reader_table(r, table, "[[sweep]]", sim_axis_keys, axis);
     if (!r->failed) read_set(r, axis, table);
     if (r->failed) return;
     if (!axis->name) axis->name = sim_copy_text(axis->paths[0]);
     for (const char *c = axis->name; *c; c++)
         if ((unsigned char)*c < ' ') sim_reader_fail(r, table, "the axis's name has a control character in it");
-    for (const struct sim_axis *other = sweep->axes; other < axis; other++)
+    for (const struct sim_axis *other = axes->items; other < axis; other++)
         if (strcmp(other->name, axis->name) == 0)
             sim_reader_fail(
                 r, table, "there is an axis \"%s\" already; expected another 'name', or another 'set'", axis->name);
     if (qe_toml_get(table, "latin"))
-        read_latin(r, axis, table, sweep);
+        read_latin(r, axis, table, axes);
     else if (qe_toml_get(table, "values"))
         read_values(r, axis, table);
     else
         read_range(r, axis, table);
     if (r->failed) return;
-    if (axis->kind != SIM_AXIS_LATIN) sweep->points *= axis->count;
-    if (sweep->points > SIM_POINTS_MAX)
+    if (axis->kind != SIM_AXIS_LATIN) axes->points *= axis->count;
+    if (axes->points > SIM_POINTS_MAX)
         sim_reader_fail(
             r, table, "the grid has more than %llu points; expected fewer", (unsigned long long)SIM_POINTS_MAX);
 }
 
-bool sim_sweep_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_sweep *sweep)
+bool sim_axes_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_axes *axes)
 {
-    *sweep = (struct sim_sweep){.points = 1};
+    *axes = (struct sim_axes){.points = 1};
     const struct qe_toml_value *scenario = qe_toml_get(root, "scenario");
     const struct qe_toml_value *list = sim_reader_get(r, root, "sweep", QE_TOML_ARRAY);
     const struct qe_toml_value *samples =
         scenario && qe_toml_kind(scenario) == QE_TOML_TABLE ? qe_toml_get(scenario, "samples") : NULL;
     if (samples) {
-        sweep->samples = sim_reader_number(r, samples, "samples");
-        if (!r->failed && (sweep->samples < 1 || sweep->samples > SIM_SAMPLES_MAX))
+        axes->samples = sim_reader_number(r, samples, "samples");
+        if (!r->failed && (axes->samples < 1 || axes->samples > SIM_SAMPLES_MAX))
             sim_reader_fail(
-                r, samples, "'samples' is %llu; expected 1 to %d", (unsigned long long)sweep->samples, SIM_SAMPLES_MAX);
+                r, samples, "'samples' is %llu; expected 1 to %d", (unsigned long long)axes->samples, SIM_SAMPLES_MAX);
     }
     if (list && qe_toml_size(list) > SIM_AXES_MAX)
         sim_reader_fail(r, list, "%zu of [[sweep]]; expected at most %d", qe_toml_size(list), SIM_AXES_MAX);
-    if (list) sweep->axes = sim_obtain(qe_toml_size(list) + 1, sizeof(*sweep->axes));
+    if (list) axes->items = sim_obtain(qe_toml_size(list) + 1, sizeof(*axes->items));
     for (size_t i = 0; list && i < qe_toml_size(list) && !r->failed; i++)
-        read_axis(r, sweep, qe_toml_at(list, i));
+        read_axis(r, axes, qe_toml_at(list, i));
     bool latin = false;
-    for (size_t i = 0; i < sweep->count; i++)
-        latin |= sweep->axes[i].kind == SIM_AXIS_LATIN;
+    for (size_t i = 0; i < axes->count; i++)
+        latin |= axes->items[i].kind == SIM_AXIS_LATIN;
     if (samples && !latin) sim_reader_fail(r, samples, "'samples' without [[sweep]] that has 'latin'");
-    if (!samples) sweep->samples = 1;
+    if (!samples) axes->samples = 1;
     return !r->failed;
 }
 
-void sim_sweep_fini(struct sim_sweep *sweep)
+void sim_axes_fini(struct sim_axes *axes)
 {
-    for (size_t i = 0; i < sweep->count; i++) {
-        for (size_t k = 0; k < sweep->axes[i].path_count; k++)
-            sim_release(sweep->axes[i].paths[k]);
-        sim_release(sweep->axes[i].paths);
-        sim_release(sweep->axes[i].name);
-        sim_release(sweep->axes[i].order);
+    for (size_t i = 0; i < axes->count; i++) {
+        for (size_t k = 0; k < axes->items[i].path_count; k++)
+            sim_release(axes->items[i].paths[k]);
+        sim_release(axes->items[i].paths);
+        sim_release(axes->items[i].name);
+        sim_release(axes->items[i].order);
     }
-    sim_release(sweep->axes);
-    *sweep = (struct sim_sweep){0};
+    sim_release(axes->items);
+    *axes = (struct sim_axes){0};
 }
 
 size_t sim_axis_ends(const struct sim_axis *axis)

@@ -3,8 +3,8 @@
 // with `latin` are sampled instead (McKay, Beckman, Conover 1979): each is cut into `samples` strata of equal size, and
 // every stratum of every axis is hit exactly once in `samples` samples; each axis has its own order of strata. With
 // both, each point of the grid has its turn before the next sample.
-#ifndef QE_SIM_SWEEP_H
-#define QE_SIM_SWEEP_H
+#ifndef QE_SIM_AXES_H
+#define QE_SIM_AXES_H
 
 #include "scenario/reader.h"
 #include "scenario/scenario.h"
@@ -17,9 +17,9 @@
 #define SIM_POINTS_MAX      UINT64_C(1000000000)
 
 // What is drawn from the stream of an axis.
-enum sim_sweep_chance {
-    SIM_SWEEP_ORDER,
-    SIM_SWEEP_PLACE,
+enum sim_axis_chance {
+    SIM_AXIS_ORDER,
+    SIM_AXIS_PLACE,
 };
 
 enum sim_axis_kind {
@@ -42,8 +42,8 @@ struct sim_axis {
     unsigned line;
 };
 
-struct sim_sweep {
-    struct sim_axis *axes;
+struct sim_axes {
+    struct sim_axis *items;
     size_t count;
     uint64_t points;  // of the grid
     uint64_t samples; // 1 without Latin axes
@@ -51,18 +51,18 @@ struct sim_sweep {
 
 // Reads the [[sweep]] tables and `samples` of the file whose tree `root` is. False on a mistake. To be freed either
 // way.
-bool sim_sweep_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_sweep *sweep);
-void sim_sweep_fini(struct sim_sweep *sweep);
+bool sim_axes_read(struct sim_reader *r, const struct qe_toml_value *root, struct sim_axes *axes);
+void sim_axes_fini(struct sim_axes *axes);
 
 // Sets every axis to its value for `seed` in the tree, and adds what was chosen to the parameters. False on a mistake.
-bool sim_sweep_apply(const struct sim_sweep *sweep, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
+bool sim_axes_apply(const struct sim_axes *axes, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
     struct sim_parameter **parameters, size_t *parameter_count);
 // The same for the seed's point, but with axis `axis` at an end of it: value `place` of sim_axis_ends.
-bool sim_sweep_apply_end(const struct sim_sweep *sweep, struct sim_reader *r, uint64_t seed, struct sim_tree *root,
-    size_t axis, size_t place);
+bool sim_axes_apply_end(
+    const struct sim_axes *axes, struct sim_reader *r, uint64_t seed, struct sim_tree *root, size_t axis, size_t place);
 // How many values of an axis are worth a check: all of a list, both ends of a range.
 size_t sim_axis_ends(const struct sim_axis *axis);
 
-extern const struct sim_key sim_sweep_keys[], sim_latin_keys[];
+extern const struct sim_key sim_axis_keys[], sim_latin_keys[];
 
 #endif
