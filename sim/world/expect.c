@@ -1,6 +1,7 @@
 // Judging a run: each expectation's measured figure against its bound.
 #include "world/world.h"
 
+#include "net/middlebox.h"
 #include "scenario/units.h"
 
 #include <inttypes.h>
@@ -159,6 +160,32 @@ static void judge_link(const struct sim_world *world, const struct sim_scenario_
     judge_value(out, e, e->measure->unit, true, sim_link_measure(link, e->port, e->measure->id));
 }
 
+// Of a host without a NAT or firewall all of it is 0.
+static uint64_t middlebox_value(const struct sim_middlebox *m, enum sim_measure_id id)
+{
+    const struct sim_nat_counts none = {0}, *counts = m && m->nat ? sim_nat_counts(m->nat) : &none;
+    switch (id) {
+    case SIM_MEASURE_MAPPINGS_PEAK:
+        return counts->mappings_peak;
+    case SIM_MEASURE_MAPPINGS_MADE:
+        return counts->created;
+    case SIM_MEASURE_DROPPED_NO_MAPPING:
+        return m ? m->dropped[SIM_DROP_NO_MAPPING] : 0;
+    case SIM_MEASURE_DROPPED_FILTERED:
+        return m ? m->dropped[SIM_DROP_FILTERED] : 0;
+    case SIM_MEASURE_DROPPED_EXHAUSTED:
+        return m ? m->dropped[SIM_DROP_EXHAUSTED] : 0;
+    case SIM_MEASURE_DROPPED_HAIRPIN:
+        return m ? m->dropped[SIM_DROP_HAIRPIN] : 0;
+    case SIM_MEASURE_DROPPED_FIREWALL:
+        return m ? m->dropped[SIM_DROP_FIREWALL] : 0;
+    case SIM_MEASURE_DROPPED_REBOOTING:
+        return m ? m->dropped[SIM_DROP_REBOOTING] : 0;
+    default:
+        abort();
+    }
+}
+
 uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id)
 {
     switch (id) {
@@ -187,7 +214,7 @@ uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id)
     case SIM_MEASURE_TOO_BIG_RECEIVED:
         return host->box.too_big_received;
     default:
-        abort();
+        return middlebox_value(host->box.middlebox, id);
     }
 }
 

@@ -24,6 +24,12 @@ static void add(
     result->measured[result->measured_count++] = (struct sim_measured){sim_copy_text(text), value};
 }
 
+// Nodes have their measures, NATs and firewalls theirs.
+static bool concerns(const struct sim_host *host, enum sim_measure_id id)
+{
+    return id >= SIM_MEASURE_MAPPINGS_PEAK ? host->box.middlebox != NULL : host->runs_node;
+}
+
 void sim_world_measure(struct sim_world *world)
 {
     const struct sim_scenario *s = world->scenario;
@@ -36,6 +42,7 @@ void sim_world_measure(struct sim_world *world)
         for (const struct sim_measure *m = sim_link_measures; m->name; m++)
             add(world->result, "link", world->links[i].name, m, sim_link_measure(&world->links[i], SIM_NONE, m->id));
     for (size_t i = 0; i < s->host_count; i++)
-        for (const struct sim_measure *m = sim_host_measures; m->name && world->hosts[i]->runs_node; m++)
-            add(world->result, "host", s->hosts[i].name, m, sim_host_measure(world->hosts[i], m->id));
+        for (const struct sim_measure *m = sim_host_measures; m->name; m++)
+            if (concerns(world->hosts[i], m->id))
+                add(world->result, "host", s->hosts[i].name, m, sim_host_measure(world->hosts[i], m->id));
 }
