@@ -1,5 +1,5 @@
-// What plot computes and reads: intervals against values calculated apart and closed forms, tables of results, groups by
-// parameter, JSON lines, and that nothing in a file becomes a command for gnuplot.
+// What plot computes and reads: intervals against values calculated apart and closed forms, tables of results, groups
+// by parameter, JSON lines, and that nothing in a file becomes a command for gnuplot.
 #include "plot/figure.h"
 #include "plot/groups.h"
 #include "plot/run_figures.h"
