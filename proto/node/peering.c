@@ -178,13 +178,14 @@ static void log_change(struct qe_cplane *c, struct cplane_peer *peer, uint64_t c
     }
 }
 
-// A fault: one more connection to a peer that has one.
+// A fault: one more connection to a peer that has one, and none younger than a second.
 static bool redials(const struct qe_cplane *c, const struct qe_session *s, struct qe_addr *target)
 {
-    if (qe_session_state(s) != QE_SESSION_CONNECTED || s->candidate_count == 0 || !QE_FAULT(c->host, REDIAL))
-        return false;
+    if (!c->host->fault || qe_session_state(s) != QE_SESSION_CONNECTED || s->candidate_count == 0) return false;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state != QE_PATH_FREE && c->now_ns - s->paths[i].since_ns < QE_NS_PER_S) return false;
     *target = s->candidates[0];
-    return true;
+    return QE_FAULT(c->host, REDIAL);
 }
 
 void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)

@@ -95,6 +95,12 @@ static struct qe_conn *accept_initial(
     return conn;
 }
 
+void qe_quic_ask_for_proof(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
+{
+    ngtcp2_pkt_hd header;
+    if (ngtcp2_accept(&header, bytes.data, bytes.size) == 0) send_retry(quic, in, &header);
+}
+
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
 {
     ngtcp2_version_cid ids;

@@ -227,10 +227,15 @@ void qe_conn_look(struct qe_conn *conn)
         conn->packets_received = info.pkt_recv;
         conn->last_received_ns = now_ns;
         // What is still under way has its answer due from now on.
-        if (!QE_MUTANT(silence_kept)) conn->unanswered_since_ns = info.bytes_in_flight ? now_ns : QE_TIME_NEVER;
-    } else if (info.bytes_in_flight && conn->unanswered_since_ns == QE_TIME_NEVER) {
+        if (!QE_MUTANT(silence_kept))
+            conn->unanswered_since_ns = info.bytes_in_flight > conn->mtu_probe_bytes ? now_ns : QE_TIME_NEVER;
+    } else if (conn->unanswered_since_ns == QE_TIME_NEVER &&
+               info.bytes_in_flight > conn->in_flight_bytes + conn->mtu_probe_new) {
         conn->unanswered_since_ns = now_ns;
     }
+    if (!info.bytes_in_flight) conn->mtu_probe_bytes = 0;
+    conn->in_flight_bytes = info.bytes_in_flight;
+    conn->mtu_probe_new = 0;
     conn->datagram_max = qe_conn_datagram_max(conn);
     // A millisecond's worth at the rate that the window allows: more at a time would only fill somebody's queue.
     uint64_t rtt_ns = info.smoothed_rtt > QE_NS_PER_MS ? info.smoothed_rtt : QE_NS_PER_MS;
@@ -250,12 +255,14 @@ static void tell_responsive(struct qe_conn *conn, bool responsive)
 
 void qe_conn_judge(struct qe_conn *conn)
 {
-    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return;
+    if (!conn->established || conn->over || conn->unheard) return;
+    qe_conn_look(conn); // what has just been given up is no longer in flight
+    if (conn->unanswered_since_ns == QE_TIME_NEVER) return;
     uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
     if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
     if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns && !QE_MUTANT(silence_unheard))
-        tell_responsive(conn, false);
+    if (conn->quic->now_ns - conn->unanswered_since_ns < patience_ns || QE_MUTANT(silence_unheard)) return;
+    tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)

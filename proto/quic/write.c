@@ -174,10 +174,14 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         batch->at += size;
         batch->left -= size;
         batch->count++;
-        if (size != batch->segment || batch->count == QE_SEGMENTS_MAX) return 0;
-        if (QE_FAULT(conn->quic->host, BATCH_OF_ONE)) return 0;
         // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
-        if (size > path_max) return 0;
+        bool probe = size > path_max;
+        if (probe) {
+            conn->mtu_probe_bytes += size;
+            conn->mtu_probe_new += size;
+        }
+        if (probe || size != batch->segment || batch->count == QE_SEGMENTS_MAX) return 0;
+        if (QE_FAULT(conn->quic->host, BATCH_OF_ONE)) return 0;
     }
 }
 

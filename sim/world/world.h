@@ -55,6 +55,7 @@ struct sim_result {
     uint64_t virtual_ns, events;
     uint64_t datagrams, dropped; // on the underlay
     uint64_t dropped_for[SIM_DROP_COUNT];
+    uint64_t points[QE_FAULT_COUNT]; // how often each fault point fired
 };
 
 struct sim_connection_change {
