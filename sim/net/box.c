@@ -157,7 +157,7 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
 }
 
 // A datagram is the host's; an ICMP message ends here, as it does in a kernel whose sockets do not ask for errors.
-static void deliver(struct sim_box *box, struct sim_packet *packet)
+void sim_box_hand_over(struct sim_box *box, struct sim_packet *packet)
 {
     struct sim_network *network = box->network;
     if (packet->kind == SIM_PACKET_UDP) {
@@ -175,9 +175,20 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
     box->network->sent++;
     packet->origin = box->index;
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
+    if (box->network->watch && packet->kind == SIM_PACKET_UDP &&
+        box->network->watch(box->network->watch_user, box, packet, interface, false))
+        return;
+    sim_box_leave(box, packet, interface);
+}
+
+void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
+{
+    // An error about what a NAT has translated is for somebody else, though it has this box's address.
+    bool error = packet->kind != SIM_PACKET_UDP;
+    if (error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
-        deliver(box, packet);
+        sim_box_hand_over(box, packet);
         return;
     }
     // Such a packet would come from nowhere; a kernel refuses it.
@@ -185,7 +196,7 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
         sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
-    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
+    if (!error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
 }
 
@@ -201,10 +212,14 @@ void sim_box_forward(struct sim_box *box, struct sim_packet *packet)
 
 void sim_box_deliver(struct sim_box *box, struct sim_packet *packet)
 {
-    if (sim_partition_between(&box->network->partition, packet->origin, box->index))
+    struct sim_network *network = box->network;
+    if (sim_partition_between(&network->partition, packet->origin, box->index)) {
         sim_box_drop(box, packet, SIM_DROP_PARTITION);
-    else
-        deliver(box, packet);
+        return;
+    }
+    if (network->watch && packet->kind == SIM_PACKET_UDP && network->watch(network->watch_user, box, packet, 0, true))
+        return;
+    sim_box_hand_over(box, packet);
 }
 
 void sim_box_take(struct sim_box *box, struct sim_packet *packet)

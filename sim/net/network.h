@@ -88,11 +88,15 @@ struct sim_network {
     struct sim_trace *trace;
     uint64_t seed;
     uint64_t sent, received;
-    uint64_t duplicated; // by links
+    uint64_t duplicated; // by links and triggers
     uint64_t dropped[SIM_DROP_COUNT];
     struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
+    // Sees each datagram that a box sends (interface: to leave by; 0: as routed), and each that arrives where it is
+    // going; true: it has taken it. NULL: nobody looks.
+    bool (*watch)(void *user, struct sim_box *box, struct sim_packet *packet, uint32_t interface, bool arrives);
+    void *watch_user;
 };
 
 void sim_network_init(struct sim_network *network, struct sim_engine *engine, struct sim_trace *trace, uint64_t seed,
@@ -112,10 +116,14 @@ struct sim_interface *sim_box_interface(const struct sim_box *box, uint32_t inde
 struct qe_ip sim_box_source(struct sim_box *box, const struct qe_ip *destination, uint32_t interface);
 // Sends a datagram that has its addresses, by `interface` where that is not 0. It is counted and traced.
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
+// The same for one that is counted and traced, and that nobody watches any more.
+void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
 // A datagram has come to an interface.
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet);
 // What has come is for this box.
 void sim_box_deliver(struct sim_box *box, struct sim_packet *packet);
+// The same for what nobody watches any more, and no partition holds back.
+void sim_box_hand_over(struct sim_box *box, struct sim_packet *packet);
 // The same behind a middlebox: it is the box's own, or is forwarded.
 void sim_box_take(struct sim_box *box, struct sim_packet *packet);
 // Sends on what has come from elsewhere. Takes it.

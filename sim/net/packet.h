@@ -32,6 +32,7 @@ struct sim_packet {
     struct qe_ip next_hop;
     uint32_t interface; // by which it came in, at the host that received it
     uint32_t origin;    // index of the box that sent it first
+    uint64_t carried;   // what is in it (observe/carried.h), as far as somebody has asked
     uint32_t size;      // bytes of UDP payload
     uint32_t capacity;
     uint32_t wire_size; // bytes on the link it is on

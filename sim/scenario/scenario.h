@@ -10,16 +10,18 @@
 #include "scenario/at.h"
 #include "scenario/rates.h"
 #include "scenario/reader.h"
+#include "scenario/trigger.h"
 
 #include "base/addr.h"
 #include "identity/identity.h"
 #include "toml/toml.h"
 
-#define SIM_HOSTS_MAX   4096
-#define SIM_LINKS_MAX   4096
-#define SIM_ATS_MAX     65536
-#define SIM_FLOWS_MAX   4096
-#define SIM_EXPECTS_MAX 4096
+#define SIM_HOSTS_MAX    4096
+#define SIM_LINKS_MAX    4096
+#define SIM_ATS_MAX      65536
+#define SIM_TRIGGERS_MAX 1024
+#define SIM_FLOWS_MAX    4096
+#define SIM_EXPECTS_MAX  4096
 
 struct sim_scenario_peer {
     size_t host;
@@ -107,6 +109,7 @@ enum sim_expect_kind {
     SIM_EXPECT_CONNECTED,
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
+    SIM_EXPECT_TRIGGER, // how often it has acted
 };
 
 // What a measure counts in.
@@ -120,7 +123,7 @@ enum sim_unit {
 
 struct sim_scenario_expect {
     enum sim_expect_kind kind;
-    size_t flow, link, port, host, other;
+    size_t flow, link, port, host, other, trigger;
     const struct sim_measure *measure; // FLOW, LINK, HOST
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
@@ -150,6 +153,8 @@ struct sim_scenario {
     struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
+    struct sim_scenario_trigger *triggers;
+    size_t trigger_count;
     struct sim_scenario_flow *flows;
     size_t flow_count;
     struct sim_scenario_expect *expects;
@@ -180,6 +185,7 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_triggers(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
 // The array of tables under `key`, or NULL; at most `max` of them.
@@ -247,8 +253,8 @@ extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys
     }
 
 extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
-extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_flow_keys[],
-    sim_expect_keys[];
+extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_trigger_keys[],
+    sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

@@ -188,6 +188,7 @@ static void tear_down(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_crash(world->hosts[i]);
     }
+    sim_triggers_fini(world);
     sim_flows_fini(&world->flows);
     world->shared.watch = (struct sim_watch){0};
     sim_calm_fini(&world->calm);
@@ -224,6 +225,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     }
     build(&world);
     sim_timeline_init(&world);
+    sim_triggers_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);
@@ -233,6 +235,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     if (!over(&world)) sim_invariants_add_up(&world.invariants);
     if (!over(&world)) sim_calm_judge(&world.calm);
     sim_expect_judge(&world);
+    if (options->measures) sim_world_measure(&world);
     sim_trace_fini(&world.trace, result->hash);
     result->virtual_ns = world.engine.now_ns;
     result->events = world.engine.occurred;
@@ -255,4 +258,7 @@ void sim_result_fini(struct sim_result *result)
         sim_release(result->outcomes[i].measured);
     }
     sim_release(result->outcomes);
+    for (size_t i = 0; i < result->measured_count; i++)
+        sim_release(result->measured[i].name);
+    sim_release(result->measured);
 }

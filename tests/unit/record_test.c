@@ -165,13 +165,17 @@ static void a_field_counts(void)
     changed.data = changed_bytes;
     struct qe_buf shorter = some_buf;
     shorter.size--;
-    const struct qe_send send = {1, 2, some_addr, other_addr, &some_buf, 1200, 2};
+    const struct qe_send send = {1, 2, some_addr, other_addr, &some_buf, 1200, 2, NULL};
 #define SEND(...) ((struct qe_action){.kind = QE_ACTION_SEND, .send = {__VA_ARGS__}})
     const struct qe_action actions[] = {{.kind = QE_ACTION_SEND, .send = send},
-        SEND(2, 2, some_addr, other_addr, &some_buf, 1200, 2), SEND(1, 3, some_addr, other_addr, &some_buf, 1200, 2),
-        SEND(1, 2, other_addr, other_addr, &some_buf, 1200, 2), SEND(1, 2, some_addr, some_addr, &some_buf, 1200, 2),
-        SEND(1, 2, some_addr, other_addr, &changed, 1200, 2), SEND(1, 2, some_addr, other_addr, &shorter, 1200, 2),
-        SEND(1, 2, some_addr, other_addr, &some_buf, 1201, 2), SEND(1, 2, some_addr, other_addr, &some_buf, 1200, 0),
+        SEND(2, 2, some_addr, other_addr, &some_buf, 1200, 2, NULL),
+        SEND(1, 3, some_addr, other_addr, &some_buf, 1200, 2, NULL),
+        SEND(1, 2, other_addr, other_addr, &some_buf, 1200, 2, NULL),
+        SEND(1, 2, some_addr, some_addr, &some_buf, 1200, 2, NULL),
+        SEND(1, 2, some_addr, other_addr, &changed, 1200, 2, NULL),
+        SEND(1, 2, some_addr, other_addr, &shorter, 1200, 2, NULL),
+        SEND(1, 2, some_addr, other_addr, &some_buf, 1201, 2, NULL),
+        SEND(1, 2, some_addr, other_addr, &some_buf, 1200, 0, NULL),
         {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {0}}},
         {.kind = QE_ACTION_DELIVER, .deliver = {&changed, {0}}},
         {.kind = QE_ACTION_DELIVER, .deliver = {&some_buf, {.checksum_valid = true}}},
