@@ -36,7 +36,7 @@ static size_t payload_max(const struct sim_exchange *x, const struct sim_host *h
     return host->tun_open && host->tun_mtu > header ? host->tun_mtu - header : 0;
 }
 
-static void send(struct sim_quic_end *end, struct qe_span bytes, size_t segment)
+static void put_in(struct sim_quic_end *end, struct qe_span bytes, size_t segment)
 {
     struct sim_exchange *x = exchange_of(end);
     uint8_t packet[UINT16_MAX + 1];
@@ -89,8 +89,7 @@ static void open_transfer(struct sim_exchange *x)
     const struct sim_scenario_flow *s = x->flow->settings;
     if (s->bytes && x->received >= s->bytes) return;
     struct sim_quic_stream *stream = sim_quic_end_open(&x->client, false);
-    if (stream)
-        sim_quic_stream_send(stream, (struct qe_span){0}, s->bytes ? s->bytes - x->received : SIM_INNER_NO_END);
+    if (stream) sim_quic_stream_send(stream, (struct qe_span){0}, s->bytes ? s->bytes - x->received : SIM_INNER_NO_END);
 }
 
 static void connected(struct sim_quic_end *end)
@@ -128,8 +127,7 @@ static void answered(struct sim_exchange *x, const struct sim_quic_stream *strea
         violate(x, flow->from, SIM_FAILURE_DUPLICATE, "a request was answered twice");
         return;
     }
-    flow->latency_ns[number] =
-        now_of(x) - (flow->settings->start_ns + number * flow->settings->interval_ns);
+    flow->latency_ns[number] = now_of(x) - (flow->settings->start_ns + number * flow->settings->interval_ns);
     flow->delivered++;
 }
 
@@ -165,8 +163,8 @@ static void lost(struct sim_quic_end *end)
     sim_engine_schedule(x->flow->flows->engine, source, at);
 }
 
-struct sim_exchange *sim_exchange_new(struct sim_flow *flow, struct sim_inner_tls *tls, const uint8_t *pattern,
-    uint64_t seed, uint64_t wall_ms)
+struct sim_exchange *sim_exchange_new(
+    struct sim_flow *flow, struct sim_inner_tls *tls, const uint8_t *pattern, uint64_t seed, uint64_t wall_ms)
 {
     struct sim_exchange *x = sim_obtain(1, sizeof(*x));
     struct sim_quic_options options = {.engine = flow->flows->engine,
@@ -179,7 +177,7 @@ struct sim_exchange *sim_exchange_new(struct sim_flow *flow, struct sim_inner_tl
         .idle_ns = flow->settings->idle_ns,
         .head_in_size = flow->settings->kind == SIM_FLOW_BULK ? 0 : NUMBER_SIZE,
         .pattern = pattern,
-        .owner = {x, send, connected, received, lost, damaged}};
+        .owner = {x, put_in, connected, received, lost, damaged}};
     x->flow = flow;
     sim_quic_end_init(&x->client, &options);
     options.client = false;
@@ -245,10 +243,14 @@ void sim_exchange_occur(struct sim_exchange *x)
     sim_quic_end_pump(&x->client);
 }
 
-void sim_exchange_datagram(struct sim_exchange *x, const struct sim_host *host, struct qe_span payload)
+void sim_exchange_datagrams(struct sim_exchange *x, const struct sim_host *host, struct qe_span payload, size_t segment)
 {
     struct sim_quic_end *end = host == x->flow->from ? &x->client : &x->server;
-    sim_quic_end_receive(end, x->flow->settings->family, payload_max(x, host), payload);
+    if (!segment) segment = payload.size;
+    for (size_t done = 0; done < payload.size; done += segment) {
+        size_t size = payload.size - done < segment ? payload.size - done : segment;
+        sim_quic_end_receive(end, x->flow->settings->family, payload_max(x, host), qe_span(payload.data + done, size));
+    }
     sim_quic_end_pump(end);
 }
 
@@ -276,14 +278,29 @@ static uint64_t longest_silence(const struct sim_exchange *x, uint64_t after_ns,
     for (size_t i = (size_t)(after_ns / SIM_EXCHANGE_STEP_NS);
          i < x->history_count && i * SIM_EXCHANGE_STEP_NS < before_ns; i++) {
         run = x->history[i] ? 0 : run + 1;
-        // A silence that is still going on at the end of a transfer without end is one too.
         if (run > longest) longest = run;
     }
     return longest * SIM_EXCHANGE_STEP_NS;
 }
 
-bool sim_exchange_measure(const struct sim_exchange *x, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns,
-    uint64_t *value)
+bool sim_exchange_has(const struct sim_exchange *x, enum sim_measure_id id)
+{
+    switch (id) {
+    case SIM_MEASURE_BYTES:
+    case SIM_MEASURE_RATE:
+    case SIM_MEASURE_COMPLETION:
+    case SIM_MEASURE_RETRANSMITS:
+    case SIM_MEASURE_CONNECTIONS:
+        return true;
+    case SIM_MEASURE_GAP_MAX:
+        return is_bulk(x);
+    default:
+        return false;
+    }
+}
+
+bool sim_exchange_measure(
+    const struct sim_exchange *x, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns, uint64_t *value)
 {
     const struct sim_scenario_flow *s = x->flow->settings;
     uint64_t start = after_ns > s->start_ns ? after_ns : s->start_ns;
@@ -308,7 +325,7 @@ bool sim_exchange_measure(const struct sim_exchange *x, enum sim_measure_id id, 
         *value = x->client.connections;
         break;
     case SIM_MEASURE_GAP_MAX:
-        known = is_bulk(x) && x->history_count > 0;
+        known = x->history_count > 0;
         *value = longest_silence(x, start, stop);
         break;
     default:

@@ -1,7 +1,7 @@
-// One end of a QUIC connection inside the overlay: an application on a simulated machine, with ngtcp2 and the shared TLS
-// library, whose datagrams go into the machine's TUN. A client dials; a server has one connection, the newest one that a
-// client began. What its streams carry is made by rule, so nothing is stored to be sent or compared: a head of some
-// bytes, then a pattern that both ends know.
+// One end of a QUIC connection inside the overlay: an application on a simulated machine, with ngtcp2 and the shared
+// TLS library, whose datagrams go into the machine's TUN. A client dials; a server has one connection, the newest one
+// that a client began. What its streams carry is made by rule, so nothing is stored to be sent or compared: a head of
+// some bytes, then a pattern that both ends know.
 #ifndef QE_SIM_INNER_QUIC_H
 #define QE_SIM_INNER_QUIC_H
 
@@ -24,6 +24,7 @@
 #define SIM_INNER_PATTERN 65521
 #define SIM_INNER_NO_END  UINT64_MAX
 
+struct qe_tls_scope;
 struct sim_quic_end;
 
 // A stream that has not been closed.
@@ -60,9 +61,9 @@ struct sim_quic_options {
     uint64_t seed;
     const char *name; // unique in the run; of the random streams
     bool client;
-    bool offload;          // several datagrams at a time
-    uint64_t idle_ns;      // silence after which a connection counts as gone
-    size_t head_in_size;   // of streams that come in
+    bool offload;           // several datagrams at a time
+    uint64_t idle_ns;       // silence after which a connection counts as gone
+    size_t head_in_size;    // of streams that come in
     const uint8_t *pattern; // twice SIM_INNER_PATTERN bytes, lent
     struct sim_quic_owner owner;
 };
@@ -79,7 +80,7 @@ struct sim_quic_end {
     uint8_t family;
     size_t payload_max; // bytes of a datagram
     bool established;
-    bool failed; // a callback found that it cannot go on
+    bool failed;  // a callback found that it cannot go on
     bool stopped; // sends nothing new
     uint8_t cids[SIM_INNER_CIDS_MAX][SIM_INNER_CID_SIZE];
     size_t cid_count;
@@ -106,5 +107,9 @@ void sim_quic_end_pump(struct sim_quic_end *end);
 void sim_quic_end_drop(struct sim_quic_end *end);
 // Packets given up as lost so far.
 uint64_t sim_quic_end_retransmits(const struct sim_quic_end *end);
+
+// For the other file of the end: whatever OpenSSL asks for from now on, it asks this end.
+void sim_quic_end_enter(const struct sim_quic_end *end, struct qe_tls_scope *scope);
+struct sim_quic_stream *sim_quic_end_add_stream(struct sim_quic_end *end, int64_t id);
 
 #endif

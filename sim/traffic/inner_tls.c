@@ -2,6 +2,7 @@
 
 #include "engine/random.h"
 
+#include "quic/scope.h"
 #include "quic/tls.h"
 
 #include <assert.h>
@@ -62,10 +63,20 @@ static SSL_CTX *make(struct sim_inner_tls *tls, const struct qe_tls_library *lib
     return ctx;
 }
 
+static void draw(void *user, enum qe_random purpose, uint8_t *out, size_t size)
+{
+    (void)purpose;
+    sim_random_fill(user, out, size);
+}
+
 void sim_inner_tls_init(struct sim_inner_tls *tls, const struct qe_tls_library *library, uint64_t seed)
 {
     struct sim_stream stream = sim_stream(seed, SIM_STREAM_FLOW, "inner TLS", 0);
+    struct qe_host host = {.user = &stream, .random = draw};
+    struct qe_tls_scope scope;
     sim_random_fill(&stream, tls->psk, sizeof(tls->psk));
+    // A context draws the keys of tickets that it will never give out.
+    qe_tls_scope_enter(&scope, &host, 0);
     tls->client = make(tls, library, TLS_client_method());
     tls->server = make(tls, library, TLS_server_method());
     SSL_CTX_set_psk_use_session_callback(tls->client, use_psk);
@@ -73,6 +84,7 @@ void sim_inner_tls_init(struct sim_inner_tls *tls, const struct qe_tls_library *
     SSL_CTX_set_alpn_protos(tls->client, alpn, ALPN_SIZE);
     SSL_CTX_set_alpn_select_cb(tls->server, select_alpn, NULL);
     SSL_CTX_set_num_tickets(tls->server, 0);
+    qe_tls_scope_leave(&scope);
 }
 
 void sim_inner_tls_fini(struct sim_inner_tls *tls)
