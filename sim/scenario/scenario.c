@@ -310,8 +310,10 @@ void sim_scenario_free(struct sim_scenario *s)
     }
     sim_release(s->triggers);
     sim_release(s->faults.hosts);
-    for (size_t i = 0; i < s->flow_count; i++)
+    for (size_t i = 0; i < s->flow_count; i++) {
         sim_release(s->flows[i].name);
+        sim_release(s->flows[i].file);
+    }
     for (size_t i = 0; i < s->expect_count; i++)
         sim_release(s->expects[i].text);
     for (size_t i = 0; i < s->parameter_count; i++) {
