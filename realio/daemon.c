@@ -41,6 +41,8 @@ struct daemon {
     struct qe_loop loop;
     int signals;
     struct qe_loop_source signals_source;
+    struct qe_recording *recording; // or NULL
+    struct qe_loop_source recording_source;
     struct qe_control *control;
     struct qe_loop_source control_source;
     bool control_ready;
@@ -61,6 +63,14 @@ static void on_store_news(void *user, uint32_t events)
     (void)events;
     if (qe_store_report(d->store, &failed, line, sizeof line))
         qe_log_text(&d->log, failed ? QE_LOG_ERROR : QE_LOG_INFO, line);
+}
+
+static void on_recording_news(void *user, uint32_t events)
+{
+    struct daemon *d = user;
+    char line[QE_PATH_SIZE + 256];
+    (void)events;
+    if (qe_recording_report(d->recording, line, sizeof line)) qe_log_text(&d->log, QE_LOG_WARN, line);
 }
 
 static void stop(struct daemon *d)
@@ -176,6 +186,21 @@ static int open_state(struct daemon *d, struct qe_fault *fault)
     return 0;
 }
 
+static int open_recording(struct daemon *d, struct qe_fault *fault)
+{
+    if (!d->options->recording) return 0;
+    if (qe_recording_open(&d->recording, d->options->recording, fault)) return -1;
+    d->recording_source = (struct qe_loop_source){qe_recording_fd(d->recording), on_recording_news, d};
+    if (qe_loop_add(&d->loop, &d->recording_source, EPOLLIN))
+        return qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
+    qe_log(&d->log, QE_LOG_WARN,
+        d->options->recording->sealed
+            ? "recording to %s, sealed: whoever has the key can decrypt this node's traffic"
+            : "recording to %s: whoever has it can decrypt this node's traffic, as with a TLS key log",
+        qe_recording_path(d->recording));
+    return 0;
+}
+
 static void drop_privileges(struct daemon *d)
 {
     const char *sandbox = getenv("QUICETHER_SANDBOX");
@@ -183,6 +208,8 @@ static void drop_privileges(struct daemon *d)
     // After the drop, so that the worker has no more rights than we; before the filter, which holds for it, too.
     if (qe_store_start(d->store))
         qe_log(&d->log, QE_LOG_ERROR, "state will not be saved: no thread to write it: %s", strerror(errno));
+    if (d->recording && qe_recording_start(d->recording))
+        qe_log(&d->log, QE_LOG_ERROR, "the recording has no thread to write it: %s", strerror(errno));
     if (sandbox && strcmp(sandbox, "off") == 0)
         qe_log(&d->log, QE_LOG_WARN, "QUICETHER_SANDBOX=off: running without the system call filter");
     else
@@ -203,11 +230,13 @@ static int bring_up(struct daemon *d, struct qe_fault *fault)
 {
     if (find_paths(d, fault) || qe_loop_init(&d->loop, fault)) return -1;
     if (take_signals(d, fault) || open_state(d, fault) || open_control(d, fault)) return -1;
+    if (open_recording(d, fault)) return -1;
     struct qe_io_options options = {.config = d->options->config,
         .identity = d->identity,
         .store = d->store,
         .loop = &d->loop,
         .log = &d->log,
+        .recording = d->recording,
         .user = d,
         .reply = on_reply};
     if (qe_io_init(&d->io, &options, fault)) return -1;
@@ -272,6 +301,7 @@ static void tear_down(struct daemon *d)
         if (d->up) qe_io_log_counters(&d->io);
         qe_io_fini(&d->io);
     }
+    qe_recording_close(d->recording);
     qe_store_close(d->store);
     qe_identity_close(d->identity);
     if (d->signals >= 0) close(d->signals);

@@ -4,12 +4,14 @@
 
 #include "config/config.h"
 #include "fault.h"
+#include "record.h"
 
 struct qe_daemon_options {
     const struct qe_config *config;
-    const char *state_dir;    // made if missing; NULL: the user's default (dirs.h)
-    const char *control_path; // as qe_control_open; NULL: the user's default
-    bool detach;              // return once the node is up, and go on in the background
+    const char *state_dir;                        // made if missing; NULL: the user's default (dirs.h)
+    const char *control_path;                     // as qe_control_open; NULL: the user's default
+    const struct qe_recording_options *recording; // NULL: nothing is recorded
+    bool detach;                                  // return once the node is up, and go on in the background
 };
 
 // Runs the node until it is told to stop by SIGTERM, SIGINT or the control socket. Returns an exit status (enum

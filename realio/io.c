@@ -15,7 +15,17 @@ static void step(struct qe_io *io, struct qe_event *event)
 {
     event->now_ns = qe_loop_now_ns();
     event->wall_ms = qe_loop_wall_ms();
-    qe_node_step(io->node, event);
+    if (!io->recorder) {
+        qe_node_step(io->node, event);
+        return;
+    }
+    qe_recorder_step(io->recorder, io->node, event);
+    if (io->record_ns == QE_TIME_NEVER) io->record_ns = event->now_ns + QE_RECORDING_FLUSH_NS;
+}
+
+static bool next_action(struct qe_io *io, struct qe_action *action)
+{
+    return io->recorder ? qe_recorder_next(io->recorder, io->node, action) : qe_node_next(io->node, action);
 }
 
 // The host is done with a buffer that an action handed over.
@@ -275,7 +285,7 @@ static void do_actions(struct qe_io *io)
     struct qe_action action;
     size_t moved = 0;
     io->busy = false;
-    while (qe_node_next(io->node, &action)) {
+    while (next_action(io, &action)) {
         moved += perform(io, &action);
         if (moved < QE_IO_ROUND_BYTES) continue;
         io->busy = true;
@@ -341,6 +351,13 @@ static void trim(struct qe_io *io, uint64_t now)
     if (io->trim_ns == QE_TIME_NEVER && qe_bufpool_is_fat(&io->pool)) io->trim_ns = now + QE_IO_TRIM_NS;
 }
 
+static void flush_record(struct qe_io *io, uint64_t now)
+{
+    if (io->record_ns > now) return;
+    qe_recorder_flush(io->recorder);
+    io->record_ns = QE_TIME_NEVER;
+}
+
 void qe_io_turn(struct qe_io *io)
 {
     for (size_t i = 0; i < io->socket_count; i++) {
@@ -362,12 +379,13 @@ void qe_io_turn(struct qe_io *io)
     }
     do_actions(io);
     trim(io, now);
+    flush_record(io, now);
 }
 
 uint64_t qe_io_deadline(const struct qe_io *io)
 {
     if (io->busy) return 0;
-    return qe_time_min(qe_node_deadline(io->node), io->trim_ns);
+    return qe_time_min(qe_node_deadline(io->node), qe_time_min(io->trim_ns, io->record_ns));
 }
 
 void qe_io_command(struct qe_io *io, const struct qe_command *command)
@@ -393,11 +411,20 @@ static void on_complaint(void *user, const char *line)
     qe_log_text(io->options.log, QE_LOG_WARN, line);
 }
 
+static int make_node(struct qe_io *io)
+{
+    const struct qe_config *config = io->options.config;
+    uint64_t now_ns = qe_loop_now_ns(), wall_ms = qe_loop_wall_ms();
+    if (!io->options.recording) return qe_node_new(&io->node, config, &io->host, now_ns, wall_ms);
+    io->recorder = qe_recording_recorder(io->options.recording, &io->host);
+    return io->recorder ? qe_recorder_node_new(io->recorder, &io->node, config, now_ns, wall_ms) : -1;
+}
+
 int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_fault *fault)
 {
     memset(io, 0, sizeof *io);
     io->options = *options;
-    io->trim_ns = QE_TIME_NEVER;
+    io->trim_ns = io->record_ns = QE_TIME_NEVER;
     qe_bufpool_init(&io->pool);
     qe_tun_init(&io->tun);
     qe_random_init(&io->random);
@@ -418,7 +445,7 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
         qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
         goto fail;
     }
-    if (qe_node_new(&io->node, options->config, &io->host, qe_loop_now_ns(), qe_loop_wall_ms())) {
+    if (make_node(io)) {
         io->node = NULL;
         qe_fault_set(fault, QE_EXIT_FAILED, "the node could not be made: no memory, or TLS refuses the identity key");
         goto fail;
@@ -462,8 +489,11 @@ void qe_io_fini(struct qe_io *io)
 {
     for (size_t i = 0; i < io->socket_count; i++)
         if (io->sockets[i].used) close_socket(io, &io->sockets[i]);
+    if (io->recorder) qe_recorder_end(io->recorder, QE_RECORD_STOPPED);
     if (io->node) qe_node_free(io->node);
     io->node = NULL;
+    qe_recorder_free(io->recorder);
+    io->recorder = NULL;
     qe_io_unlend(io);
     if (io->links) qe_loop_remove(io->options.loop, &io->links_source);
     qe_links_close(io->links);

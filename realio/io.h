@@ -9,6 +9,7 @@
 #include "loop.h"
 #include "node/node.h"
 #include "random.h"
+#include "record.h"
 #include "store.h"
 #include "tun.h"
 #include "udp.h"
@@ -43,6 +44,7 @@ struct qe_io_options {
     struct qe_store *store;
     struct qe_loop *loop;
     struct qe_log *log;
+    struct qe_recording *recording; // or NULL
     void *user;
     void (*reply)(void *user, uint64_t command, int status, struct qe_span body);
 };
@@ -51,6 +53,8 @@ struct qe_io {
     struct qe_io_options options;
     struct qe_host host;
     struct qe_node *node;
+    struct qe_recorder *recorder; // NULL: nothing is recorded
+    uint64_t record_ns;           // when what it holds goes to the file at the latest
     struct qe_random_source random;
     struct qe_bufpool pool;
     uint32_t credit_back; // buffers that are done with, not yet told

@@ -76,6 +76,9 @@ struct qe_host {
     // NULL, as in the daemon, where nobody asked for them: a key log undoes the encryption.
     void (*keylog)(void *user, const char *line);
     void (*qlog)(void *user, const struct qe_qlog *qlog);
+
+    // Sends are to say what each datagram carries (qe_send.carried). It costs time: for simulators.
+    bool tell_carried;
 };
 
 #endif

@@ -226,6 +226,7 @@ static bool offer_echo(struct lane_path *path, struct qe_datagram_out *out)
     memcpy(path->echo_frame + 1, echo->cookie, sizeof echo->cookie);
     out->pieces[0] = qe_span(path->echo_frame, QE_FRAME_ECHO_SIZE);
     out->piece_count = 1;
+    out->carried = echo->type == QE_FRAME_ECHO ? QE_CARRIED_ECHO : QE_CARRIED_ECHO_REPLY;
     return true;
 }
 
@@ -236,6 +237,7 @@ static bool offer_fragment(struct lane_peer *peer, size_t size_max, struct qe_da
     out->pieces[0] = qe_span(f->header, QE_FRAGMENT_HEADER_SIZE);
     out->pieces[1] = qe_span(f->packet + f->done, f->piece);
     out->piece_count = 2;
+    out->carried = QE_CARRIED_FRAGMENT;
     peer->offer = LANE_OFFER_FRAGMENT;
     return true;
 }
@@ -301,6 +303,7 @@ bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struc
             out->pieces[0] = pieces[0];
             out->pieces[1] = pieces[1];
             out->piece_count = (size_t)count;
+            out->carried = QE_CARRIED_PACKET;
             peer->offer = LANE_OFFER_SEGMENT;
             peer->offered_size = pieces[0].size + pieces[1].size;
             return true;

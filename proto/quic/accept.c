@@ -17,6 +17,7 @@ static struct qe_answer *answer_to(struct qe_quic *quic, const struct qe_datagra
 {
     if (quic->answer_count == QE_ANSWERS_MAX) return NULL;
     struct qe_answer *answer = &quic->answers[(quic->answer_first + quic->answer_count) % QE_ANSWERS_MAX];
+    if (quic->carried) quic->carried->answers[answer - quic->answers] = 0;
     answer->to = (struct qe_send){.socket = in->socket, .local = in->local, .remote = in->remote};
     if (qe_ip_is_unspecified(&in->local.ip)) answer->to.local = (struct qe_addr){0};
     return answer;
@@ -93,6 +94,12 @@ static struct qe_conn *accept_initial(
     return conn;
 }
 
+void qe_quic_ask_for_proof(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
+{
+    ngtcp2_pkt_hd header;
+    if (ngtcp2_accept(&header, bytes.data, bytes.size) == 0) send_retry(quic, in, &header);
+}
+
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
 {
     ngtcp2_version_cid ids;
@@ -152,6 +159,7 @@ void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, str
         ngtcp2_pkt_write_stateless_reset2(answer->bytes, sizeof answer->bytes, &reset, random, random_size);
     if (written <= 0) return;
     answer->size = (uint16_t)written;
+    if (quic->carried) quic->carried->answers[answer - quic->answers] = QE_CARRIED_BIT(STATELESS_RESET);
     quic->answer_count++;
     quic->stats.resets_sent++;
 }

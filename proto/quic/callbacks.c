@@ -208,13 +208,14 @@ void qe_conn_on_keylog(struct qe_conn *conn, const char *line)
 
 void qe_conn_on_qlog(void *user, uint32_t flags, const void *data, size_t size)
 {
-    const struct qe_conn *conn = user;
+    struct qe_conn *conn = user;
     const struct qe_host *host = conn->quic->host;
     const struct qe_qlog qlog = {.connection = conn->number,
         .client = conn->client,
         .end = flags & NGTCP2_QLOG_WRITE_FLAG_FIN,
         .data = qe_span(data, size)};
-    host->qlog(host->user, &qlog);
+    if (conn->quic->carried) qe_carried_on_qlog(conn, qlog.data);
+    if (host->qlog) host->qlog(host->user, &qlog);
 }
 
 // What a client sends as 0-RTT comes before its Finished; the key it resumed with is known by then.

@@ -32,6 +32,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
     qe_list_init(&conn->ready);
     qe_timer_init(&conn->timer);
     qe_control_init(&conn->control);
+    if (quic->carried) conn->said = qe_zalloc(quic->mem, 1, sizeof *conn->said);
     conn->unanswered_since_ns = QE_TIME_NEVER;
     conn->last_received_ns = quic->now_ns;
     qe_list_append(&quic->conns, &conn->link);
@@ -64,7 +65,7 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     settings->initial_rtt = INITIAL_RTT_NS;
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->rand_ctx.native_handle = quic;
-    if (quic->host->qlog) settings->qlog_write = qe_conn_on_qlog;
+    if (quic->host->qlog || quic->carried) settings->qlog_write = qe_conn_on_qlog;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
     settings->max_tx_udp_payload_size = family == 4 ? QE_PAYLOAD_MAX_IP4 : QE_PAYLOAD_MAX_IP6;
     settings->no_pmtud = QE_MUTANT(pmtu_none);
@@ -159,6 +160,8 @@ void qe_conn_free_engine(struct qe_conn *conn)
     conn->tls = NULL;
     conn->ssl = NULL;
     qe_control_fini(&conn->control, conn->quic->mem);
+    qe_free(conn->quic->mem, conn->said);
+    conn->said = NULL;
 }
 
 void qe_conn_route(const struct qe_conn *conn, const ngtcp2_path *path, struct qe_send *out)
@@ -224,10 +227,15 @@ void qe_conn_look(struct qe_conn *conn)
         conn->packets_received = info.pkt_recv;
         conn->last_received_ns = now_ns;
         // What is still under way has its answer due from now on.
-        if (!QE_MUTANT(silence_kept)) conn->unanswered_since_ns = info.bytes_in_flight ? now_ns : QE_TIME_NEVER;
-    } else if (info.bytes_in_flight && conn->unanswered_since_ns == QE_TIME_NEVER) {
+        if (!QE_MUTANT(silence_kept))
+            conn->unanswered_since_ns = info.bytes_in_flight > conn->mtu_probe_bytes ? now_ns : QE_TIME_NEVER;
+    } else if (conn->unanswered_since_ns == QE_TIME_NEVER &&
+               info.bytes_in_flight > conn->in_flight_bytes + conn->mtu_probe_new) {
         conn->unanswered_since_ns = now_ns;
     }
+    if (!info.bytes_in_flight) conn->mtu_probe_bytes = 0;
+    conn->in_flight_bytes = info.bytes_in_flight;
+    conn->mtu_probe_new = 0;
     conn->datagram_max = qe_conn_datagram_max(conn);
     // A millisecond's worth at the rate that the window allows: more at a time would only fill somebody's queue.
     uint64_t rtt_ns = info.smoothed_rtt > QE_NS_PER_MS ? info.smoothed_rtt : QE_NS_PER_MS;
@@ -247,12 +255,14 @@ static void tell_responsive(struct qe_conn *conn, bool responsive)
 
 void qe_conn_judge(struct qe_conn *conn)
 {
-    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return;
+    if (!conn->established || conn->over || conn->unheard) return;
+    qe_conn_look(conn); // what has just been given up is no longer in flight
+    if (conn->unanswered_since_ns == QE_TIME_NEVER) return;
     uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
     if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
     if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns && !QE_MUTANT(silence_unheard))
-        tell_responsive(conn, false);
+    if (conn->quic->now_ns - conn->unanswered_since_ns < patience_ns || QE_MUTANT(silence_unheard)) return;
+    tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)

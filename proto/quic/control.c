@@ -107,6 +107,7 @@ void qe_conn_open_control(struct qe_conn *conn)
 int qe_conn_control_send(struct qe_conn *conn, struct qe_span bytes)
 {
     if (conn->over || qe_control_queue(&conn->control, conn->quic->mem, bytes) != 0) return -1;
+    if (conn->quic->carried) qe_carried_on_said(conn, bytes);
     qe_conn_ready(conn);
     return 0;
 }

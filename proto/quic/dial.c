@@ -75,6 +75,7 @@ static int start(struct qe_conn *conn, const struct qe_quic_dial *dial)
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);
     if (quic->options.keep_alive_ns) ngtcp2_conn_set_keep_alive_timeout(conn->ng, quic->options.keep_alive_ns);
     if (qe_control_queue(&conn->control, quic->mem, dial->early) != 0) return -1;
+    if (quic->carried) qe_carried_on_said(conn, dial->early);
     conn->control.early = dial->early.size;
     resume(conn, dial->ticket);
     qe_conn_note_path(conn);

@@ -3,6 +3,8 @@
 // IDs, so that late packets are not answered as if we had forgotten.
 #include "quic/internal.h"
 
+#include "wire/wire.h"
+
 #include <assert.h>
 
 #define GOODBYE_SIZE_MAX 1200
@@ -66,6 +68,10 @@ void qe_conn_fail(struct qe_conn *conn, int rv)
         qe_conn_forget_cids(conn);
         why.end = QE_CONN_END_HANDSHAKE;
         break;
+    case NGTCP2_ERR_RETRY: // the end of a ClientHello came before its beginning
+        conn->silent = conn->retry = true;
+        qe_conn_forget_cids(conn);
+        break;
     case NGTCP2_ERR_CRYPTO: {
         uint8_t alert = ngtcp2_conn_get_tls_alert2(conn->ng);
         ngtcp2_ccerr_set_tls_alert(say, alert, NULL, 0);
@@ -85,6 +91,12 @@ void qe_conn_fail(struct qe_conn *conn, int rv)
     qe_conn_end(conn, why);
 }
 
+static uint64_t of_goodbye(const ngtcp2_ccerr *goodbye)
+{
+    bool stops = goodbye->type == NGTCP2_CCERR_TYPE_APPLICATION && goodbye->error_code == QE_CLOSE_GOODBYE;
+    return stops ? QE_CARRIED_BIT(GOODBYE) : QE_CARRIED_BIT(CLOSE);
+}
+
 // Writes the goodbye while there is still something to encrypt it with.
 static void write_goodbye(struct qe_conn *conn)
 {
@@ -94,12 +106,14 @@ static void write_goodbye(struct qe_conn *conn)
     ngtcp2_path_storage_zero(&path);
     uint8_t *bytes = qe_alloc(quic->mem, GOODBYE_SIZE_MAX);
     if (!bytes) return;
+    if (quic->carried) quic->carried->packet = 0;
     ngtcp2_ssize size = ngtcp2_conn_write_connection_close(
         conn->ng, &path.path, &info, bytes, GOODBYE_SIZE_MAX, &conn->goodbye, quic->now_ns);
     if (size <= 0) {
         qe_free(quic->mem, bytes);
         return;
     }
+    if (quic->carried) conn->grave_carried = quic->carried->packet | of_goodbye(&conn->goodbye);
     uint8_t *smaller = qe_realloc(quic->mem, bytes, 1, (size_t)size);
     conn->grave_bytes = smaller ? smaller : bytes;
     conn->grave_size = (uint32_t)size;

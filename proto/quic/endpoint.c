@@ -63,6 +63,7 @@ int qe_quic_new(struct qe_quic **out, const struct qe_quic_options *options, uin
     qe_list_init(&quic->graves);
     qe_heap_init(&quic->heap, quic->mem);
     host->random(host->user, QE_RANDOM_CONNECTION_ID, quic->token_key, sizeof quic->token_key);
+    if (host->tell_carried) quic->carried = qe_zalloc(quic->mem, 1, sizeof *quic->carried);
     quic->cids = new_table(quic, QE_CID_SIZE, total * QE_CONN_CIDS_MAX);
     quic->initials = new_table(quic, QE_INITIAL_KEY_SIZE, total);
     quic->resets = new_table(quic, QE_RESET_TOKEN_SIZE, total * QE_CONN_RESETS_MAX);
@@ -73,7 +74,8 @@ int qe_quic_new(struct qe_quic **out, const struct qe_quic_options *options, uin
         .keylog = options->host->keylog != NULL,
     };
     int result = -1;
-    if (quic->cids && quic->initials && quic->resets && qe_heap_reserve(&quic->heap, total) == 0)
+    if (quic->cids && quic->initials && quic->resets && (quic->carried || !host->tell_carried) &&
+        qe_heap_reserve(&quic->heap, total) == 0)
         result = qe_tls_init(&quic->tls, &tls);
     qe_tls_scope_leave(&scope);
     if (result != 0) {
@@ -99,6 +101,7 @@ void qe_quic_free(struct qe_quic *quic)
     qe_table_free(quic->initials);
     qe_table_free(quic->resets);
     qe_heap_fini(&quic->heap);
+    qe_free(quic->mem, quic->carried);
     qe_free(quic->mem, quic);
 }
 
@@ -173,6 +176,11 @@ static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_d
         qe_conn_on_straggler(run->conn);
     else
         qe_conn_read(run->conn, &run->path, in->ecn, bytes);
+    // What of a ClientHello comes before its beginning is kept only for a client that has proven its address; with the
+    // token it sends all of it again.
+    if (!run->conn->retry) return;
+    qe_quic_ask_for_proof(quic, in, bytes);
+    run->conn = NULL;
 }
 
 void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms)
@@ -232,15 +240,21 @@ bool qe_quic_writable(const struct qe_quic *quic)
     return !qe_list_empty(&quic->ready) || quic->answer_count > 0 || quic->stray_size > 0;
 }
 
+// One datagram that is there already; carried: what, where somebody asks.
 static bool emit(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *out, const struct qe_send *to,
-    const uint8_t *bytes, uint32_t size)
+    struct qe_span datagram, uint64_t carried)
 {
+    const uint32_t size = (uint32_t)datagram.size;
     assert(buf->capacity - buf->offset >= size);
-    memcpy(qe_buf_bytes(buf), bytes, size);
+    memcpy(qe_buf_bytes(buf), datagram.data, size);
     buf->size = size;
     *out = *to;
     out->buf = buf;
     out->segment_size = (uint16_t)size;
+    if (quic->carried) {
+        quic->carried->batch[0] = carried;
+        out->carried = quic->carried->batch;
+    }
     quic->stats.datagrams_sent++;
     return true;
 }
@@ -255,7 +269,8 @@ static bool next_conn(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *
             if (!conn->grave_bytes) continue;
             if (!conn->grave_said) qe_heap_set(&quic->heap, &conn->timer, quic->now_ns + conn->grave_stay_ns);
             conn->grave_said = true;
-            return emit(quic, buf, out, &conn->grave_send, conn->grave_bytes, conn->grave_size);
+            return emit(
+                quic, buf, out, &conn->grave_send, qe_span(conn->grave_bytes, conn->grave_size), conn->grave_carried);
         }
         if (qe_conn_write(conn, buf, out)) return true;
     }
@@ -269,11 +284,13 @@ bool qe_quic_next(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *out,
     qe_quic_enter(quic, &scope, now_ns, wall_ms);
     if (QE_MUTANT(stray_lost)) quic->stray_size = 0;
     if (quic->stray_size > 0) {
-        result = emit(quic, buf, out, &quic->stray_to, quic->stray, quic->stray_size);
+        result = emit(quic, buf, out, &quic->stray_to, qe_span(quic->stray, quic->stray_size),
+            quic->carried ? quic->carried->stray : 0);
         quic->stray_size = 0;
     } else if (quic->answer_count > 0) {
         const struct qe_answer *answer = &quic->answers[quic->answer_first];
-        result = emit(quic, buf, out, &answer->to, answer->bytes, answer->size);
+        result = emit(quic, buf, out, &answer->to, qe_span(answer->bytes, answer->size),
+            quic->carried ? quic->carried->answers[quic->answer_first] : 0);
         quic->answer_first = (quic->answer_first + 1) % QE_ANSWERS_MAX;
         quic->answer_count--;
     } else {

@@ -67,6 +67,16 @@ struct qe_binding {
 };
 #define QE_BINDINGS 4
 
+// Where the control messages of a connection end, for a host that asks what datagrams carry; of those that are more
+// nobody knows the type.
+#define QE_CARRIED_MESSAGES_MAX 32
+
+struct qe_carried_messages {
+    size_t count;
+    uint64_t ends[QE_CARRIED_MESSAGES_MAX]; // offsets in the control stream
+    uint8_t types[QE_CARRIED_MESSAGES_MAX];
+};
+
 struct qe_conn {
     struct qe_quic *quic;
     ngtcp2_conn *ng; // NULL in a grave
@@ -96,6 +106,7 @@ struct qe_conn {
     bool ping;       // asked for
     bool validating; // a path of it is being validated
     bool silent;     // ends without a goodbye
+    bool retry;      // ended because its client is to prove its address first
     bool grave;
     bool grave_said; // the goodbye has been sent once
     bool pinned;     // `key` must be the peer's
@@ -113,6 +124,10 @@ struct qe_conn {
     struct qe_addr local, remote;
 
     uint64_t last_received_ns, unanswered_since_ns;
+    uint64_t in_flight_bytes; // when it was last looked at
+    // Probes of a larger MTU, sent since nothing was in flight, and since it was last looked at: a path may swallow
+    // them and be well, so that they go unanswered says nothing.
+    uint64_t mtu_probe_bytes, mtu_probe_new;
     bool unheard;              // the owner was told that nothing is heard
     uint64_t packets_received; // as of the last look
     uint64_t burst_bytes;      // most to send at a time
@@ -123,9 +138,11 @@ struct qe_conn {
     struct qe_send grave_send; // where the goodbye goes
     uint8_t *grave_bytes;
     uint32_t grave_size;
+    uint64_t grave_carried;
     uint64_t grave_stay_ns; // after the goodbye was first sent
     uint32_t stragglers;
 
+    struct qe_carried_messages *said; // NULL where nobody asks
     bool initial_known;
     uint8_t initial[QE_INITIAL_KEY_SIZE];
     uint8_t cids[QE_CONN_CIDS_MAX][QE_CID_SIZE];
@@ -136,6 +153,17 @@ struct qe_answer {
     struct qe_send to;
     uint16_t size;
     uint8_t bytes[QE_ANSWER_SIZE_MAX];
+};
+
+// Packets of one batch.
+#define QE_SEGMENTS_MAX 64
+
+// What datagrams carry, for a host that asks: sets of enum qe_carried.
+struct qe_carried_notes {
+    uint64_t packet; // the one at hand
+    uint64_t batch[QE_SEGMENTS_MAX];
+    uint64_t stray;
+    uint64_t answers[QE_ANSWERS_MAX];
 };
 
 struct qe_quic {
@@ -167,6 +195,7 @@ struct qe_quic {
     uint32_t stray_size;
     uint8_t stray[QE_PAYLOAD_MAX_IP4];
 
+    struct qe_carried_notes *carried; // NULL where nobody asks
     struct qe_quic_stats stats;
 };
 
@@ -186,6 +215,8 @@ void qe_quic_enter(struct qe_quic *quic, struct qe_tls_scope *scope, uint64_t no
 
 // accept.c: what belongs to no connection.
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
+// Asks the client of the Initial packet in `bytes`, which no connection has, to prove its address.
+void qe_quic_ask_for_proof(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 
 // conn.c
@@ -253,6 +284,12 @@ void qe_conn_client_path(const struct qe_conn *conn, const struct qe_datagrams *
 // write.c
 // Writes a batch of one connection. False: it has nothing to say now.
 bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out);
+
+// carried.c; only where quic->carried is.
+// A record of ngtcp2's qlog: adds what it says of a packet sent to quic->carried->packet.
+void qe_carried_on_qlog(struct qe_conn *conn, struct qe_span record);
+// Whole messages have been queued on the control stream.
+void qe_carried_on_said(struct qe_conn *conn, struct qe_span messages);
 
 // Where packets of this path go.
 void qe_conn_route(const struct qe_conn *conn, const ngtcp2_path *path, struct qe_send *out);

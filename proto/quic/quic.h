@@ -14,6 +14,7 @@
 #include "node/action.h"
 #include "node/event.h"
 #include "node/host.h"
+#include "observe/carried.h"
 
 struct qe_quic;
 struct qe_conn;
@@ -42,6 +43,7 @@ struct qe_conn_close {
 struct qe_datagram_out {
     struct qe_span pieces[4];
     size_t piece_count;
+    enum qe_carried carried; // what it is; matters only to a host that asks (qe_host.tell_carried)
 };
 
 // What the endpoint tells and asks its owner (the lane). All are called from inside receive, expire or next.

@@ -5,8 +5,7 @@
 
 #include <assert.h>
 
-#define SEGMENTS_MAX 64
-#define BATCH_MAX    65000
+#define BATCH_MAX 65000
 // However slow the path, this many packets may go at a time.
 #define BURST_PACKETS_MIN 4
 // A packet shorter than the batch's by no more than this is padded: the first one often carries an acknowledgement too,
@@ -22,6 +21,12 @@ struct batch {
     size_t count;
     struct qe_send to;
 };
+
+// The packet at hand carries that, too.
+static void note(struct qe_conn *conn, enum qe_carried what)
+{
+    if (conn->quic->carried) conn->quic->carried->packet |= UINT64_C(1) << what;
+}
 
 static ngtcp2_ssize write_control(
     struct qe_conn *conn, struct batch *batch, size_t room, ngtcp2_path *path, ngtcp2_pkt_info *info)
@@ -74,6 +79,7 @@ static ngtcp2_ssize write_datagrams(
             conn->ng, path, info, batch->at, room, &accepted, flags, 0, vec, offer.piece_count, conn->quic->now_ns);
         if (accepted) {
             conn->ping = false;
+            note(conn, offer.carried);
             owner->datagram_taken(owner->user, conn);
         }
         if (written != NGTCP2_ERR_WRITE_MORE) return written;
@@ -89,7 +95,10 @@ static ngtcp2_ssize write_ping(
     int accepted = 0;
     ngtcp2_ssize size = ngtcp2_conn_writev_datagram(conn->ng, path, info, batch->at, room, &accepted,
         NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, NULL, 0, conn->quic->now_ns);
-    if (accepted) conn->ping = false;
+    if (accepted) {
+        conn->ping = false;
+        note(conn, QE_CARRIED_PING);
+    }
     return size;
 }
 
@@ -129,6 +138,7 @@ static void put_aside(
     qe_conn_route(conn, path, &quic->stray_to);
     quic->stray_size = (uint32_t)size;
     memcpy(quic->stray, batch->at, size);
+    if (quic->carried) quic->carried->stray = quic->carried->packet;
 }
 
 // Fills the batch. 0: there may be more to write; 1: there is not, for now; else ngtcp2's error.
@@ -144,6 +154,7 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         ngtcp2_path *path = batch->count ? &later.path : &first.path;
         size_t room = batch->count ? batch->segment : room_max;
         if (batch->left < room) return 0;
+        if (conn->quic->carried) conn->quic->carried->packet = 0;
         ngtcp2_ssize written = write_packet(conn, batch, room, path, &info);
         if (written < 0) return (int)written;
         // Too little room looks like nothing to say; only a full-sized try tells.
@@ -157,12 +168,18 @@ static int fill(struct qe_conn *conn, struct batch *batch)
             put_aside(conn, batch, size, path, (uint8_t)info.ecn);
             return 0;
         }
+        if (size > path_max) note(conn, QE_CARRIED_MTU_PROBE);
+        if (conn->quic->carried) conn->quic->carried->batch[batch->count] = conn->quic->carried->packet;
         batch->at += size;
         batch->left -= size;
         batch->count++;
-        if (size != batch->segment || batch->count == SEGMENTS_MAX) return 0;
         // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
-        if (size > path_max) return 0;
+        bool probe = size > path_max;
+        if (probe) {
+            conn->mtu_probe_bytes += size;
+            conn->mtu_probe_new += size;
+        }
+        if (probe || size != batch->segment || batch->count == QE_SEGMENTS_MAX) return 0;
     }
 }
 
@@ -216,6 +233,7 @@ bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out
     *out = batch.to;
     out->buf = buf;
     out->segment_size = (uint16_t)batch.segment;
+    if (quic->carried) out->carried = quic->carried->batch;
     quic->stats.datagrams_sent += batch.count;
     return true;
 }

@@ -8,14 +8,14 @@ _quicether() {
         case ${COMP_WORDS[i]} in
         --control) socket=${COMP_WORDS[i+1]-} ;&
         --config | --state-dir | --listen | --tun-name | --tun-addr | --name | --peer | --peer-allow | --log-level | \
-            --count | --interval) i=$((i + 1)) ;;
+            --record | --record-limit | --record-to | --count | --interval) i=$((i + 1)) ;;
         -*) ;;
         *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
     done
     COMPREPLY=()
     case $previous in
-    --config | --control)
+    --config | --control | --record)
         compopt -o filenames 2>/dev/null || :
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
@@ -29,7 +29,7 @@ _quicether() {
         mapfile -t COMPREPLY < <(compgen -W "error warn info debug" -- "$current")
         return
         ;;
-    --listen | --tun-name | --tun-addr | --name | --peer | --peer-allow | --count | --interval) return ;;
+    --listen | --tun-name | --tun-addr | --name | --peer | --peer-allow | --record-limit | --record-to | --count | --interval) return ;;
     esac
 
     local commands

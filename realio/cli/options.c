@@ -26,6 +26,9 @@ enum key {
     KEY_CONTROL,
     KEY_STATE_DIR,
     KEY_CONFIG,
+    KEY_RECORD,
+    KEY_RECORD_LIMIT,
+    KEY_RECORD_TO,
     KEY_COUNT,
     KEY_INTERVAL,
 };
@@ -53,6 +56,10 @@ static const struct option_row option_rows[] = {
         "a peer that may connect, and where to dial it; ID alone waits for it; may be repeated"},
     {"peer-allow", "ID|NAME", ON_START, SETTING(QE_CLI_PEER_ALLOW), "a peer that may connect; may be repeated"},
     {"log-level", "LEVEL", ON_START, SETTING(QE_CLI_LOG_LEVEL), "error, warn, info or debug (default info)"},
+    {"record", "FILE", ON_START, KEY_RECORD, "write down what goes in and out of the node, for quicether-sim replay"},
+    {"record-limit", "SIZE", ON_START, KEY_RECORD_LIMIT,
+        "end the recording before it is larger, such as 500MB or 2GiB"},
+    {"record-to", "KEY", ON_START, KEY_RECORD_TO, "seal the recording to this public key (quicether-sim keygen)"},
     {"detach", NULL, ON_START, KEY_DETACH, "run in the background; returns once the node is up"},
     {"watch", NULL, ON_WATCHERS, KEY_WATCH, "show it again and again until interrupted"},
     {"count", "N", ON(QE_CLI_PING), KEY_COUNT, "how many pings to send (default 4; 0: until interrupted)"},
@@ -143,6 +150,28 @@ static bool parse_interval(const char *text, uint32_t *out)
     return true;
 }
 
+// A number of bytes, with kB, MB, GB, KiB, MiB, GiB or nothing behind it.
+static bool parse_size(const char *text, uint64_t *out)
+{
+    static const struct unit {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {{"", 1}, {"B", 1}, {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"KiB", 1 << 10},
+        {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+    char digits[10] = "";
+    uint32_t n;
+    size_t size = strspn(text, "0123456789");
+    if (size >= sizeof(digits)) return false;
+    memcpy(digits, text, size);
+    if (!parse_count(digits, UINT32_MAX, &n)) return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + size, units[i].name) != 0) continue;
+        *out = n * units[i].bytes;
+        return true;
+    }
+    return false;
+}
+
 static int apply(
     struct qe_cli_options *o, const struct option_row *row, const char *value, char error[QE_CLI_ERROR_SIZE])
 {
@@ -174,6 +203,15 @@ static int apply(
     case KEY_CONFIG:
         o->config = value;
         return 0;
+    case KEY_RECORD:
+        o->record = value;
+        return 0;
+    case KEY_RECORD_TO:
+        o->record_to = value;
+        return 0;
+    case KEY_RECORD_LIMIT:
+        if (parse_size(value, &o->record_limit_bytes) && o->record_limit_bytes >= QE_CLI_RECORD_LIMIT_MIN) return 0;
+        return refuse(error, "--record-limit '%s' is no size of at least 1MiB, such as 500MB or 2GiB", value);
     case KEY_COUNT:
         if (parse_count(value, QE_CLI_COUNT_MAX, &o->count)) return 0;
         return refuse(error, "--count '%s' is no number from 0 to %d", value, QE_CLI_COUNT_MAX);

@@ -38,6 +38,9 @@ struct qe_cli_setting {
     const char *value;
 };
 
+// The least room for a recording.
+#define QE_CLI_RECORD_LIMIT_MIN (UINT64_C(1) << 20)
+
 // Pings and ticks.
 #define QE_CLI_COUNT_MAX       1000000
 #define QE_CLI_INTERVAL_MS_MIN 10
@@ -51,6 +54,9 @@ struct qe_cli_options {
     const char *control; // NULL: the default, as with the next two
     const char *state_dir;
     const char *config;
+    const char *record;              // file to record to; NULL: none
+    const char *record_to;           // public key to seal it to; NULL: not sealed
+    uint64_t record_limit_bytes;     // 0: any size
     const char *argument;            // ping: the peer; help: a command, or NULL
     uint32_t count;                  // ping: how many; 0: until interrupted
     uint32_t interval_ms;            // ping and watch

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,27 @@ static void report(void *user, enum qe_log_level level, const char *line)
     fprintf(stderr, "quicether: %s%s\n", level == QE_LOG_WARN ? "warning: " : "", line);
 }
 
+// What is said of a recording besides its file; false after saying what is wrong with it.
+static bool read_recording(const struct qe_cli_options *options, struct qe_recording_options *recording)
+{
+    size_t size = 0;
+    const char *key = options->record_to, *end = key;
+    if (!options->record && (key || options->record_limit_bytes)) {
+        fprintf(stderr, "quicether: --record-%s without --record FILE\n", key ? "to" : "limit");
+        return false;
+    }
+    if (!key) return true;
+    recording->sealed = true;
+    if (sodium_hex2bin(recording->recipient, sizeof recording->recipient, key, strlen(key), NULL, &size, &end) == 0 &&
+        !*end && size == sizeof recording->recipient)
+        return true;
+    fprintf(stderr,
+        "quicether: --record-to '%.80s' is no public key; expected 64 hexadecimal digits, as "
+        "quicether-sim keygen prints them\n",
+        key);
+    return false;
+}
+
 int qe_cli_start(const struct qe_cli_options *options)
 {
     const struct qe_config_sink sink = {NULL, report};
@@ -146,7 +168,13 @@ int qe_cli_start(const struct qe_cli_options *options)
         qe_config_fini(&config);
         return QE_EXIT_USAGE;
     }
+    struct qe_recording_options recording = {.path = options->record, .limit_bytes = options->record_limit_bytes};
+    if (!read_recording(options, &recording)) {
+        qe_config_fini(&config);
+        return QE_EXIT_USAGE;
+    }
     struct qe_daemon_options daemon = {.config = &config,
+        .recording = options->record ? &recording : NULL,
         .state_dir = options->state_dir,
         .control_path = options->control,
         .detach = options->detach};

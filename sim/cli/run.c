@@ -2,11 +2,13 @@
 #include "cli/command.h"
 #include "cli/outputs.h"
 #include "cli/runs.h"
+#include "replay/recording.h"
 #include "sweep/results.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char usage[] =
     "Usage: quicether-sim run FILE [OPTION...]\n"
@@ -16,7 +18,9 @@ static const char usage[] =
     "  --seed N             the seed; A..B runs all of a range (default: the scenario's, or 1)\n"
     "  --jobs N             so many runs at a time (default 1); the output is the same\n"
     "  --lanes N            lanes of every node, instead of what is configured\n"
-    "  --json FILE          writes the results as JSON\n" SIM_OUTPUT_USAGE "  --help               this text\n"
+    "  --json FILE          writes the results as JSON\n"
+    "  --record HOST=FILE   records the node of one host for quicether-sim replay; its second start in "
+    "FILE.2\n" SIM_OUTPUT_USAGE "  --help               this text\n"
     "\n"
     "Exit status: 0 all runs pass, 1 some fail, 2 the command line or a scenario is wrong.\n";
 
@@ -26,6 +30,7 @@ struct options {
     struct sim_seed_range seeds;
     bool has_seed, help;
     unsigned jobs, lanes;
+    struct sim_record_writer record; // host NULL: none
 };
 
 struct session {
@@ -33,11 +38,21 @@ struct session {
     uint64_t passed, failed;
 };
 
+static bool parse_record(char *text, struct sim_record_writer *out)
+{
+    char *mark = strchr(text, '=');
+    if (!mark || mark == text || !mark[1]) return false;
+    *mark = 0;
+    *out = (struct sim_record_writer){.host = text, .path = mark + 1};
+    return true;
+}
+
 static int parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
         {"jobs", required_argument, NULL, 'j'}, {"lanes", required_argument, NULL, 'l'},
-        {"json", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'}, SIM_OUTPUT_OPTIONS, {0}};
+        {"json", required_argument, NULL, 'o'}, {"record", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'}, SIM_OUTPUT_OPTIONS, {0}};
     int letter, status;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
@@ -57,6 +72,9 @@ static int parse_options(int argc, char **argv, struct options *o)
         case 'o':
             o->json = optarg;
             break;
+        case 'r':
+            if (!parse_record(optarg, &o->record)) return sim_complain("--record wants HOST=FILE, not", optarg);
+            break;
         case 'h':
             o->help = true;
             return 0;
@@ -68,6 +86,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     }
     if (optind + 1 != argc) return sim_complain("run wants one scenario file", NULL);
     o->file = argv[optind];
+    if (o->record.host && o->seeds.count > 1) return sim_complain("--record wants a single seed", NULL);
     return sim_outputs_settle(&o->outputs, o->has_seed && o->seeds.count > 1);
 }
 
@@ -118,7 +137,8 @@ int sim_command_run(int argc, char **argv)
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
-        .outputs = &o.outputs};
+        .outputs = &o.outputs,
+        .record = o.record.host ? &o.record : NULL};
     status = run_all(&o, &runs);
     sim_template_free(template);
     return status;

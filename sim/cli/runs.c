@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "engine/memory.h"
 #include "host/core.h"
+#include "replay/recording.h"
 #include "world/report.h"
 #include "world/verdict.h"
 
@@ -60,9 +61,14 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         .lanes = s->runs->lanes,
         .sample_ns = outputs ? s->runs->outputs->sample_ns : 0,
         .sinks = outputs ? sim_outputs_sinks(outputs) : NULL,
-        .core = &sim_core_node,
+        .core = s->runs->record ? &sim_core_recorder : &sim_core_node,
+        .recording = s->runs->record,
         .tls = s->tls};
     sim_run(&run, &result);
+    if (s->runs->record && s->runs->record->error[0]) {
+        fprintf(stderr, "quicether-sim: %s\n", s->runs->record->error);
+        exit(SIM_EXIT_USAGE);
+    }
     if (outputs && sim_outputs_close(outputs, &result) != 0) exit(SIM_EXIT_USAGE);
     report(scenario, which.seed, &result, sim_wall_clock_us() - began_us, out);
     sim_result_fini(&result);

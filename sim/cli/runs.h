@@ -17,6 +17,8 @@ struct sim_run_report {
     const char *text, *json;
 };
 
+struct sim_record_writer;
+
 struct sim_runs {
     struct sim_template *const *templates; // plan.files
     struct sim_plan plan;
@@ -25,6 +27,7 @@ struct sim_runs {
     unsigned runs_a_process;                   // 0 is 1
     uint64_t limit_ms;                         // of wall time for each; 0: any
     const struct sim_outputs_options *outputs; // what each run writes beside its report, or NULL
+    struct sim_record_writer *record;          // a host to record; or NULL
     void *user;
     void (*done)(void *user, const struct sim_run_report *report); // in the order of the plan
     enum sim_jobs_next (*next)(void *user);                        // as in struct sim_jobs; or NULL

@@ -33,6 +33,7 @@ struct sim_core {
 };
 
 struct sim_host;
+struct sim_record_writer; // replay/recording.h
 
 // Who looks at everything that hosts do, for the checks of a run; each may be NULL.
 struct sim_watch {
@@ -64,8 +65,9 @@ struct sim_hosts {
     const struct sim_core *core;
     struct qe_tls_library *tls; // lent to every node
     uint64_t seed;
-    uint64_t wall_base_ms; // unix time at the start of the run
-    uint64_t held;         // datagrams in the hosts' sockets
+    uint64_t wall_base_ms;               // unix time at the start of the run
+    struct sim_record_writer *recording; // for sim_core_recorder; NULL for none
+    uint64_t held;                       // datagrams in the hosts' sockets
 
     // A packet came out of a TUN; borrowed.
     void (*delivered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);

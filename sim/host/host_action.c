@@ -28,10 +28,11 @@ static struct sim_socket *find_socket(struct sim_host *host, uint32_t id)
     return NULL;
 }
 
-static void send_datagram(
-    struct sim_host *host, const struct sim_socket *socket, const struct qe_send *send, struct qe_span bytes)
+static void send_datagram(struct sim_host *host, const struct sim_socket *socket, const struct qe_send *send,
+    struct qe_span bytes, uint64_t carried)
 {
     struct sim_packet *packet = sim_packet_new(&host->hosts->network->pool, bytes.data, bytes.size);
+    packet->carried = carried;
     packet->destination = send->remote;
     packet->ecn = send->ecn;
     packet->source.port = socket->bind.port;
@@ -52,6 +53,7 @@ static void do_send(struct sim_host *host, const struct qe_send *send)
     const uint8_t *bytes = qe_buf_bytes(send->buf);
     if (hosts->watch.sending) hosts->watch.sending(hosts->watch.user, host, send);
     uint32_t left = send->buf->size;
+    size_t count = 0;
     if (!socket || !send->segment_size || !left || socket->bind.ip.family != send->remote.ip.family) {
         hosts->violated(
             hosts->user, host, SIM_FAILURE_CONTRACT, "a send without a fitting socket, bytes or segment size");
@@ -59,7 +61,7 @@ static void do_send(struct sim_host *host, const struct qe_send *send)
     }
     while (left > 0) {
         uint32_t part = left < send->segment_size ? left : send->segment_size;
-        send_datagram(host, socket, send, qe_span(bytes, part));
+        send_datagram(host, socket, send, qe_span(bytes, part), send->carried ? send->carried[count++] : 0);
         bytes += part;
         left -= part;
     }

@@ -13,6 +13,8 @@
 
 #define TUN_INTERFACE   0 // of a host, in this file; the node's own numbers begin with 1
 #define PROTOCOL_UDP    17
+#define PROTOCOL_ICMP   1
+#define PROTOCOL_ICMP6  58
 #define DO_NOT_FRAGMENT 0x4000
 
 #define COMMENT_SIZE 160
@@ -47,12 +49,25 @@ static uint32_t underlay_interface(struct sim_capture *capture, const struct sim
     return add(capture, box->index, interface->index, name, what);
 }
 
-// IP and UDP headers as they would stand before the payload; returns their size.
+// RFC 792 and RFC 1191, RFC 4443 §3.2.
+static void write_too_big(const struct sim_packet *packet, uint64_t pseudo_sum, uint8_t *out)
+{
+    bool four = packet->destination.ip.family == 4;
+    out[0] = four ? 3 : 2;
+    out[1] = four ? 4 : 0;
+    qe_store16(out + 6, packet->mtu);
+    uint64_t sum = qe_checksum_add(four ? 0 : pseudo_sum, out, SIM_UDP_HEADER);
+    qe_store16(out + 2, qe_checksum_fold(qe_checksum_add(sum, packet->bytes, packet->size)));
+}
+
+// IP and UDP (or ICMP) headers as they would stand before the payload; returns their size.
 static size_t write_headers(const struct sim_packet *packet, uint8_t out[SIM_IP6_HEADER + SIM_UDP_HEADER])
 {
     bool four = packet->destination.ip.family == 4;
     size_t ip_size = four ? SIM_IP4_HEADER : SIM_IP6_HEADER, address_size = four ? 4 : 16;
     size_t udp_size = SIM_UDP_HEADER + packet->size;
+    bool is_udp = packet->kind == SIM_PACKET_UDP;
+    uint8_t protocol = is_udp ? PROTOCOL_UDP : four ? PROTOCOL_ICMP : PROTOCOL_ICMP6;
     uint8_t *udp = out + ip_size, *addresses = out + (four ? 12 : 8);
     memset(out, 0, ip_size + SIM_UDP_HEADER);
     memcpy(addresses, packet->source.ip.bytes, address_size);
@@ -64,13 +79,17 @@ static size_t write_headers(const struct sim_packet *packet, uint8_t out[SIM_IP6
         qe_store16(out + 4, (uint16_t)packet->number);
         qe_store16(out + 6, DO_NOT_FRAGMENT);
         out[8] = packet->hops_left;
-        out[9] = PROTOCOL_UDP;
+        out[9] = protocol;
         qe_store16(out + 10, qe_checksum_fold(qe_checksum_add(0, out, ip_size)));
     } else {
         qe_store32(out, 0x60000000u | (uint32_t)packet->ecn << 20);
         qe_store16(out + 4, (uint16_t)udp_size);
-        out[6] = PROTOCOL_UDP;
+        out[6] = protocol;
         out[7] = packet->hops_left;
+    }
+    if (!is_udp) {
+        write_too_big(packet, qe_checksum_add(protocol + udp_size, addresses, 2 * address_size), udp);
+        return ip_size + SIM_UDP_HEADER;
     }
     qe_store16(udp, packet->source.port);
     qe_store16(udp + 2, packet->destination.port);

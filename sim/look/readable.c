@@ -19,7 +19,10 @@ static void say_packet(struct sim_out *out, const struct sim_packet *packet)
     sim_out_address(out, &packet->destination);
     say_number(out, " ", packet->size);
     sim_out_text(out, " B ");
-    sim_out_text(out, sim_describe_quic(packet->bytes, packet->size));
+    if (packet->kind == SIM_PACKET_TOO_BIG)
+        say_number(out, "icmp too big, mtu ", packet->mtu);
+    else
+        sim_out_text(out, sim_describe_quic(packet->bytes, packet->size));
     if (packet->ecn) say_number(out, " ecn ", packet->ecn);
 }
 

@@ -156,14 +156,39 @@ static void transmit(struct sim_box *box, struct sim_packet *packet, uint32_t in
     sim_pipe_enter(&out->link->ports[out->port].out, packet);
 }
 
+// A datagram is the host's; an ICMP message ends here, as it does in a kernel whose sockets do not ask for errors.
+void sim_box_hand_over(struct sim_box *box, struct sim_packet *packet)
+{
+    struct sim_network *network = box->network;
+    if (packet->kind == SIM_PACKET_UDP) {
+        network->deliver(box, packet);
+        return;
+    }
+    box->too_big_received++;
+    network->received++;
+    sim_trace_moved(network->trace, sim_box_who(box), SIM_TRACE_RECEIVED, packet);
+    sim_packet_free(&network->pool, packet);
+}
+
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
 {
     box->network->sent++;
     packet->origin = box->index;
     sim_trace_sent(box->network->trace, sim_box_who(box), packet);
+    if (box->network->watch && packet->kind == SIM_PACKET_UDP &&
+        box->network->watch(box->network->watch_user, box, packet, interface, false))
+        return;
+    sim_box_leave(box, packet, interface);
+}
+
+void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
+{
+    // An error about what a NAT has translated is for somebody else, though it has this box's address.
+    bool error = packet->kind != SIM_PACKET_UDP;
+    if (error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
-        box->network->deliver(box, packet);
+        sim_box_hand_over(box, packet);
         return;
     }
     // Such a packet would come from nowhere; a kernel refuses it.
@@ -171,7 +196,7 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
         sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
-    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
+    if (!error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
 }
 
@@ -187,10 +212,14 @@ void sim_box_forward(struct sim_box *box, struct sim_packet *packet)
 
 void sim_box_deliver(struct sim_box *box, struct sim_packet *packet)
 {
-    if (sim_partition_between(&box->network->partition, packet->origin, box->index))
+    struct sim_network *network = box->network;
+    if (sim_partition_between(&network->partition, packet->origin, box->index)) {
         sim_box_drop(box, packet, SIM_DROP_PARTITION);
-    else
-        box->network->deliver(box, packet);
+        return;
+    }
+    if (network->watch && packet->kind == SIM_PACKET_UDP && network->watch(network->watch_user, box, packet, 0, true))
+        return;
+    sim_box_hand_over(box, packet);
 }
 
 void sim_box_take(struct sim_box *box, struct sim_packet *packet)
@@ -207,6 +236,7 @@ void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
 {
     struct sim_box *box = interface->box;
     packet->interface = interface->index;
+    box->network->corrupted += packet->damaged;
     if (sim_trace_wants(box->network->trace, SIM_TRACE_ARRIVED))
         sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_ARRIVED, interface, packet);
     if (interface->box->middlebox)
@@ -220,5 +250,5 @@ bool sim_network_conserves(const struct sim_network *network, uint64_t held)
     uint64_t gone = network->received;
     for (int i = 0; i < SIM_DROP_COUNT; i++)
         gone += network->dropped[i];
-    return network->pool.out >= held && network->sent == gone + network->pool.out - held;
+    return network->pool.out >= held && network->sent + network->duplicated == gone + network->pool.out - held;
 }

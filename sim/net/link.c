@@ -1,5 +1,6 @@
 // What joins boxes: two pipes between two, or a switch with two pipes to each of more.
 #include "engine/memory.h"
+#include "net/icmp.h"
 #include "net/network.h"
 
 #include "base/list.h"
@@ -41,7 +42,9 @@ static void arrived_at_other_end(void *user, struct sim_pipe *pipe, struct sim_p
 static void dropped_from_box(void *user, struct sim_pipe *pipe, struct sim_packet *packet, enum sim_drop reason)
 {
     (void)user;
-    sim_box_drop(qe_container(pipe, struct sim_port, out)->interface->box, packet, reason);
+    struct sim_box *box = qe_container(pipe, struct sim_port, out)->interface->box;
+    if (reason == SIM_DROP_MTU && pipe->settings.icmp) sim_icmp_tell_too_big(box, packet, pipe->settings.mtu);
+    sim_box_drop(box, packet, reason);
 }
 
 static void dropped_to_box(void *user, struct sim_pipe *pipe, struct sim_packet *packet, enum sim_drop reason)
@@ -49,6 +52,19 @@ static void dropped_to_box(void *user, struct sim_pipe *pipe, struct sim_packet 
     (void)pipe;
     struct sim_port *port = user;
     sim_box_drop(port->interface->box, packet, reason);
+}
+
+static struct sim_packet *copy_from_box(void *user, struct sim_pipe *pipe, const struct sim_packet *packet)
+{
+    struct sim_link *link = user;
+    (void)pipe;
+    link->network->duplicated++;
+    return sim_packet_copy(&link->network->pool, packet);
+}
+
+static struct sim_packet *copy_to_box(void *user, struct sim_pipe *pipe, const struct sim_packet *packet)
+{
+    return copy_from_box(((struct sim_port *)user)->interface->link, pipe, packet);
 }
 
 static struct sim_interface *add_interface(struct sim_box *box, struct sim_link *link, size_t port)
@@ -77,10 +93,10 @@ void sim_link_init(struct sim_link *link, struct sim_network *network, const cha
         snprintf(stream, sizeof(stream), "%s<%s", name, boxes[i]->name);
         sim_pipe_init(&port->out, network->engine, &settings[i], network->seed, stream,
             (struct sim_pipe_owner){
-                link, link->is_switch ? arrived_at_switch : arrived_at_other_end, dropped_from_box});
+                link, link->is_switch ? arrived_at_switch : arrived_at_other_end, dropped_from_box, copy_from_box});
         snprintf(stream, sizeof(stream), "%s>%s", name, boxes[i]->name);
         sim_pipe_init(&port->in, network->engine, &settings[i], network->seed, stream,
-            (struct sim_pipe_owner){port, arrived_at_box, dropped_to_box});
+            (struct sim_pipe_owner){port, arrived_at_box, dropped_to_box, copy_to_box});
     }
 }
 

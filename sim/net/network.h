@@ -56,7 +56,8 @@ struct sim_box {
     struct qe_ip recent_ip; // the last lookup and its answer; family 0: none
     uint32_t recent_interface;
     const struct sim_route *recent_route;
-    void *user; // for the callbacks of the network
+    uint64_t too_big_received; // ICMP
+    void *user;                // for the callbacks of the network
 };
 
 struct sim_port {
@@ -87,10 +88,16 @@ struct sim_network {
     struct sim_trace *trace;
     uint64_t seed;
     uint64_t sent, received;
+    uint64_t duplicated; // by links and triggers
+    uint64_t corrupted;  // by links and triggers, and not dropped for it
     uint64_t dropped[SIM_DROP_COUNT];
     struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
+    // Sees each datagram that a box sends (interface: to leave by; 0: as routed), and each that arrives where it is
+    // going; true: it has taken it. NULL: nobody looks.
+    bool (*watch)(void *user, struct sim_box *box, struct sim_packet *packet, uint32_t interface, bool arrives);
+    void *watch_user;
 };
 
 void sim_network_init(struct sim_network *network, struct sim_engine *engine, struct sim_trace *trace, uint64_t seed,
@@ -110,10 +117,14 @@ struct sim_interface *sim_box_interface(const struct sim_box *box, uint32_t inde
 struct qe_ip sim_box_source(struct sim_box *box, const struct qe_ip *destination, uint32_t interface);
 // Sends a datagram that has its addresses, by `interface` where that is not 0. It is counted and traced.
 void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
+// The same for one that is counted and traced, and that nobody watches any more.
+void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t interface);
 // A datagram has come to an interface.
 void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet);
 // What has come is for this box.
 void sim_box_deliver(struct sim_box *box, struct sim_packet *packet);
+// The same for what nobody watches any more, and no partition holds back.
+void sim_box_hand_over(struct sim_box *box, struct sim_packet *packet);
 // The same behind a middlebox: it is the box's own, or is forwarded.
 void sim_box_take(struct sim_box *box, struct sim_packet *packet);
 // Sends on what has come from elsewhere. Takes it.
@@ -141,8 +152,8 @@ void sim_link_readdress(struct sim_link *link, size_t port, const struct qe_cidr
 void sim_box_reset_routes(struct sim_box *box);
 bool sim_link_conserves(const struct sim_link *link);
 
-// Datagrams sent are received, dropped for a reason, or under way. held: packets that hosts have received and still
-// own.
+// Datagrams sent, and links' copies of them, are received, dropped for a reason, or under way. held: packets that hosts
+// have received and still own.
 bool sim_network_conserves(const struct sim_network *network, uint64_t held);
 
 #endif

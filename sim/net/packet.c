@@ -40,6 +40,18 @@ struct sim_packet *sim_packet_new(struct sim_packet_pool *pool, const uint8_t *b
     return packet;
 }
 
+struct sim_packet *sim_packet_copy(struct sim_packet_pool *pool, const struct sim_packet *packet)
+{
+    uint64_t number = pool->number;
+    struct sim_packet *copy = sim_packet_new(pool, packet->bytes, packet->size);
+    uint32_t capacity = copy->capacity;
+    *copy = *packet;
+    copy->capacity = capacity;
+    copy->next = copy->prev = copy->next_waiting = NULL;
+    pool->number = number;
+    return copy;
+}
+
 void sim_packet_free(struct sim_packet_pool *pool, struct sim_packet *packet)
 {
     assert(pool->out > 0);

@@ -1,25 +1,29 @@
-// One direction of a link: a queue, a transmitter of some rate, and a wire of some delay that may lose packets.
+// One direction of a link: a queue, a transmitter of some rate, and a wire of some delay that may lose packets, hold
+// them back, double or damage them.
 //
 // A packet waits until the transmitter is free, takes (wire size × 8 / rate) to send, truncated to nanoseconds, and
 // arrives after delay plus jitter. Jitter keeps the order unless reordering is asked for. The packet being sent is not
 // in the queue. A lost packet takes its time like any other and vanishes where it would have arrived.
 //
-// Everything is known when a packet enters, so a pipe needs one place in the engine: that of its next arrival.
+// With tail drop everything is known when a packet enters, so a pipe needs one place in the engine: that of its next
+// arrival. CoDel decides when a packet leaves the queue; with it, that place is of whichever comes first, the next
+// arrival or the end of the packet being sent.
 #ifndef QE_SIM_PIPE_H
 #define QE_SIM_PIPE_H
 
 #include "engine/engine.h"
 #include "engine/random.h"
 #include "net/packet.h"
+#include "net/pipe_settings.h"
+#include "net/rate.h"
 
-// Why a datagram did not arrive. The first four are a pipe's.
+// Why a datagram did not arrive. The numbers are part of the trace's encoding: new ones come last.
 enum sim_drop {
     SIM_DROP_QUEUE, // the queue was full
     SIM_DROP_LOSS,  // lost on the wire
     SIM_DROP_MTU,   // too big for the link
     SIM_DROP_DOWN,  // the link was down, or went down
-    SIM_DROP_PIPE_COUNT,
-    SIM_DROP_NO_ROUTE = SIM_DROP_PIPE_COUNT,
+    SIM_DROP_NO_ROUTE,
     SIM_DROP_NO_NEIGHBOUR, // nobody on the link has the next hop's address
     SIM_DROP_NOT_HERE,     // arrived at a host that neither has the address nor forwards
     SIM_DROP_HOPS,         // forwarded too often
@@ -35,31 +39,21 @@ enum sim_drop {
     SIM_DROP_HAIRPIN,      // a NAT does not turn it back inside
     SIM_DROP_FIREWALL,     // a firewall forbids it
     SIM_DROP_REBOOTING,    // a router is not up
+    SIM_DROP_BURST,        // everything was lost for a while
+    SIM_DROP_CODEL,        // the queue had been standing for too long
+    SIM_DROP_CHECKSUM,     // damaged, and the receiver's UDP checksum says so
     SIM_DROP_COUNT,
 };
 
 const char *sim_drop_name(enum sim_drop reason);
 
-struct sim_pipe_settings {
-    uint64_t rate_bits; // a second; 0: unlimited
-    uint64_t delay_ns;
-    uint64_t jitter_ns; // uniform in [0, jitter], both included
-    uint32_t loss_ppb;
-    bool reorder;           // jitter may change the order
-    uint64_t queue_packets; // 0: no limit in packets
-    uint64_t queue_bytes;   // on the wire; 0: no limit in bytes
-    uint64_t queue_ns;      // what the rate sends in that time, but at least SIM_QUEUE_BYTES_MIN; 0: no such limit
-    uint32_t mtu;           // bytes of an IP packet
-    uint32_t overhead;      // bytes that the link adds to an IP packet
-};
-
-// A queue given as a time always has room for this: 20 packets of Ethernet's size.
-#define SIM_QUEUE_BYTES_MIN 30000
-
 struct sim_pipe_stats {
     uint64_t entered, entered_bytes; // bytes of IP packets
     uint64_t delivered, delivered_bytes;
-    uint64_t dropped[SIM_DROP_PIPE_COUNT];
+    uint64_t duplicated; // copies that were made
+    uint64_t marked;     // CE was set
+    uint64_t corrupted;  // arrived damaged, whether found by the checksum or not
+    uint64_t dropped[SIM_DROP_COUNT];
     uint64_t queue_packets_peak;
 };
 
@@ -70,6 +64,21 @@ struct sim_pipe_owner {
     void *user;
     void (*arrived)(void *user, struct sim_pipe *pipe, struct sim_packet *packet);
     void (*dropped)(void *user, struct sim_pipe *pipe, struct sim_packet *packet, enum sim_drop reason);
+    // A packet like it, for the pipe. NULL where nothing is ever duplicated.
+    struct sim_packet *(*copy)(void *user, struct sim_pipe *pipe, const struct sim_packet *packet);
+};
+
+// What a pipe's streams are for. The numbers name the streams: new ones come last.
+enum sim_pipe_chance {
+    SIM_CHANCE_LOSS,
+    SIM_CHANCE_JITTER,
+    SIM_CHANCE_GILBERT,
+    SIM_CHANCE_BURST,
+    SIM_CHANCE_LATE,
+    SIM_CHANCE_DUPLICATE,
+    SIM_CHANCE_CORRUPT,
+    SIM_CHANCE_DAMAGE, // where
+    SIM_CHANCE_COUNT,
 };
 
 struct sim_pipe {
@@ -77,14 +86,21 @@ struct sim_pipe {
     struct sim_engine *engine;
     struct sim_pipe_owner owner;
     struct sim_pipe_settings settings;
-    struct sim_stream loss, jitter;
+    bool plain; // nothing but a constant rate, delay, uniform jitter, independent loss, tail drop
+    bool down;
+    bool bad; // the Gilbert-Elliott channel's state
+    struct sim_stream streams[SIM_CHANCE_COUNT];
+    struct sim_burst_state burst;
+    struct sim_codel codel;
+    struct sim_rate_cursor cursor;
     uint64_t free_ns; // when the transmitter is done with all it was given
     uint64_t last_arrival_ns;
-    struct sim_packet *first, *last;                 // on the way, in order of arrival
-    struct sim_packet *first_waiting, *last_waiting; // not yet being sent, as of the last look
+    struct sim_packet *first, *last;                 // given to the transmitter, in order of arrival
+    struct sim_packet *first_waiting, *last_waiting; // of these, not yet being sent, as of the last look
     uint64_t waiting, waiting_bytes;
     uint64_t under_way;
-    bool down;
+    struct sim_packet *first_queued, *last_queued; // with CoDel: not yet given to the transmitter
+    uint64_t queued, queued_bytes;
     struct sim_pipe_stats stats;
 };
 
@@ -98,13 +114,18 @@ void sim_pipe_fini(struct sim_pipe *pipe);
 void sim_pipe_enter(struct sim_pipe *pipe, struct sim_packet *packet);
 // While a pipe is down it drops everything, first of all what is on the way.
 void sim_pipe_set_down(struct sim_pipe *pipe, bool down);
-// Holds for packets that enter from now on.
+// Holds for packets that enter from now on; the rate, with CoDel, for those that wait too.
 void sim_pipe_set(struct sim_pipe *pipe, const struct sim_pipe_settings *settings);
 
 // What waits now, behind the packet that is being sent; only looks.
 void sim_pipe_queue(const struct sim_pipe *pipe, uint64_t *packets, uint64_t *bytes);
 
-// What entered is delivered, dropped for a reason, or on the way. Counts anew what is on the way.
+uint64_t sim_pipe_dropped(const struct sim_pipe *pipe);
+
+// What entered, and its copies, is delivered, dropped for a reason, or on the way. Counts anew what is on the way.
 bool sim_pipe_conserves(const struct sim_pipe *pipe);
+
+// For the other file of the pipe: draws a packet's fate by everything that `plain` is not.
+void sim_pipe_draw(struct sim_pipe *pipe, struct sim_packet *packet, uint64_t place);
 
 #endif

@@ -35,6 +35,13 @@ const struct sim_measure sim_link_measures[] = {
     {"dropped_loss", SIM_MEASURE_DROPPED_LOSS, SIM_UNIT_COUNT, true},
     {"dropped_mtu", SIM_MEASURE_DROPPED_MTU, SIM_UNIT_COUNT, true},
     {"dropped_down", SIM_MEASURE_DROPPED_DOWN, SIM_UNIT_COUNT, true},
+    {"dropped_burst", SIM_MEASURE_DROPPED_BURST, SIM_UNIT_COUNT, true},
+    {"dropped_codel", SIM_MEASURE_DROPPED_CODEL, SIM_UNIT_COUNT, true},
+    {"dropped_checksum", SIM_MEASURE_DROPPED_CHECKSUM, SIM_UNIT_COUNT, true},
+    {"dropped", SIM_MEASURE_DROPPED, SIM_UNIT_COUNT, true},
+    {"duplicated", SIM_MEASURE_DUPLICATED, SIM_UNIT_COUNT, true},
+    {"corrupted", SIM_MEASURE_CORRUPTED, SIM_UNIT_COUNT, true},
+    {"marked", SIM_MEASURE_MARKED, SIM_UNIT_COUNT, true},
     {"queue_peak", SIM_MEASURE_QUEUE_PEAK, SIM_UNIT_COUNT, true},
     {0},
 };
@@ -51,6 +58,7 @@ const struct sim_measure sim_host_measures[] = {
     {"tun_out", SIM_MEASURE_TUN_OUT, SIM_UNIT_COUNT, true},
     {"datagrams_sent", SIM_MEASURE_DATAGRAMS_SENT, SIM_UNIT_COUNT, true},
     {"datagrams_received", SIM_MEASURE_DATAGRAMS_RECEIVED, SIM_UNIT_COUNT, true},
+    {"too_big_received", SIM_MEASURE_TOO_BIG_RECEIVED, SIM_UNIT_COUNT, true},
     {0},
 };
 

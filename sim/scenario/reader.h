@@ -12,8 +12,11 @@
 
 #define SIM_ERROR_SIZE 512
 
+struct sim_rates;
+
 struct sim_reader {
     const char *file;
+    struct sim_rates *rates; // what links' settings refer to; NULL where none are read
     bool failed;
     char error[SIM_ERROR_SIZE];
 };

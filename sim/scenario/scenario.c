@@ -11,17 +11,20 @@
 #include <string.h>
 
 // 2026-01-01T00:00:00Z
-#define WALL_DEFAULT_MS UINT64_C(1767225600000)
+#define WALL_DEFAULT_MS     UINT64_C(1767225600000)
+#define RECOVERS_DEFAULT_NS UINT64_C(30000000000)
 
 static const struct sim_key root_keys[] = {{"scenario", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0},
-    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0},
-    {0}};
+    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0},
+    {"expect", SIM_KEY_OTHER, 0}, {0}};
 
 static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario, name)},
     {"description", SIM_KEY_TEXT, offsetof(struct sim_scenario, description)},
     {"duration", SIM_KEY_DURATION, offsetof(struct sim_scenario, duration_ns)},
     {"wall_clock_ms", SIM_KEY_NUMBER, offsetof(struct sim_scenario, wall_ms)},
-    {"seed", SIM_KEY_NUMBER, offsetof(struct sim_scenario, seed)}, {0}};
+    {"seed", SIM_KEY_NUMBER, offsetof(struct sim_scenario, seed)},
+    {"calm", SIM_KEY_DURATION, offsetof(struct sim_scenario, calm_ns)},
+    {"recovers", SIM_KEY_DURATION, offsetof(struct sim_scenario, recovers_ns)}, {0}};
 
 // A host's table, before its names are resolved.
 static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_host, name)},
@@ -41,8 +44,10 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         const struct sim_key *keys;
     } all[] = {{"the file", root_keys}, {"[scenario]", scenario_keys}, {"[[host]]", host_keys}, {"a route", route_keys},
         {"[host.nat]", sim_nat_keys}, {"a forward", sim_forward_keys}, {"[host.nat.portmap]", sim_portmap_keys},
-        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"[[at]]", sim_at_keys},
-        {"a partition", sim_partition_keys}, {"roam", sim_roam_keys}, {"[[flow]]", sim_flow_keys},
+        {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"'loss'", sim_gilbert_keys},
+        {"'loss_bursts'", sim_bursts_keys}, {"'late'", sim_late_keys}, {"'codel'", sim_codel_keys},
+        {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
+        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[[flow]]", sim_flow_keys},
         {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys},
         {"[swarm]", sim_swarm_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
@@ -198,6 +203,17 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
     }
 }
 
+static void check_calm(struct sim_parse *p, const struct qe_toml_value *table)
+{
+    const struct sim_scenario *s = p->scenario;
+    const struct qe_toml_value *calm = qe_toml_get(table, "calm"), *recovers = qe_toml_get(table, "recovers");
+    if (!calm && recovers) sim_reader_fail(&p->reader, recovers, "'recovers' without 'calm'; expected both");
+    if (!calm) return;
+    if (s->calm_ns > s->duration_ns || s->recovers_ns > s->duration_ns - s->calm_ns)
+        sim_reader_fail(
+            &p->reader, calm, "'calm' and 'recovers' are longer than the duration; expected at most as long");
+}
+
 static void parse(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -208,20 +224,24 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed && !s->name) sim_reader_fail(&p->reader, table, "[scenario] has no 'name'; expected one");
     if (!p->reader.failed && !s->duration_ns)
         sim_reader_fail(&p->reader, table, "[scenario] has no 'duration'; expected one such as \"30s\"");
+    if (!p->reader.failed) check_calm(p, table);
     if (!p->reader.failed) parse_hosts(p, root);
     if (!p->reader.failed) sim_parse_links(p, root);
     if (!p->reader.failed) sim_parse_middleboxes(p, root);
     if (!p->reader.failed) sim_parse_flows(p, root);
     if (!p->reader.failed) sim_parse_ats(p, root);
+    if (!p->reader.failed) sim_parse_triggers(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
 }
 
 struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
 {
     struct sim_scenario *s = sim_obtain(1, sizeof(*s));
-    struct sim_parse p = {.reader = {.file = file}, .scenario = s};
+    struct sim_parse p = {.reader = {.file = file, .rates = &s->rates}, .scenario = s};
     s->file = sim_copy_text(file);
     s->wall_ms = WALL_DEFAULT_MS;
+    s->calm_ns = UINT64_MAX;
+    s->recovers_ns = RECOVERS_DEFAULT_NS;
     s->seed = 1;
     s->toml = toml;
     parse(&p, qe_toml_root(toml));
@@ -270,6 +290,11 @@ void sim_scenario_free(struct sim_scenario *s)
     }
     for (size_t i = 0; i < s->at_count; i++)
         sim_scenario_at_fini(&s->ats[i]);
+    for (size_t i = 0; i < s->trigger_count; i++) {
+        sim_release(s->triggers[i].name);
+        sim_scenario_at_fini(&s->triggers[i].at);
+    }
+    sim_release(s->triggers);
     for (size_t i = 0; i < s->flow_count; i++)
         sim_release(s->flows[i].name);
     for (size_t i = 0; i < s->expect_count; i++)
@@ -281,6 +306,7 @@ void sim_scenario_free(struct sim_scenario *s)
     sim_release(s->parameters);
     sim_release(s->hosts);
     sim_release(s->links);
+    sim_rates_fini(&s->rates);
     sim_release(s->ats);
     sim_release(s->flows);
     sim_release(s->expects);

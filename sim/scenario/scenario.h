@@ -8,17 +8,20 @@
 #include "net/pipe.h"
 #include "net/portmap.h"
 #include "scenario/at.h"
+#include "scenario/rates.h"
 #include "scenario/reader.h"
+#include "scenario/trigger.h"
 
 #include "base/addr.h"
 #include "identity/identity.h"
 #include "toml/toml.h"
 
-#define SIM_HOSTS_MAX   4096
-#define SIM_LINKS_MAX   4096
-#define SIM_ATS_MAX     65536
-#define SIM_FLOWS_MAX   4096
-#define SIM_EXPECTS_MAX 4096
+#define SIM_HOSTS_MAX    4096
+#define SIM_LINKS_MAX    4096
+#define SIM_ATS_MAX      65536
+#define SIM_TRIGGERS_MAX 1024
+#define SIM_FLOWS_MAX    4096
+#define SIM_EXPECTS_MAX  4096
 
 struct sim_scenario_peer {
     size_t host;
@@ -106,6 +109,7 @@ enum sim_expect_kind {
     SIM_EXPECT_CONNECTED,
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
+    SIM_EXPECT_TRIGGER, // how often it has acted
 };
 
 // What a measure counts in.
@@ -119,7 +123,7 @@ enum sim_unit {
 
 struct sim_scenario_expect {
     enum sim_expect_kind kind;
-    size_t flow, link, port, host, other;
+    size_t flow, link, port, host, other, trigger;
     const struct sim_measure *measure; // FLOW, LINK, HOST
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
@@ -138,14 +142,19 @@ struct sim_scenario {
     char *name;
     char *description;
     uint64_t duration_ns;
-    uint64_t wall_ms; // unix time at the start
-    uint64_t seed;    // where none is given
+    uint64_t wall_ms;     // unix time at the start
+    uint64_t calm_ns;     // from then on nothing goes wrong any more; UINT64_MAX: not said
+    uint64_t recovers_ns; // how long after that what can be connected may take
+    uint64_t seed;        // where none is given
     struct sim_scenario_host *hosts;
     size_t host_count;
     struct sim_scenario_link *links;
     size_t link_count;
+    struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
+    struct sim_scenario_trigger *triggers;
+    size_t trigger_count;
     struct sim_scenario_flow *flows;
     size_t flow_count;
     struct sim_scenario_expect *expects;
@@ -176,6 +185,7 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_triggers(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
 // The array of tables under `key`, or NULL; at most `max` of them.
@@ -197,17 +207,25 @@ bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, con
 size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link);
 // A link's settings, those that `table` has, over what is there. The other keys of the table are the caller's to check.
 void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
+// What reads the settings of [[at]] when its time has come.
+struct sim_reader sim_scenario_reader(const struct sim_scenario *scenario);
 // Whether `table` has any of a link's settings.
 bool sim_parse_has_settings(const struct qe_toml_value *table);
 
 // Settings of a pipe: in [[link]], in its `from` tables, and in [[at]].
 #define SIM_SETTING_KEYS                                                                                               \
-    {"rate", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, \
-        {"reorder", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                         \
+    {"rate", SIM_KEY_OTHER, 0}, {"rate_timeline", SIM_KEY_OTHER, 0}, {"rate_repeat", SIM_KEY_OTHER, 0},                \
+        {"rate_trace", SIM_KEY_OTHER, 0}, {"delay", SIM_KEY_OTHER, 0}, {"jitter", SIM_KEY_OTHER, 0},                   \
+        {"jitter_model", SIM_KEY_OTHER, 0}, {"loss", SIM_KEY_OTHER, 0}, {"loss_bursts", SIM_KEY_OTHER, 0},             \
+        {"reorder", SIM_KEY_OTHER, 0}, {"late", SIM_KEY_OTHER, 0}, {"duplicate", SIM_KEY_OTHER, 0},                    \
+        {"corrupt", SIM_KEY_OTHER, 0}, {"checksum", SIM_KEY_OTHER, 0}, {"queue", SIM_KEY_OTHER, 0},                    \
+        {"codel", SIM_KEY_OTHER, 0}, {"mark_above", SIM_KEY_OTHER, 0}, {"mtu", SIM_KEY_OTHER, 0},                      \
+        {"icmp", SIM_KEY_OTHER, 0},                                                                                    \
     {                                                                                                                  \
         "overhead", SIM_KEY_OTHER, 0                                                                                   \
     }
 
+extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys[], sim_codel_keys[];
 // What can happen, and what belongs to it: in [[at]] and in [[trigger]]. Offsets are in struct sim_scenario_at.
 #define SIM_WHAT_KEYS                                                                                                  \
     {"link", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, {"down", SIM_KEY_OTHER, 0}, {"up", SIM_KEY_OTHER, 0},      \
@@ -235,8 +253,8 @@ bool sim_parse_has_settings(const struct qe_toml_value *table);
     }
 
 extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
-extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_flow_keys[],
-    sim_expect_keys[];
+extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_trigger_keys[],
+    sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

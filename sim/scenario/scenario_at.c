@@ -331,6 +331,16 @@ static int compare_ats(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
+// Whether that is over at a time: what holds to the end of the run is part of the network, and no fault that stops.
+static bool over_by(const struct sim_scenario_at *at, uint64_t time_ns)
+{
+    uint64_t left = at->time_ns < time_ns ? time_ns - at->time_ns : 0;
+    uint64_t after = at->start_after_ns == UINT64_MAX ? 0 : at->start_after_ns;
+    if (time_ns == UINT64_MAX) return true;
+    return at->time_ns <= time_ns && at->duration_ns <= left && after <= left &&
+           (at->for_ns == UINT64_MAX || at->for_ns <= left);
+}
+
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -350,6 +360,8 @@ void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root)
         if (!p->reader.failed) sim_parse_what(p, at, table, "[[at]]");
         if (!p->reader.failed && at->time_ns > s->duration_ns)
             sim_reader_fail(&p->reader, table, "'time' is beyond the scenario's duration");
+        if (!p->reader.failed && !over_by(at, s->calm_ns))
+            sim_reader_fail(&p->reader, table, "it is not over when 'calm' begins; expected everything before");
     }
     qsort(s->ats, s->at_count, sizeof(*s->ats), compare_ats);
 }

@@ -140,9 +140,10 @@ void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root)
 const struct sim_key sim_expect_keys[] = {{"flow", SIM_KEY_OTHER, 0}, {"link", SIM_KEY_OTHER, 0},
     {"from", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0}, {"measure", SIM_KEY_OTHER, 0}, {"log", SIM_KEY_OTHER, 0},
     {"event", SIM_KEY_OTHER, 0}, {"counter", SIM_KEY_OTHER, 0}, {"connected", SIM_KEY_OTHER, 0},
-    {"disconnected", SIM_KEY_OTHER, 0}, {"never_connected", SIM_KEY_OTHER, 0}, {"within", SIM_KEY_OTHER, 0},
-    {"after", SIM_KEY_DURATION, EXPECT(after_ns)}, {"before", SIM_KEY_DURATION, EXPECT(before_ns)},
-    {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0}, {"is", SIM_KEY_OTHER, 0}, {0}};
+    {"trigger", SIM_KEY_OTHER, 0}, {"disconnected", SIM_KEY_OTHER, 0}, {"never_connected", SIM_KEY_OTHER, 0},
+    {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
+    {"before", SIM_KEY_DURATION, EXPECT(before_ns)}, {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0},
+    {"is", SIM_KEY_OTHER, 0}, {0}};
 
 static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *value, const char *key, enum sim_unit unit)
 {
@@ -258,9 +259,22 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
     e->has_max = within != NULL;
 }
 
+static void parse_trigger_subject(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, "trigger");
+    const char *name = sim_reader_text(&p->reader, value, "trigger");
+    e->kind = SIM_EXPECT_TRIGGER;
+    for (size_t i = 0; i < p->scenario->trigger_count; i++)
+        if (strcmp(p->scenario->triggers[i].name, name) == 0) e->trigger = i;
+    if (e->trigger == SIM_NONE)
+        sim_reader_fail(&p->reader, value, "'trigger' is \"%s\"; expected a trigger's name", name);
+    if (!p->reader.failed) parse_bounds(p, e, table, SIM_UNIT_COUNT);
+}
+
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
-    static const char *const subjects[] = {"flow", "link", "host", "connected", "disconnected", "never_connected"};
+    static const char *const subjects[] = {
+        "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger"};
     static const char *const keys[][12] = {
         {"flow", "measure", "min", "max", "is", "after", "before"},
         {"link", "from", "measure", "min", "max", "is"},
@@ -268,9 +282,11 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         {"connected", "within", "after", "before"},
         {"disconnected", "within", "after", "before"},
         {"never_connected", "after", "before"},
+        {"trigger", "min", "max", "is"},
     };
     static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
-        "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'"};
+        "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'",
+        "an expectation of a trigger"};
     size_t count = 0, which = 0;
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         if (qe_toml_get(table, subjects[i])) {
@@ -279,7 +295,8 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         }
     if (count != 1) {
         sim_reader_fail(&p->reader, table,
-            "[[expect]] must have one of 'flow', 'link', 'host', 'connected', 'disconnected', 'never_connected'");
+            "[[expect]] must have one of 'flow', 'link', 'host', 'connected', 'disconnected', 'never_connected', "
+            "'trigger'");
         return;
     }
     sim_reader_only(&p->reader, table, wheres[which], keys[which]);
@@ -302,6 +319,9 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         break;
     case 4:
         parse_pair(p, e, table, "disconnected", SIM_EXPECT_DISCONNECTED);
+        break;
+    case 6:
+        parse_trigger_subject(p, e, table);
         break;
     default:
         parse_pair(p, e, table, "never_connected", SIM_EXPECT_NEVER_CONNECTED);
@@ -326,6 +346,7 @@ void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root)
             .port = SIM_NONE,
             .host = SIM_NONE,
             .other = SIM_NONE,
+            .trigger = SIM_NONE,
             .before_ns = s->duration_ns,
             .line = qe_toml_line(table)};
         sim_reader_table(&p->reader, table, "[[expect]]", sim_expect_keys, e);

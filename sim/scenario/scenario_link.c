@@ -2,7 +2,6 @@
 #include "scenario/scenario.h"
 
 #include "engine/memory.h"
-#include "scenario/units.h"
 
 #include "net/network.h"
 
@@ -11,65 +10,14 @@
 #include <string.h>
 
 #define QUEUE_DEFAULT_NS UINT64_C(50000000)
-#define MTU_MIN          576
-#define MTU_MAX          65535
-#define OVERHEAD_MAX     1000
 // Hosts that an automatic /24 has room for.
 #define SMALL_LINK_MAX 250
-
-#define SETTING(field) offsetof(struct sim_pipe_settings, field)
-static const struct sim_key plain_settings[] = {{"rate", SIM_KEY_RATE, SETTING(rate_bits)},
-    {"delay", SIM_KEY_DURATION, SETTING(delay_ns)}, {"jitter", SIM_KEY_DURATION, SETTING(jitter_ns)},
-    {"loss", SIM_KEY_CHANCE, SETTING(loss_ppb)}, {"reorder", SIM_KEY_FLAG, SETTING(reorder)}, {0}};
 
 static const struct sim_key from_keys[] = {SIM_SETTING_KEYS, {0}};
 
 const struct sim_key sim_link_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario_link, name)},
     {"between", SIM_KEY_OTHER, 0}, {"subnets", SIM_KEY_OTHER, 0}, {"addresses", SIM_KEY_OTHER, 0},
     {"absent", SIM_KEY_OTHER, 0}, {"from", SIM_KEY_OTHER, 0}, SIM_SETTING_KEYS, {0}};
-
-static bool set_queue(struct sim_pipe_settings *s, const char *text)
-{
-    s->queue_packets = s->queue_bytes = s->queue_ns = 0;
-    if (strcmp(text, "unlimited") == 0) return true;
-    if (sim_packets_parse(text, &s->queue_packets)) return s->queue_packets > 0;
-    if (sim_size_parse(text, &s->queue_bytes)) return s->queue_bytes > 0;
-    return sim_duration_parse(text, &s->queue_ns) && s->queue_ns > 0;
-}
-
-static void parse_bytes(
-    struct sim_reader *r, const struct qe_toml_value *table, const char *key, uint32_t *out, uint64_t min, uint64_t max)
-{
-    const struct qe_toml_value *value = qe_toml_get(table, key);
-    if (!value) return;
-    uint64_t number = sim_reader_number(r, value, key);
-    if (!r->failed && (number < min || number > max))
-        sim_reader_fail(r, value, "'%s' is %llu; expected %llu to %llu bytes", key, (unsigned long long)number,
-            (unsigned long long)min, (unsigned long long)max);
-    *out = (uint32_t)number;
-}
-
-bool sim_parse_has_settings(const struct qe_toml_value *table)
-{
-    for (const struct sim_key *key = from_keys; key->name; key++)
-        if (qe_toml_get(table, key->name)) return true;
-    return false;
-}
-
-void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings)
-{
-    for (const struct sim_key *key = plain_settings; key->name; key++)
-        if (qe_toml_get(table, key->name)) sim_reader_field(r, qe_toml_get(table, key->name), key, settings);
-    const struct qe_toml_value *queue = qe_toml_get(table, "queue");
-    if (queue) {
-        const char *text = sim_reader_text(r, queue, "queue");
-        if (!r->failed && !set_queue(settings, text))
-            sim_reader_fail(
-                r, queue, "'queue' is \"%s\"; expected \"25packets\", \"64KiB\", \"50ms\" or \"unlimited\"", text);
-    }
-    parse_bytes(r, table, "mtu", &settings->mtu, MTU_MIN, MTU_MAX);
-    parse_bytes(r, table, "overhead", &settings->overhead, 0, OVERHEAD_MAX);
-}
 
 size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host)
 {

@@ -174,11 +174,13 @@ static void read_names(struct sim_reader *r, const struct qe_toml_value *table, 
 static void read_bounds(
     struct sim_reader *r, struct sim_swarm *swarm, const struct qe_toml_value *table, const struct sim_tree *tree)
 {
-    const char *text = sim_tree_text(sim_tree_get(tree, "scenario"), "duration");
-    uint64_t duration_ns;
-    // Where the duration is wrong, that is what will be said.
-    if (!text || !sim_duration_parse(text, &duration_ns)) duration_ns = UINT64_MAX / 4;
-    if (!swarm->until_ns) swarm->until_ns = duration_ns / 3 * 2;
+    const struct sim_tree *scenario = sim_tree_get(tree, "scenario");
+    const char *duration = sim_tree_text(scenario, "duration"), *calm = sim_tree_text(scenario, "calm");
+    uint64_t duration_ns, calm_ns;
+    // Where these are wrong, that is what will be said.
+    if (!duration || !sim_duration_parse(duration, &duration_ns)) duration_ns = UINT64_MAX / 4;
+    if (!calm || !sim_duration_parse(calm, &calm_ns)) calm_ns = duration_ns / 3 * 2;
+    if (!swarm->until_ns) swarm->until_ns = calm_ns < duration_ns ? calm_ns : duration_ns;
     if (!swarm->lasts_max_ns) swarm->lasts_max_ns = swarm->until_ns;
     swarm->from_ns -= swarm->from_ns % MS;
     swarm->until_ns -= swarm->until_ns % MS;
@@ -206,6 +208,7 @@ bool sim_swarm_read(
     if (!table) return !r->failed;
     swarm->line = qe_toml_line(table);
     sim_reader_get(r, root, "at", QE_TOML_ARRAY);
+    sim_reader_get(r, root, "trigger", QE_TOML_ARRAY);
     sim_reader_table(r, table, "[swarm]", sim_swarm_keys, swarm);
     if (!r->failed) read_bounds(r, swarm, table, tree);
     if (!r->failed) read_names(r, table, "links", swarm, tree, &swarm->links, &swarm->link_count);

@@ -6,6 +6,8 @@
 #include "scenario/scale.h"
 #include "scenario/units.h"
 
+#include "observe/carried.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -70,17 +72,24 @@ static struct sim_tree *late(struct sim_swarm_fault *fault)
     return table;
 }
 
+// A new entry of the list under `key`.
+static struct sim_tree *new_entry(struct sim_swarm_fault *fault, const char *key)
+{
+    struct sim_tree *list = sim_tree_get(fault->root, key), *entry = sim_tree_new(QE_TOML_TABLE, LINE);
+    if (!list) {
+        list = sim_tree_new(QE_TOML_ARRAY, LINE);
+        sim_tree_put(fault->root, key, list);
+    }
+    sim_tree_append(list, entry);
+    return entry;
+}
+
 // A new entry of the timeline, about the fault's subject.
 static struct sim_tree *at(struct sim_swarm_fault *fault, uint64_t time_ns, const char *subject)
 {
-    struct sim_tree *list = sim_tree_get(fault->root, "at"), *entry = sim_tree_new(QE_TOML_TABLE, LINE);
-    if (!list) {
-        list = sim_tree_new(QE_TOML_ARRAY, LINE);
-        sim_tree_put(fault->root, "at", list);
-    }
+    struct sim_tree *entry = new_entry(fault, "at");
     sim_tree_put(entry, "time", duration(fault, time_ns));
     if (subject) sim_tree_put(entry, subject, sim_tree_string(fault->name, LINE));
-    sim_tree_append(list, entry);
     return entry;
 }
 
@@ -288,6 +297,54 @@ static void draw_roam(struct sim_swarm_fault *fault, const struct sim_swarm_kind
     sim_tree_put(join, "join", sim_tree_boolean(true, LINE));
 }
 
+// A trigger on some class of messages, in a time; `on` is its table.
+static struct sim_tree *trigger(struct sim_swarm_fault *fault, uint64_t before_ns, struct sim_tree **on)
+{
+    struct sim_tree *entry = new_entry(fault, "trigger");
+    char name[32];
+    snprintf(name, sizeof(name), "swarm-%zu", sim_tree_get(fault->root, "trigger")->count);
+    sim_tree_put(entry, "name", sim_tree_string(name, LINE));
+    *on = sim_tree_new(QE_TOML_TABLE, LINE);
+    const char *class = qe_carried_name((enum qe_carried)below(fault, QE_CARRIED_COUNT));
+    sim_tree_put(*on, "message", sim_tree_string(class, LINE));
+    sim_tree_put(*on, "after", duration(fault, fault->time_ns));
+    sim_tree_put(*on, "before", duration(fault, before_ns));
+    sim_tree_put(*on, "count", sim_tree_integer(1 + (int64_t)below(fault, 4), LINE));
+    sim_tree_put(entry, "on", *on);
+    return entry;
+}
+
+// What happens to messages of one class: to one, to some, or to all of a time.
+static void draw_message(struct sim_swarm_fault *fault, const struct sim_swarm_kind *kind)
+{
+    static const char *const fates[] = {"drop", "duplicate", "corrupt", "delay"};
+    const struct sim_tree *hosts = sim_tree_get(fault->root, "host");
+    struct sim_tree *on, *entry = trigger(fault, fault->end_ns, &on);
+    const char *fate = fates[below(fault, 4)];
+    (void)kind;
+    if (below(fault, 2) == 0)
+        sim_tree_put(on, "times", sim_tree_string("always", LINE));
+    else
+        sim_tree_put(on, "times", sim_tree_integer(1 + (int64_t)below(fault, 5), LINE));
+    const char *from = hosts && hosts->count ? sim_tree_text(hosts->items[below(fault, hosts->count)], "name") : NULL;
+    if (from && below(fault, 2) == 0) sim_tree_put(on, "from", sim_tree_string(from, LINE));
+    sim_tree_put(entry, fate, strcmp(fate, "delay") == 0 ? delay(fault) : sim_tree_boolean(true, LINE));
+}
+
+// The host crashes when it sends or gets such a message, and is back by the fault's end.
+static void draw_crash_on_message(struct sim_swarm_fault *fault, const struct sim_swarm_kind *kind)
+{
+    uint64_t half_ns = (fault->end_ns - fault->time_ns) / 2;
+    half_ns += MS - 1 - (half_ns + MS - 1) % MS;
+    struct sim_tree *on, *entry = trigger(fault, fault->time_ns + half_ns, &on);
+    bool gets = below(fault, 2) == 0;
+    sim_tree_put(on, gets ? "to" : "from", sim_tree_string(fault->name, LINE));
+    if (gets) sim_tree_put(on, "arrives", sim_tree_boolean(true, LINE));
+    sim_tree_put(entry, "host", sim_tree_string(fault->name, LINE));
+    sim_tree_put(entry, kind->key, sim_tree_boolean(true, LINE));
+    sim_tree_put(entry, "start_after", duration(fault, fault->end_ns - fault->time_ns - half_ns));
+}
+
 const struct sim_swarm_kind sim_swarm_kinds[] = {
     {"loss", SIM_SWARM_LINK, true, draw_setting, "loss", "0%", share},
     {"bursts", SIM_SWARM_LINK, true, draw_setting, "loss_bursts", "false", bursts},
@@ -305,6 +362,8 @@ const struct sim_swarm_kind sim_swarm_kinds[] = {
     {"one_way_partition", SIM_SWARM_NETWORK, true, draw_partition, "partition", "one_way", NULL},
     {"crash", SIM_SWARM_NODE, true, draw_crash, "crash", NULL, NULL},
     {"crash_at_write", SIM_SWARM_NODE, false, draw_crash_at_write, "crash_at_write", NULL, NULL},
+    {"crash_on_message", SIM_SWARM_NODE, true, draw_crash_on_message, "crash", NULL, NULL},
+    {"message", SIM_SWARM_NETWORK, true, draw_message, NULL, NULL, NULL},
     {"restart", SIM_SWARM_NODE, true, draw_once, "restart", NULL, NULL},
     {"state", SIM_SWARM_NODE, false, draw_state, NULL, NULL, NULL},
     {"clock", SIM_SWARM_NODE, true, draw_clock, "clock", NULL, NULL},

@@ -22,7 +22,7 @@ static void set_link_down(struct sim_world *world, const struct sim_scenario_at 
 static void change_link(struct sim_world *world, const struct sim_scenario_at *at)
 {
     struct sim_link *link = &world->links[at->link];
-    struct sim_reader reader = {.file = world->scenario->file};
+    struct sim_reader reader = sim_scenario_reader(world->scenario);
     for (size_t i = 0; i < link->port_count; i++) {
         if (at->port != SIM_NONE && at->port != i) continue;
         struct sim_pipe_settings settings = link->ports[i].out.settings;

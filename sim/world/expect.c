@@ -111,6 +111,20 @@ static uint64_t pipe_value(const struct sim_pipe *pipe, enum sim_measure_id id)
         return s->dropped[SIM_DROP_MTU];
     case SIM_MEASURE_DROPPED_DOWN:
         return s->dropped[SIM_DROP_DOWN];
+    case SIM_MEASURE_DROPPED_BURST:
+        return s->dropped[SIM_DROP_BURST];
+    case SIM_MEASURE_DROPPED_CODEL:
+        return s->dropped[SIM_DROP_CODEL];
+    case SIM_MEASURE_DROPPED_CHECKSUM:
+        return s->dropped[SIM_DROP_CHECKSUM];
+    case SIM_MEASURE_DROPPED:
+        return sim_pipe_dropped(pipe);
+    case SIM_MEASURE_DUPLICATED:
+        return s->duplicated;
+    case SIM_MEASURE_CORRUPTED:
+        return s->corrupted;
+    case SIM_MEASURE_MARKED:
+        return s->marked;
     case SIM_MEASURE_QUEUE_PEAK:
         return s->queue_packets_peak;
     default:
@@ -165,6 +179,8 @@ static uint64_t host_value(const struct sim_host *host, enum sim_measure_id id)
         return host->counts.datagrams_sent;
     case SIM_MEASURE_DATAGRAMS_RECEIVED:
         return host->counts.datagrams_received;
+    case SIM_MEASURE_TOO_BIG_RECEIVED:
+        return host->box.too_big_received;
     default:
         abort();
     }
@@ -262,6 +278,11 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
         break;
     case SIM_EXPECT_NEVER_CONNECTED:
         judge_never(world, e, out);
+        break;
+    case SIM_EXPECT_TRIGGER:
+        out->subject = sim_copy_text("trigger");
+        out->what = text("trigger %s", world->scenario->triggers[e->trigger].name);
+        judge_value(out, e, SIM_UNIT_COUNT, true, sim_trigger_fired(world, e->trigger));
         break;
     }
 }

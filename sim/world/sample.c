@@ -21,10 +21,8 @@ static void sample_pipe(
 {
     struct sim_sample sample = {.of = "link", .name = name};
     const struct sim_pipe_stats *s = &pipe->stats;
-    uint64_t packets, bytes, dropped = 0;
+    uint64_t packets, bytes;
     sim_pipe_queue(pipe, &packets, &bytes);
-    for (int i = 0; i < SIM_DROP_PIPE_COUNT; i++)
-        dropped += s->dropped[i];
     add(&sample, "queue_packets", packets);
     add(&sample, "queue_bytes", bytes);
     add(&sample, "under_way_packets", pipe->under_way);
@@ -32,7 +30,7 @@ static void sample_pipe(
     add(&sample, "delivered_bytes", s->delivered_bytes);
     add(&sample, "entered_packets", s->entered);
     add(&sample, "delivered_packets", s->delivered);
-    add(&sample, "dropped_packets", dropped);
+    add(&sample, "dropped_packets", sim_pipe_dropped(pipe));
     tell(world, who, &sample);
 }
 

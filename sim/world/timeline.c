@@ -76,6 +76,8 @@ void sim_timeline_init(struct sim_world *world)
     }
     for (size_t i = 0; i < s->at_count; i++)
         keep_journal(world, &s->ats[i]);
+    for (size_t i = 0; i < s->trigger_count; i++)
+        keep_journal(world, &s->triggers[i].at);
     for (size_t i = 0; i < s->link_count; i++)
         for (size_t port = 0; port < s->links[i].host_count; port++)
             if (s->links[i].absent[port]) sim_timeline_leave(world, i, port, false);

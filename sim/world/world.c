@@ -27,7 +27,7 @@ static void violated(void *user, struct sim_host *host, enum sim_failure kind, c
 static void delivered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
 {
     struct sim_world *world = user;
-    sim_flows_delivered(&world->flows, host, packet, offload);
+    if (!sim_calm_delivered(&world->calm, host, packet)) sim_flows_delivered(&world->flows, host, packet, offload);
     sim_invariants_delivered(&world->invariants, host, packet, offload);
 }
 
@@ -118,6 +118,7 @@ static void build(struct sim_world *world)
     world->shared.violated = violated;
     world->shared.ended = ended;
     world->shared.tls = o->tls;
+    world->shared.recording = o->recording;
     world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
     world->links = sim_obtain(s->link_count, sizeof(*world->links));
     world->counts = sim_obtain(s->expect_count, sizeof(*world->counts));
@@ -138,6 +139,7 @@ static void build(struct sim_world *world)
     world->flows.user = world;
     world->flows.violated = violated;
     sim_invariants_init(&world->invariants, s, &world->shared, &world->network, world->hosts);
+    sim_calm_init(&world->calm, world);
 }
 
 static void check_conservation(struct sim_world *world)
@@ -186,8 +188,10 @@ static void tear_down(struct sim_world *world)
     for (size_t i = 0; i < s->host_count; i++) {
         sim_host_crash(world->hosts[i]);
     }
+    sim_triggers_fini(world);
     sim_flows_fini(&world->flows);
     world->shared.watch = (struct sim_watch){0};
+    sim_calm_fini(&world->calm);
     sim_invariants_fini(&world->invariants);
     for (size_t i = 0; i < s->link_count; i++)
         sim_link_fini(&world->links[i]);
@@ -221,6 +225,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     }
     build(&world);
     sim_timeline_init(&world);
+    sim_triggers_init(&world);
     sim_flows_start(&world.flows);
     uint64_t end_ns = world.scenario->duration_ns;
     run_until(&world, end_ns);
@@ -228,6 +233,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     ask_nodes(&world, end_ns);
     check_conservation(&world);
     if (!over(&world)) sim_invariants_add_up(&world.invariants);
+    if (!over(&world)) sim_calm_judge(&world.calm);
     sim_expect_judge(&world);
     sim_trace_fini(&world.trace, result->hash);
     result->virtual_ns = world.engine.now_ns;

@@ -6,8 +6,10 @@
 #include "net/network.h"
 #include "scenario/scenario.h"
 #include "traffic/flow.h"
+#include "world/calm.h"
 #include "world/invariants.h"
 #include "world/trace.h"
+#include "world/trigger.h"
 
 #include <stdio.h>
 
@@ -24,7 +26,8 @@ struct sim_run_options {
     struct sim_sink *sinks; // who listens, or NULL
     uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
     const struct sim_core *core;
-    struct qe_tls_library *tls; // or NULL where the core needs none
+    struct sim_record_writer *recording; // for sim_core_recorder, else NULL
+    struct qe_tls_library *tls;          // or NULL where the core needs none
 };
 
 enum sim_verdict {
@@ -72,7 +75,9 @@ struct sim_world {
     struct sim_link *links;
     struct sim_flows flows;
     struct sim_invariants invariants;
+    struct sim_calm calm;
     struct sim_source timeline, starts;
+    struct sim_triggers triggers;
     size_t next_at;
     uint64_t *start_at;    // by host: when it starts, or, where it runs, starts again; UINT64_MAX: does not
     uint64_t *start_after; // by host: so long after it has crashed; UINT64_MAX: nothing was said

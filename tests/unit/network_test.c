@@ -230,6 +230,57 @@ static void what_goes_down_takes_its_datagrams_along(void)
     unbuild();
 }
 
+// Sends a datagram with so much payload from port 7 to port 9, and lets everything happen.
+static void send_size(struct sim_box *from, const char *to, size_t size)
+{
+    static const uint8_t zeros[3000];
+    struct sim_packet *packet = sim_packet_new(&network.pool, zeros, size);
+    packet->destination = (struct qe_addr){.ip = ip(to), .port = 9};
+    packet->source = (struct qe_addr){.ip = sim_box_source(from, &packet->destination.ip, 0), .port = 7};
+    sim_box_send(from, packet, 0);
+    while (sim_engine_step(&engine, UINT64_MAX))
+        ;
+}
+
+static void who_sends_too_much_is_told(void)
+{
+    // a - r - b; the second link takes 1280 bytes and says so, the way back of it takes less and does not.
+    build(HEAD "[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[host]]\nname = \"r\"\nrouter = true\n"
+               "[[link]]\nbetween = [\"a\", \"r\"]\ndelay = \"1ms\"\n"
+               "[[link]]\nbetween = [\"r\", \"b\"]\nmtu = 1280\nicmp = true\nfrom.b = {mtu = 600, icmp = false}\n");
+    struct sim_box *a = &list[0]->box, *b = &list[1]->box;
+    send_size(a, "10.0.1.2", 1280 - 28);
+    CU_ASSERT_EQUAL(network.dropped[SIM_DROP_MTU], 0);
+    send_size(a, "10.0.1.2", 1280 - 27);
+    CU_ASSERT_EQUAL(network.dropped[SIM_DROP_MTU], 1);
+    CU_ASSERT_EQUAL(a->too_big_received, 1);
+    CU_ASSERT_EQUAL(network.sent, 3);
+    send_size(a, "fd00:0:0:1::2", 1280 - 47);
+    CU_ASSERT_EQUAL(a->too_big_received, 2);
+    send_size(b, "10.0.0.1", 600);
+    CU_ASSERT_EQUAL(network.dropped[SIM_DROP_MTU], 3);
+    CU_ASSERT_EQUAL(b->too_big_received, 0);
+    unbuild();
+    // The machine itself is in front of the link.
+    build(HEAD "[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\nicmp = true\n");
+    send_size(&list[0]->box, "10.0.0.2", 1500);
+    CU_ASSERT_EQUAL(list[0]->box.too_big_received, 1);
+    unbuild();
+}
+
+static void copies_add_up(void)
+{
+    build(HEAD "[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[host]]\nname = \"c\"\n"
+               "[[link]]\nbetween = [\"a\", \"b\", \"c\"]\nduplicate = \"100%\"\nqueue = \"2packets\"\nrate = "
+               "\"1Mbit/s\"\n");
+    for (int i = 0; i < 5; i++)
+        CU_ASSERT_STRING_EQUAL(send(&list[0]->box, "10.0.0.2"), "b");
+    CU_ASSERT_EQUAL(network.sent, 5);
+    CU_ASSERT_EQUAL(network.duplicated, 15); // one on the way to the switch, two on the way from it
+    CU_ASSERT_EQUAL(network.received, 20);
+    unbuild();
+}
+
 static const struct unit_case cases[] = {
     {"the longest prefix is the naive longest", the_longest_prefix_is_the_naive_longest},
     {"two boxes reach each other and nobody else", two_boxes_reach_each_other_and_nobody_else},
@@ -237,5 +288,7 @@ static const struct unit_case cases[] = {
     {"routers know the shortest way", routers_know_the_shortest_way},
     {"given routes count, and loops end", given_routes_count_and_loops_end},
     {"what goes down takes its datagrams along", what_goes_down_takes_its_datagrams_along},
+    {"who sends too much is told", who_sends_too_much_is_told},
+    {"copies add up", copies_add_up},
 };
 UNIT_MAIN("network", cases)

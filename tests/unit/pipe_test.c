@@ -44,7 +44,8 @@ static void begin(struct sim_pipe_settings settings)
     arrival_count = 0;
     sim_engine_init(&engine);
     sim_packet_pool_init(&pool);
-    sim_pipe_init(&under_test, &engine, &settings, 1, "under-test", (struct sim_pipe_owner){NULL, arrived, dropped});
+    sim_pipe_init(
+        &under_test, &engine, &settings, 1, "under-test", (struct sim_pipe_owner){NULL, arrived, dropped, NULL});
 }
 
 static void end(void)

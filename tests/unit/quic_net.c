@@ -138,6 +138,7 @@ static bool on_next_datagram(void *user, struct qe_conn *conn, size_t size_max, 
     size_t head = size < 4 ? size : 4;
     out->pieces[0] = qe_span(end->payload, head);
     out->pieces[1] = qe_span(end->payload + head, size - head);
+    out->carried = QE_CARRIED_FRAGMENT;
     out->piece_count = 2;
     end->offered = true;
     return true;
@@ -205,6 +206,7 @@ struct net_end *net_add(struct net *net, const char *name, uint8_t family)
         .mem = *unit_mem(),
         .random = host_random,
         .secret = host_secret,
+        .tell_carried = net->tell_carried,
     };
     crypto_sign_seed_keypair(end->host.identity.bytes, end->secret, seed);
     end->control = malloc(NET_CONTROL_MAX);
@@ -340,6 +342,10 @@ static void send_batch(struct net_end *end, const struct qe_send *out)
     CU_ASSERT(segments <= 64 && out->buf->size <= 65000);
     // A router or a kernel may drop a whole batch for one packet that is too big.
     CU_ASSERT(!net->size_max || out->segment_size <= net->size_max || segments == 1);
+    CU_ASSERT_EQUAL(out->carried != NULL, end->host.tell_carried);
+    for (size_t i = 0; out->carried && i < segments; i++)
+        for (int which = 0; which < QE_CARRIED_COUNT; which++)
+            end->carried[which] += out->carried[i] >> which & 1;
     end->batches++;
     end->sends += segments;
     if (segments > end->batch_segments_max) end->batch_segments_max = segments;

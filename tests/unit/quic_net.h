@@ -54,6 +54,7 @@ struct net_end {
 
     size_t batches, batch_segments_max; // written by qe_quic_next
     size_t sends;
+    uint64_t carried[QE_CARRIED_COUNT]; // datagrams sent that carry this class
 };
 
 struct net_flight;
@@ -71,6 +72,7 @@ struct net {
     // Sees, and may change, each datagram on its way (its bytes, size, addresses); false drops it.
     bool (*tap)(struct net *net, struct qe_addr *from, struct qe_addr *to, uint8_t *bytes, uint32_t *size);
     void *tap_user;
+    bool tell_carried;  // ends made from now on say what their datagrams carry
     bool keep_batches;  // deliver what was sent in one go in one go (UDP_GRO)
     uint8_t digest[32]; // over every byte on the wire, with times and addresses
     uint64_t seed;

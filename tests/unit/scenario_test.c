@@ -50,9 +50,10 @@ static const struct {
         "f.toml:3: 'duration' is an integer; expected a duration such as \"15ms\" or \"1.5s\""},
     {"scenario = 1\n", "f.toml:1: 'scenario' is an integer; expected a table"},
     {HEAD, "f.toml:1: no [[host]]; expected at least one"},
-    {HEAD "speed = 3\n",
-        "f.toml:4: unknown key 'speed' in [scenario]; expected name, description, duration, wall_clock_ms, seed"},
-    {HEAD "[hosts]\n", "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, at, flow, expect"},
+    {HEAD "speed = 3\n", "f.toml:4: unknown key 'speed' in [scenario]; expected name, description, duration, "
+                         "wall_clock_ms, seed, calm, recovers"},
+    {HEAD "[hosts]\n",
+        "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, at, trigger, flow, expect"},
     {HEAD "seed = -1\n" HOSTS, "f.toml:4: 'seed' must be an integer that is not negative"},
     {HEAD "[[host]]\npeers = []\n", "f.toml:4: [[host]] has no 'name'; expected one"},
     {HEAD HOSTS "[[host]]\nname = \"a\"\n", "f.toml:9: there is a host \"a\" already; expected another name"},
@@ -109,8 +110,10 @@ static const struct {
     {BASE "mtu = 100\n", "f.toml:11: 'mtu' is 100; expected 576 to 65535 bytes"},
     {BASE "overhead = -1\n", "f.toml:11: 'overhead' must be an integer that is not negative"},
     {BASE "from.c = {delay = \"1s\"}\n", "f.toml:11: 'from.c' is about no host of this link"},
-    {BASE "from.a = {speed = \"1s\"}\n",
-        "f.toml:11: unknown key 'speed' in 'from'; expected rate, delay, jitter, loss, reorder, queue, mtu, overhead"},
+    {BASE "from.a = {speed = \"1s\"}\n", "f.toml:11: unknown key 'speed' in 'from'; expected rate, rate_timeline, "
+                                         "rate_repeat, rate_trace, delay, jitter, jitter_model, "
+                                         "loss, loss_bursts, reorder, late, duplicate, corrupt, checksum, queue, "
+                                         "codel, mark_above, mtu, icmp, overhead"},
     {BASE "subnets = [\"10.0.0.0/31\"]\n", "f.toml:11: the subnet is too small for 2 hosts"},
     {BASE "subnets = [\"ten\"]\n", "f.toml:11: \"ten\" is no subnet; expected one such as \"192.0.2.0/24\""},
     {BASE "addresses.c = [\"10.0.0.1/24\"]\n",
@@ -133,6 +136,13 @@ static const struct {
         "f.toml:14: 'from' is \"c\"; expected a host's name"},
     {BASE "[[at]]\ntime = \"1s\"\nhost = \"a\"\nclock = \"soon\"\n",
         "f.toml:14: 'clock' is \"soon\"; expected whole milliseconds such as \"1h\" or \"-90s\""},
+    {HEAD "recovers = \"5s\"\n" HOSTS, "f.toml:4: 'recovers' without 'calm'; expected both"},
+    {HEAD "calm = \"5s\"\n" HOSTS,
+        "f.toml:4: 'calm' and 'recovers' are longer than the duration; expected at most as long"},
+    {HEAD "calm = \"5s\"\nrecovers = \"5s\"\n" HOSTS "[[at]]\ntime = \"6s\"\nhost = \"a\"\nstop = true\n",
+        "f.toml:11: it is not over when 'calm' begins; expected everything before"},
+    {HEAD "calm = \"5s\"\nrecovers = \"5s\"\n" HOSTS "[[at]]\ntime = \"4s\"\nhost = \"a\"\nstall = \"2s\"\n",
+        "f.toml:11: it is not over when 'calm' begins; expected everything before"},
     {BASE "[[at]]\ntime = \"11s\"\nhost = \"a\"\nstop = true\n", "f.toml:11: 'time' is beyond the scenario's duration"},
     {FLOW "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"b\"\n",
         "f.toml:15: there is a flow \"ping-a-b\" already; expected another 'name'"},
@@ -158,7 +168,7 @@ static const struct {
         "f.toml:11: [[flow]] has no 'to'; expected a string"},
     {BASE "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"a\"\n", "f.toml:11: the flow is from \"a\" to itself"},
     {FLOW "[[expect]]\nmeasure = \"lost\"\n", "f.toml:15: [[expect]] must have one of 'flow', 'link', 'host', "
-                                              "'connected', 'disconnected', 'never_connected'"},
+                                              "'connected', 'disconnected', 'never_connected', 'trigger'"},
     {FLOW "[[expect]]\nflow = \"f\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:16: 'flow' is \"f\"; expected a flow's name"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"speed\"\nis = 0\n",
@@ -178,7 +188,8 @@ static const struct {
         "f.toml:15: 'after' must be earlier than 'before' and the end"},
     {FLOW "[[expect]]\nlink = \"a-b\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:17: 'measure' is \"lost\"; a link has entered, entered_bytes, delivered, dropped_queue, dropped_loss, "
-        "dropped_mtu, dropped_down, queue_peak"},
+        "dropped_mtu, dropped_down, dropped_burst, dropped_codel, dropped_checksum, dropped, duplicated, "
+        "corrupted, marked, queue_peak"},
     {FLOW "[[expect]]\nhost = \"a\"\nis = 0\n",
         "f.toml:15: [[expect]] of a host must have one of 'measure', 'log', 'event', 'counter'"},
     {FLOW "[[expect]]\nhost = \"a\"\nlog = \"x\"\nevent = \"y\"\nis = 0\n",
@@ -206,6 +217,27 @@ static const struct {
     {HEAD "[[host]]\nname = \"r\"\nrouter = true\n[[at]]\ntime = \"1s\"\nhost = \"r\"\nstop = true\n",
         "f.toml:9: \"r\" has no node; expected a host with a node"},
     {BASE "[[at]]\ntime = \"1s\"\nhost = \"a\"\nfrom = \"a\"\nstop = true\n", "f.toml:14: 'from' is not for a host"},
+    {BASE "[[trigger]]\ndrop = true\n", "f.toml:11: [[trigger]] has no 'on'; expected a table"},
+    {BASE "[[trigger]]\non = {message = \"helo\"}\ndrop = true\n",
+        "f.toml:12: no message 'helo'; expected any, initial, zero-rtt, handshake, retry, version-negotiation, "
+        "one-rtt, "
+        "ack, ping, crypto, ticket, path-challenge, path-response, new-connection-id, retire-connection-id, "
+        "handshake-done, mtu-probe, stateless-reset, goodbye, close, control, hello, packet, fragment, echo, "
+        "echo-reply"},
+    {BASE "[[trigger]]\non = {from = \"a\"}\ndrop = true\n",
+        "f.toml:12: 'on' has no 'message'; expected one such as \"hello\", or \"any\""},
+    {BASE "[[trigger]]\non = {message = \"any\", count = 0}\ndrop = true\n",
+        "f.toml:12: 'count', 'every' and 'times' count from 1"},
+    {BASE "[[trigger]]\non = {message = \"any\", times = \"often\"}\ndrop = true\n",
+        "f.toml:12: 'times' is \"often\"; expected a number or \"always\""},
+    {BASE "[[trigger]]\non = {message = \"any\"}\n",
+        "f.toml:11: [[trigger]] says 0 things; expected one: drop, delay, duplicate, corrupt, or what [[at]] has"},
+    {BASE "[[trigger]]\non = {message = \"any\"}\ndrop = false\n", "f.toml:13: 'drop' must be true"},
+    {BASE "[[trigger]]\non = {message = \"any\"}\nrate = \"1Mbit/s\"\n",
+        "f.toml:13: 'rate' does not belong to a trigger about the message (it names no link and no host)"},
+    {BASE "[[trigger]]\non = {message = \"any\"}\nhost = \"a\"\ncrash = true\ndrop = true\n",
+        "f.toml:15: 'drop' is for the message; expected no link, host or partition beside it"},
+    {BASE "[[expect]]\ntrigger = \"x\"\nis = 1\n", "f.toml:12: 'trigger' is \"x\"; expected a trigger's name"},
     {BASE "[[at]]\ntime = \"1s\"\nlink = \"a-b\"\nleave = true\n",
         "f.toml:11: [[at]] must have both 'link' and 'host'"},
     {BASE "[[at]]\ntime = \"1s\"\nlink = \"a-b\"\nhost = \"a\"\nleave = true\ncrash = true\n",

@@ -1,6 +1,7 @@
 #include "standin.h"
 
 #include "base/time.h"
+#include "observe/carried.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -193,10 +194,12 @@ static void send_packet(struct standin *node, const struct qe_packet_in *in)
     node->host->random(node->host->user, QE_RANDOM_SESSION, tail, sizeof(tail));
     memcpy(qe_buf_bytes(buf) + buf->size, tail, TAIL);
     buf->size += TAIL;
+    static const uint64_t carried = QE_CARRIED_BIT(PACKET);
     action->send = (struct qe_send){.socket = does(node, STANDIN_SENDS_NOWHERE) ? 9 : 1,
         .remote = node->peer,
         .buf = buf,
-        .segment_size = (uint16_t)buf->size};
+        .segment_size = (uint16_t)buf->size,
+        .carried = node->host->tell_carried ? &carried : NULL};
 }
 
 static void deliver(struct standin *node, struct qe_span bytes)

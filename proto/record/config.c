@@ -1,0 +1,79 @@
+#include "record/config.h"
+
+void qe_record_put_config(struct qe_record_body *body, const struct qe_config *config)
+{
+    qe_record_put_text(body, config->name);
+    qe_record_put_text(body, config->tun_name);
+    qe_record_put_cidr(body, &config->tun_addr);
+    qe_record_put(body, config->mtu);
+    qe_record_put(body, config->listen_count);
+    for (size_t i = 0; i < config->listen_count; i++)
+        qe_record_put_addr(body, &config->listen[i]);
+    qe_record_put8(body, (uint8_t)config->listen_origin);
+    qe_record_put(body, config->port);
+    qe_record_put(body, config->peer_count);
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct qe_config_peer *peer = &config->peers[i];
+        qe_record_put_bytes(body, peer->id.bytes, sizeof peer->id.bytes);
+        qe_record_put_text(body, peer->name);
+        qe_record_put_addr(body, &peer->addr);
+        qe_record_put8(body, (uint8_t)peer->addr_origin);
+    }
+    qe_record_put8(body, (uint8_t)config->log_level);
+    qe_record_put8(body, config->lanes);
+    qe_record_put_addr(body, &config->metrics_addr);
+    qe_record_put_addr(body, &config->health_addr);
+}
+
+// A text that is there and fits.
+static void get_name(struct qe_reader *r, char *out, size_t size)
+{
+    bool null;
+    struct qe_span text = qe_record_get_text(r, &null);
+    if (null || text.size >= size) r->failed = true;
+    if (!r->failed && text.size) memcpy(out, text.data, text.size);
+}
+
+static void get_peer(struct qe_reader *r, struct qe_config_peer *peer)
+{
+    qe_read_copy(r, peer->id.bytes, sizeof peer->id.bytes);
+    get_name(r, peer->name, sizeof peer->name);
+    peer->addr = qe_record_get_addr(r);
+    peer->addr_origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
+}
+
+static void get_peers(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)
+{
+    size_t count = (size_t)qe_record_get_max(r, QE_CONFIG_PEERS_MAX);
+    if (r->failed || count == 0) return;
+    config->peers = qe_zalloc(mem, count, sizeof *config->peers);
+    if (!config->peers) r->failed = true;
+    // The node finds them by their order.
+    for (; config->peer_count < count && !r->failed; config->peer_count++) {
+        struct qe_config_peer *peer = &config->peers[config->peer_count];
+        get_peer(r, peer);
+        if (config->peer_count && qe_node_id_compare(&peer[-1].id, &peer->id) >= 0) r->failed = true;
+    }
+}
+
+void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)
+{
+    qe_config_init(config, mem);
+    memset(config->name, 0, sizeof config->name);
+    memset(config->tun_name, 0, sizeof config->tun_name);
+    get_name(r, config->name, sizeof config->name);
+    get_name(r, config->tun_name, sizeof config->tun_name);
+    config->tun_addr = qe_record_get_cidr(r);
+    config->mtu = (uint16_t)qe_record_get_max(r, QE_DEFAULT_MTU);
+    config->listen_count = (size_t)qe_record_get_max(r, QE_CONFIG_LISTEN_MAX);
+    for (size_t i = 0; i < config->listen_count; i++)
+        config->listen[i] = qe_record_get_addr(r);
+    config->listen_origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
+    config->port = (uint16_t)qe_record_get_max(r, UINT16_MAX);
+    get_peers(r, config, mem);
+    config->log_level = (enum qe_log_level)qe_record_get_max(r, QE_LOG_DEBUG);
+    config->lanes = (uint8_t)qe_record_get_max(r, QE_CONFIG_LANES_MAX);
+    config->metrics_addr = qe_record_get_addr(r);
+    config->health_addr = qe_record_get_addr(r);
+    if (config->mtu < QE_MTU_MIN || config->lanes < 1 || config->tun_addr.ip.family == 6) r->failed = true;
+}

@@ -1,0 +1,293 @@
+// quicether-sim replay, and keygen for recordings that are sealed.
+#include "cli/command.h"
+
+#include "base/time.h"
+#include "quic/library.h"
+#include "record/core.h"
+#include "replay/player.h"
+#include "replay/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "Usage: quicether-sim replay FILE [--key KEYFILE] [--until N] [--trace FILE] [--json FILE] [--truncated] "
+    "[--force]\n"
+    "\n"
+    "Runs a recording (quicether start --record) through this program's core, which must do the same byte for byte.\n"
+    "\n"
+    "  --key KEYFILE  the secret key of a sealed recording (quicether-sim keygen)\n"
+    "  --until N      stops after the first N events\n"
+    "  --trace FILE   writes a readable line for each event and action\n"
+    "  --json FILE    writes the result as JSON\n"
+    "  --truncated    takes a recording that stops without an end, up to its last whole block\n"
+    "  --force        tries a recording of another core or of other libraries\n"
+    "  --help         this text\n"
+    "\n"
+    "Exit status: 0 the same, 1 a difference, 2 the command line or the recording is wrong.\n";
+
+static const char keygen_usage[] =
+    "Usage: quicether-sim keygen FILE\n"
+    "\n"
+    "Makes a key pair: the secret key in FILE, for quicether-sim replay --key; the public one, for quicether start\n"
+    "--record-to, is printed. With a FILE that exists already it only prints.\n";
+
+struct options {
+    const char *file, *key, *trace, *json;
+    uint64_t until;
+    bool truncated, force, help;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {{"key", required_argument, NULL, 'k'},
+        {"until", required_argument, NULL, 'u'}, {"trace", required_argument, NULL, 't'},
+        {"json", required_argument, NULL, 'o'}, {"truncated", no_argument, NULL, 'c'},
+        {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
+    int letter;
+    while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        switch (letter) {
+        case 'k':
+            o->key = optarg;
+            break;
+        case 'u':
+            if (!sim_parse_number(optarg, 0, INT64_MAX, &o->until))
+                return sim_complain("--until wants a number of events, not", optarg);
+            break;
+        case 't':
+            o->trace = optarg;
+            break;
+        case 'o':
+            o->json = optarg;
+            break;
+        case 'c':
+            o->truncated = true;
+            break;
+        case 'f':
+            o->force = true;
+            break;
+        case 'h':
+            o->help = true;
+            return 0;
+        default:
+            return sim_complain("unknown or incomplete option", NULL);
+        }
+    }
+    if (optind + 1 != argc) return sim_complain("replay wants one recording", NULL);
+    o->file = argv[optind];
+    return 0;
+}
+
+static int refuse(const char *file, const char *why)
+{
+    fprintf(stderr, "quicether-sim: %s: %s\n", file, why);
+    return SIM_EXIT_USAGE;
+}
+
+// Reads 32 bytes as 64 hexadecimal digits; false where the file holds anything else.
+static bool read_key(const char *path, uint8_t key[QE_RECORD_KEY_SIZE])
+{
+    char text[2 * QE_RECORD_KEY_SIZE + 2];
+    size_t size = 0;
+    FILE *in = fopen(path, "r");
+    if (!in) {
+        sim_complain_file(path);
+        return false;
+    }
+    size_t got = fread(text, 1, sizeof text, in);
+    fclose(in);
+    if (got == 2 * QE_RECORD_KEY_SIZE + 1 && text[got - 1] == '\n') got--;
+    if (got == 2 * QE_RECORD_KEY_SIZE && sodium_hex2bin(key, QE_RECORD_KEY_SIZE, text, got, NULL, &size, NULL) == 0 &&
+        size == QE_RECORD_KEY_SIZE)
+        return true;
+    refuse(path, "no key; expected 64 hexadecimal digits, as quicether-sim keygen writes them");
+    return false;
+}
+
+// Whether this program can be expected to replay it; says why not.
+static bool agrees(const struct options *o, const struct qe_record_header *header)
+{
+    char why[512];
+    if (memcmp(header->core, qe_core_digest, sizeof header->core) != 0)
+        snprintf(why, sizeof why,
+            "recorded by another core: commit %s (%02x%02x%02x%02x); this program's is %s (%02x%02x%02x%02x)",
+            header->commit, header->core[0], header->core[1], header->core[2], header->core[3], qe_core_commit,
+            qe_core_digest[0], qe_core_digest[1], qe_core_digest[2], qe_core_digest[3]);
+    else if (strcmp(header->openssl, qe_core_openssl) != 0)
+        snprintf(why, sizeof why, "recorded with OpenSSL %s; this program has %s", header->openssl, qe_core_openssl);
+    else if (strcmp(header->ngtcp2, qe_core_ngtcp2) != 0)
+        snprintf(why, sizeof why, "recorded with ngtcp2 %s; this program has %s", header->ngtcp2, qe_core_ngtcp2);
+    else
+        return true;
+    fprintf(stderr, "quicether-sim: %s: %s%s\n", o->file, why, o->force ? "" : "; --force tries it all the same");
+    return o->force;
+}
+
+static int open_recording(const struct options *o, struct sim_recording *recording)
+{
+    char error[QE_RECORD_ERROR_SIZE];
+    uint8_t key[QE_RECORD_KEY_SIZE];
+    if (sim_recording_open(recording, o->file, error) != 0) return refuse(o->file, error);
+    const struct qe_record_header *header = &recording->reader.header;
+    bool right = agrees(o, header);
+    if (right && header->sealed && !o->key) {
+        refuse(o->file, "sealed; --key names the file with the secret key");
+        right = false;
+    } else if (right && header->sealed) {
+        right = read_key(o->key, key);
+        if (right && qe_record_reader_unseal(&recording->reader, key) != 0) {
+            refuse(o->file, "sealed to another key");
+            right = false;
+        }
+        sodium_memzero(key, sizeof key);
+    }
+    if (right) return 0;
+    sim_recording_close(recording);
+    return SIM_EXIT_USAGE;
+}
+
+static void show_progress(void *user, const struct qe_record_reader *reader)
+{
+    struct sim_recording *recording = user;
+    static uint64_t last_ms;
+    uint64_t now_ms = sim_wall_clock_ms();
+    if (now_ms - last_ms < 250 || recording->size == 0) return;
+    last_ms = now_ms;
+    fprintf(stderr, "\r%3" PRIu64 " %% of %" PRIu64 " MB", reader->offset * 100 / recording->size,
+        recording->size / 1000000);
+}
+
+static int write_json(const char *path, const struct sim_replay_result *r, uint64_t wall_ms)
+{
+    static const char *const verdicts[] = {"same", "differs", "refused"};
+    json_t *root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "verdict", verdicts[r->verdict], "events",
+        (json_int_t)r->events, "actions", (json_int_t)r->actions, "draws", (json_int_t)r->draws, "recorded_ms",
+        (json_int_t)((r->last_ns - r->first_ns) / QE_NS_PER_MS), "wall_ms", (json_int_t)wall_ms);
+    if (r->verdict == SIM_REPLAY_REFUSED) json_object_set_new(root, "error", json_string(r->error));
+    if (r->verdict == SIM_REPLAY_DIFFERS) {
+        json_object_set_new(root, "event", json_string(r->event));
+        json_object_set_new(root, "recorded", json_string(r->recorded));
+        json_object_set_new(root, "replayed", json_string(r->replayed));
+    }
+    FILE *out = fopen(path, "w");
+    bool right = out && json_dumpf(root, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
+    if (out && fclose(out) != 0) right = false;
+    json_decref(root);
+    return right ? 0 : sim_complain_file(path);
+}
+
+static int report(
+    const struct options *o, const struct sim_recording *recording, const struct sim_replay_result *r, uint64_t wall_ms)
+{
+    uint64_t ms = (r->last_ns - r->first_ns) / QE_NS_PER_MS;
+    const struct qe_record_reader *reader = &recording->reader;
+    int status = o->json ? write_json(o->json, r, wall_ms) : 0;
+    if (r->verdict == SIM_REPLAY_REFUSED) {
+        fprintf(stderr, "quicether-sim: %s: %s%s\n", o->file, r->error,
+            reader->state == QE_RECORD_CUT ? "; --truncated takes what is there" : "");
+        return SIM_EXIT_USAGE;
+    }
+    if (r->verdict == SIM_REPLAY_DIFFERS) {
+        printf(
+            "%s: differs\n  at       %s\n  recorded %s\n  replayed %s\n", o->file, r->event, r->recorded, r->replayed);
+        return SIM_EXIT_FAIL;
+    }
+    printf("%s: the same: %" PRIu64 " events, %" PRIu64 " actions, %" PRIu64 ".%03" PRIu64
+           " s recorded, replayed in %" PRIu64 ".%03" PRIu64 " s\n",
+        o->file, r->events, r->actions, ms / 1000, ms % 1000, wall_ms / 1000, wall_ms % 1000);
+    if (reader->state == QE_RECORD_CUT) printf("%s: %s\n", o->file, reader->error);
+    if (reader->state == QE_RECORD_FINISHED && reader->end != QE_RECORD_STOPPED)
+        printf("%s: the recording ended early: %s\n", o->file, qe_record_end_text(reader->end));
+    return status;
+}
+
+static int replay(const struct options *o, struct sim_recording *recording)
+{
+    struct sim_replay_result result;
+    struct sim_replay_options options = {.reader = &recording->reader,
+        .tls = qe_tls_library_new(),
+        .events_max = o->until,
+        .cut = o->truncated,
+        .user = recording};
+    if (!options.tls) {
+        fputs("quicether-sim: OpenSSL cannot be set up\n", stderr);
+        return SIM_EXIT_FAIL;
+    }
+    if (o->trace && !(options.trace = fopen(o->trace, "w"))) {
+        qe_tls_library_free(options.tls);
+        return sim_complain_file(o->trace);
+    }
+    bool terminal = isatty(STDERR_FILENO) != 0;
+    if (terminal) options.progress = show_progress;
+    uint64_t began_ms = sim_wall_clock_ms();
+    sim_replay(&options, &result);
+    uint64_t wall_ms = sim_wall_clock_ms() - began_ms;
+    if (terminal) fputs("\r\033[K", stderr);
+    int status = report(o, recording, &result, wall_ms);
+    if (options.trace && fclose(options.trace) != 0) status = sim_complain_file(o->trace);
+    qe_tls_library_free(options.tls);
+    return status;
+}
+
+int sim_command_replay(int argc, char **argv)
+{
+    struct options o = {.until = UINT64_MAX};
+    struct sim_recording recording;
+    int status = parse_options(argc, argv, &o);
+    if (status) return status;
+    if (o.help) {
+        fputs(usage, stdout);
+        return SIM_EXIT_PASS;
+    }
+    status = open_recording(&o, &recording);
+    if (status) return status;
+    status = replay(&o, &recording);
+    sim_recording_close(&recording);
+    return status;
+}
+
+static int write_key(const char *path, int fd, const uint8_t key[QE_RECORD_KEY_SIZE])
+{
+    char text[2 * QE_RECORD_KEY_SIZE + 1];
+    sodium_bin2hex(text, sizeof text, key, QE_RECORD_KEY_SIZE);
+    text[sizeof text - 1] = '\n';
+    bool right = write(fd, text, sizeof text) == (ssize_t)sizeof text && fsync(fd) == 0;
+    int why = errno;
+    sodium_memzero(text, sizeof text);
+    if (close(fd) == 0 && right) return 0;
+    errno = why;
+    sim_complain_file(path);
+    unlink(path);
+    return SIM_EXIT_USAGE;
+}
+
+int sim_command_keygen(int argc, char **argv)
+{
+    uint8_t secret[QE_RECORD_KEY_SIZE], public[QE_RECORD_KEY_SIZE];
+    char text[2 * QE_RECORD_KEY_SIZE + 1];
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(keygen_usage, stdout);
+        return SIM_EXIT_PASS;
+    }
+    if (argc != 2 || argv[1][0] == '-') return sim_complain("keygen wants one file", NULL);
+    int fd = open(argv[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST) return sim_complain_file(argv[1]);
+    if (fd >= 0) {
+        randombytes_buf(secret, sizeof secret);
+        if (write_key(argv[1], fd, secret) != 0) return SIM_EXIT_USAGE;
+    } else if (!read_key(argv[1], secret)) {
+        return SIM_EXIT_USAGE;
+    }
+    qe_record_public_key(secret, public);
+    sodium_memzero(secret, sizeof secret);
+    printf("%s\n", sodium_bin2hex(text, sizeof text, public, sizeof public));
+    return SIM_EXIT_PASS;
+}
