@@ -93,7 +93,7 @@ static bool add_routes(struct qe_snapshot *s, const struct cplane_peer *peer)
         const struct qe_ip *ip = &peer->addresses[i];
         // Of two silent peers with the same expected address the one with the lower ID is expected to keep it.
         if (!peer->said_hello && qe_route_table_lookup(s->routes, ip) != QE_ROUTE_NONE) continue;
-        const struct qe_cidr host = {*ip, (ip->family == 4 ? 32 : 128) - (QE_MUTANT(route_prefix) ? 1 : 0)};
+        const struct qe_cidr host = {*ip, (uint8_t)((ip->family == 4 ? 32 : 128) - (QE_MUTANT(route_prefix) ? 1 : 0))};
         if (qe_route_table_set(s->routes, &host, peer->index) != 0) return false;
     }
     return true;

@@ -59,6 +59,14 @@ const struct sim_measure sim_host_measures[] = {
     {"datagrams_sent", SIM_MEASURE_DATAGRAMS_SENT, SIM_UNIT_COUNT, true},
     {"datagrams_received", SIM_MEASURE_DATAGRAMS_RECEIVED, SIM_UNIT_COUNT, true},
     {"too_big_received", SIM_MEASURE_TOO_BIG_RECEIVED, SIM_UNIT_COUNT, true},
+    {"mappings_peak", SIM_MEASURE_MAPPINGS_PEAK, SIM_UNIT_COUNT, true},
+    {"mappings_made", SIM_MEASURE_MAPPINGS_MADE, SIM_UNIT_COUNT, true},
+    {"dropped_no_mapping", SIM_MEASURE_DROPPED_NO_MAPPING, SIM_UNIT_COUNT, true},
+    {"dropped_filtered", SIM_MEASURE_DROPPED_FILTERED, SIM_UNIT_COUNT, true},
+    {"dropped_exhausted", SIM_MEASURE_DROPPED_EXHAUSTED, SIM_UNIT_COUNT, true},
+    {"dropped_hairpin", SIM_MEASURE_DROPPED_HAIRPIN, SIM_UNIT_COUNT, true},
+    {"dropped_firewall", SIM_MEASURE_DROPPED_FIREWALL, SIM_UNIT_COUNT, true},
+    {"dropped_rebooting", SIM_MEASURE_DROPPED_REBOOTING, SIM_UNIT_COUNT, true},
     {0},
 };
 

@@ -145,6 +145,19 @@ static void check_connections(struct sim_invariants *v, struct sim_host *host)
         tell(v, host, SIM_FAILURE_STATE, "a node has kept more than one connection to a peer, or none");
 }
 
+// Where a peer was met is where it is: something came from there not long ago.
+static void check_met(struct sim_invariants *v, struct sim_host *host)
+{
+    const struct sim_watched_host *w = &v->watched[host->box.index];
+    uint64_t now = v->hosts->engine->now_ns;
+    for (size_t i = 0; i < w->peer_count; i++) {
+        const struct sim_watched_peer *peer = &w->peers[i];
+        const struct sim_contact *met = peer->host == SIM_NONE ? NULL : sim_invariants_met(v, host, peer->host);
+        if (!peer->up || now - peer->since_ns < STABLE_NS || !met || now - met->received_ns < STABLE_NS) continue;
+        tell(v, host, SIM_FAILURE_STORED, "where a connected peer is said to be is not where it sends from");
+    }
+}
+
 // Where the underlay lost nothing and no connection ended, what was sent has been received or dropped for a reason.
 static void check_overlay(struct sim_invariants *v)
 {
@@ -181,6 +194,7 @@ void sim_invariants_add_up(struct sim_invariants *v)
         check_inbound(v, host);
         check_manners(v, host, plain);
         check_connections(v, host);
+        check_met(v, host);
     }
     check_overlay(v);
 }

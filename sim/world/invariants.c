@@ -121,23 +121,40 @@ static void on_received(void *user, struct sim_host *host, const struct sim_pack
         &watched(v, host)->contacts, &packet->source, qe_span(packet->bytes, packet->size), v->hosts->engine->now_ns);
 }
 
-// Where a peer was met: its own key, and an address from which something came.
+// A record of where a peer was met. False where it is none.
+static bool read_peer_record(struct qe_span value, struct qe_key *key, struct qe_addr *addr)
+{
+    struct qe_reader r = qe_reader(value);
+    *addr = (struct qe_addr){.port = 0};
+    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != 1) return false;
+    qe_read_copy(&r, key->bytes, sizeof(key->bytes));
+    addr->ip.family = qe_read8(&r);
+    qe_read_copy(&r, addr->ip.bytes, sizeof(addr->ip.bytes));
+    addr->port = qe_read16(&r);
+    return true;
+}
+
+// The peer's own key, and an address from which something came.
 static bool peer_record_holds(
     struct sim_invariants *v, struct sim_host *host, const char *id_text, struct qe_span value)
 {
-    struct qe_reader r = qe_reader(value);
     struct qe_key key;
-    struct qe_addr addr = {.port = 0};
-    struct qe_node_id id, named;
-    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != 1) return false;
-    qe_read_copy(&r, key.bytes, sizeof(key.bytes));
-    addr.ip.family = qe_read8(&r);
-    qe_read_copy(&r, addr.ip.bytes, sizeof(addr.ip.bytes));
-    addr.port = qe_read16(&r);
-    id = qe_node_id_from_key(&key);
-    if (!qe_node_id_parse(id_text, &named) || !qe_node_id_equal(&id, &named)) return false;
+    struct qe_addr addr;
+    struct qe_node_id named;
+    if (!read_peer_record(value, &key, &addr) || !qe_node_id_parse(id_text, &named)) return false;
+    struct qe_node_id id = qe_node_id_from_key(&key);
     const struct sim_contact *contact = sim_contacts_find(&watched(v, host)->contacts, &addr);
-    return contact && contact->received_bytes > 0;
+    return qe_node_id_equal(&id, &named) && contact && contact->received_bytes > 0;
+}
+
+const struct sim_contact *sim_invariants_met(struct sim_invariants *v, const struct sim_host *host, size_t other)
+{
+    char key[64];
+    struct qe_key whose;
+    struct qe_addr addr;
+    const struct sim_stored *item = untrue(host) ? NULL : sim_host_stored(host, peer_key(v, "peer", other, key));
+    if (!item || !read_peer_record(qe_span(item->value, item->size), &whose, &addr)) return NULL;
+    return sim_contacts_find(&watched(v, host)->contacts, &addr);
 }
 
 static void on_stored(void *user, struct sim_host *host, const char *key, struct qe_span value)

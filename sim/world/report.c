@@ -41,8 +41,8 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
     return text;
 }
 
-char *sim_report_json(
-    const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result, uint64_t wall_ms)
+char *sim_report_json(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result,
+    uint64_t wall_ms, const char *commit)
 {
     char hash[SIM_TRACE_HASH_SIZE * 2 + 1];
     json_t *expectations = json_array();
@@ -61,6 +61,14 @@ char *sim_report_json(
         for (size_t i = 0; i < scenario->parameter_count; i++)
             json_object_set_new(parameters, scenario->parameters[i].name, json_string(scenario->parameters[i].value));
         json_object_set_new(run, "parameters", parameters);
+    }
+    if (commit) json_object_set_new(run, "commit", json_string(commit));
+    if (result->measured_count) {
+        json_t *measures = json_object();
+        for (size_t i = 0; i < result->measured_count; i++)
+            json_object_set_new(
+                measures, result->measured[i].name, json_integer((json_int_t)result->measured[i].value));
+        json_object_set_new(run, "measures", measures);
     }
     if (result->signature[0]) json_object_set_new(run, "failure", json_string(result->signature));
     if (result->violation[0]) json_object_set_new(run, "violation", json_string(result->violation));

@@ -235,6 +235,7 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     if (!over(&world)) sim_invariants_add_up(&world.invariants);
     if (!over(&world)) sim_calm_judge(&world.calm);
     sim_expect_judge(&world);
+    if (options->measures) sim_world_measure(&world);
     sim_trace_fini(&world.trace, result->hash);
     result->virtual_ns = world.engine.now_ns;
     result->events = world.engine.occurred;
@@ -257,4 +258,7 @@ void sim_result_fini(struct sim_result *result)
         sim_release(result->outcomes[i].measured);
     }
     sim_release(result->outcomes);
+    for (size_t i = 0; i < result->measured_count; i++)
+        sim_release(result->measured[i].name);
+    sim_release(result->measured);
 }
