@@ -15,8 +15,8 @@
 #define RECOVERS_DEFAULT_NS UINT64_C(30000000000)
 
 static const struct sim_key root_keys[] = {{"scenario", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0},
-    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0},
-    {"expect", SIM_KEY_OTHER, 0}, {0}};
+    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"faults", SIM_KEY_OTHER, 0},
+    {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0}, {0}};
 
 static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario, name)},
     {"description", SIM_KEY_TEXT, offsetof(struct sim_scenario, description)},
@@ -47,9 +47,9 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"'loss'", sim_gilbert_keys},
         {"'loss_bursts'", sim_bursts_keys}, {"'late'", sim_late_keys}, {"'codel'", sim_codel_keys},
         {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
-        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys},
-        {"[swarm]", sim_swarm_keys}};
+        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[faults]", sim_faults_keys},
+        {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys},
+        {"'latin'", sim_latin_keys}, {"[swarm]", sim_swarm_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -231,6 +231,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) sim_parse_flows(p, root);
     if (!p->reader.failed) sim_parse_ats(p, root);
     if (!p->reader.failed) sim_parse_triggers(p, root);
+    if (!p->reader.failed) sim_parse_faults(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
 }
 
@@ -295,6 +296,7 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_scenario_at_fini(&s->triggers[i].at);
     }
     sim_release(s->triggers);
+    sim_release(s->faults.hosts);
     for (size_t i = 0; i < s->flow_count; i++)
         sim_release(s->flows[i].name);
     for (size_t i = 0; i < s->expect_count; i++)

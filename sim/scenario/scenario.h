@@ -8,6 +8,7 @@
 #include "net/pipe.h"
 #include "net/portmap.h"
 #include "scenario/at.h"
+#include "scenario/faults.h"
 #include "scenario/rates.h"
 #include "scenario/reader.h"
 #include "scenario/trigger.h"
@@ -110,6 +111,7 @@ enum sim_expect_kind {
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
     SIM_EXPECT_TRIGGER, // how often it has acted
+    SIM_EXPECT_POINT,   // how often a fault point has fired, in all nodes
 };
 
 // What a measure counts in.
@@ -124,6 +126,7 @@ enum sim_unit {
 struct sim_scenario_expect {
     enum sim_expect_kind kind;
     size_t flow, link, port, host, other, trigger;
+    enum qe_fault_point point;
     const struct sim_measure *measure; // FLOW, LINK, HOST
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
@@ -153,6 +156,7 @@ struct sim_scenario {
     struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
+    struct sim_scenario_faults faults;
     struct sim_scenario_trigger *triggers;
     size_t trigger_count;
     struct sim_scenario_flow *flows;
@@ -185,6 +189,9 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_faults(struct sim_parse *p, const struct qe_toml_value *root);
+// The fault point that `value` names; a mistake where there is none.
+enum qe_fault_point sim_parse_point(struct sim_parse *p, const struct qe_toml_value *value);
 void sim_parse_triggers(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
@@ -254,7 +261,7 @@ extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys
 
 extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
 extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_trigger_keys[],
-    sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
+    sim_faults_keys[], sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

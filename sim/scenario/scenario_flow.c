@@ -140,8 +140,8 @@ void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root)
 const struct sim_key sim_expect_keys[] = {{"flow", SIM_KEY_OTHER, 0}, {"link", SIM_KEY_OTHER, 0},
     {"from", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0}, {"measure", SIM_KEY_OTHER, 0}, {"log", SIM_KEY_OTHER, 0},
     {"event", SIM_KEY_OTHER, 0}, {"counter", SIM_KEY_OTHER, 0}, {"connected", SIM_KEY_OTHER, 0},
-    {"trigger", SIM_KEY_OTHER, 0}, {"disconnected", SIM_KEY_OTHER, 0}, {"never_connected", SIM_KEY_OTHER, 0},
-    {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
+    {"trigger", SIM_KEY_OTHER, 0}, {"point", SIM_KEY_OTHER, 0}, {"disconnected", SIM_KEY_OTHER, 0},
+    {"never_connected", SIM_KEY_OTHER, 0}, {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
     {"before", SIM_KEY_DURATION, EXPECT(before_ns)}, {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0},
     {"is", SIM_KEY_OTHER, 0}, {0}};
 
@@ -271,10 +271,17 @@ static void parse_trigger_subject(struct sim_parse *p, struct sim_scenario_expec
     if (!p->reader.failed) parse_bounds(p, e, table, SIM_UNIT_COUNT);
 }
 
+static void parse_point_subject(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
+{
+    e->kind = SIM_EXPECT_POINT;
+    e->point = sim_parse_point(p, qe_toml_get(table, "point"));
+    if (!p->reader.failed) parse_bounds(p, e, table, SIM_UNIT_COUNT);
+}
+
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
     static const char *const subjects[] = {
-        "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger"};
+        "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger", "point"};
     static const char *const keys[][12] = {
         {"flow", "measure", "min", "max", "is", "after", "before"},
         {"link", "from", "measure", "min", "max", "is"},
@@ -283,10 +290,11 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         {"disconnected", "within", "after", "before"},
         {"never_connected", "after", "before"},
         {"trigger", "min", "max", "is"},
+        {"point", "min", "max", "is"},
     };
     static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
-        "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'",
-        "an expectation of a trigger"};
+        "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'", "an expectation of a trigger",
+        "an expectation of a fault point"};
     size_t count = 0, which = 0;
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         if (qe_toml_get(table, subjects[i])) {
@@ -296,7 +304,7 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
     if (count != 1) {
         sim_reader_fail(&p->reader, table,
             "[[expect]] must have one of 'flow', 'link', 'host', 'connected', 'disconnected', 'never_connected', "
-            "'trigger'");
+            "'trigger', 'point'");
         return;
     }
     sim_reader_only(&p->reader, table, wheres[which], keys[which]);
@@ -322,6 +330,9 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         break;
     case 6:
         parse_trigger_subject(p, e, table);
+        break;
+    case 7:
+        parse_point_subject(p, e, table);
         break;
     default:
         parse_pair(p, e, table, "never_connected", SIM_EXPECT_NEVER_CONNECTED);

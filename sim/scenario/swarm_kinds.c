@@ -6,6 +6,7 @@
 #include "scenario/scale.h"
 #include "scenario/units.h"
 
+#include "node/fault.h"
 #include "observe/carried.h"
 
 #include <stdio.h>
@@ -345,6 +346,31 @@ static void draw_crash_on_message(struct sim_swarm_fault *fault, const struct si
     sim_tree_put(entry, "start_after", duration(fault, fault->end_ns - fault->time_ns - half_ns));
 }
 
+static void widen(struct sim_swarm_fault *fault, struct sim_tree *table, const char *key, uint64_t time_ns, bool later)
+{
+    uint64_t old_ns;
+    const char *old = sim_tree_text(table, key);
+    if (old && sim_duration_parse(old, &old_ns) && (later ? old_ns >= time_ns : old_ns <= time_ns)) return;
+    sim_tree_put(table, key, duration(fault, time_ns));
+}
+
+// One more fault point that may fire. There is one table for all, whose time grows. A file's own is left alone.
+static void draw_point(struct sim_swarm_fault *fault, const struct sim_swarm_kind *kind)
+{
+    struct sim_tree *table = sim_tree_get(fault->root, kind->key);
+    const char *point = qe_fault_point_name((enum qe_fault_point)below(fault, QE_FAULT_COUNT));
+    if (table && table->line != LINE) return;
+    if (!table) {
+        table = sim_tree_new(QE_TOML_TABLE, LINE);
+        sim_tree_put(table, "points", sim_tree_new(QE_TOML_ARRAY, LINE));
+        sim_tree_put(table, "chance", share(fault));
+        sim_tree_put(fault->root, kind->key, table);
+    }
+    sim_tree_append(sim_tree_get(table, "points"), sim_tree_string(point, LINE));
+    widen(fault, table, "after", fault->time_ns, false);
+    widen(fault, table, "before", fault->end_ns, true);
+}
+
 const struct sim_swarm_kind sim_swarm_kinds[] = {
     {"loss", SIM_SWARM_LINK, true, draw_setting, "loss", "0%", share},
     {"bursts", SIM_SWARM_LINK, true, draw_setting, "loss_bursts", "false", bursts},
@@ -363,6 +389,7 @@ const struct sim_swarm_kind sim_swarm_kinds[] = {
     {"crash", SIM_SWARM_NODE, true, draw_crash, "crash", NULL, NULL},
     {"crash_at_write", SIM_SWARM_NODE, false, draw_crash_at_write, "crash_at_write", NULL, NULL},
     {"crash_on_message", SIM_SWARM_NODE, true, draw_crash_on_message, "crash", NULL, NULL},
+    {"fault_point", SIM_SWARM_NETWORK, true, draw_point, "faults", NULL, NULL},
     {"message", SIM_SWARM_NETWORK, true, draw_message, NULL, NULL, NULL},
     {"restart", SIM_SWARM_NODE, true, draw_once, "restart", NULL, NULL},
     {"state", SIM_SWARM_NODE, false, draw_state, NULL, NULL, NULL},

@@ -152,7 +152,7 @@ static void each_kind_draws_something_literal(void)
             for (size_t i = 0; i < s->at_count; i++)
                 CU_ASSERT(s->ats[i].kind == literal->ats[i].kind && s->ats[i].time_ns == literal->ats[i].time_ns &&
                           s->ats[i].link == literal->ats[i].link && s->ats[i].host == literal->ats[i].host);
-            drawn += s->at_count + s->trigger_count;
+            drawn += s->at_count + s->trigger_count + (sim_tree_get(tree, "faults") != NULL);
             if (on_of(s)[0] == '\0') CU_ASSERT_EQUAL(s->at_count + s->trigger_count, 0);
             sim_scenario_free(literal);
             sim_release(text);
