@@ -119,6 +119,11 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
 
 void cplane_publish(struct qe_cplane *c)
 {
+    if (QE_FAULT(c->host, PUBLISH_LATER)) {
+        c->unpublished = true;
+        c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
+        return;
+    }
     struct qe_snapshot *s = qe_snapshot_new(c->mem, c->peer_count);
     if (!s || !fill(c, s)) {
         qe_snapshot_release(s);

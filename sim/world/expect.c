@@ -311,6 +311,11 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     case SIM_EXPECT_NEVER_CONNECTED:
         judge_never(world, e, out);
         break;
+    case SIM_EXPECT_POINT:
+        out->subject = text("point %s", qe_fault_point_name(e->point));
+        out->what = text("fault point %s", qe_fault_point_name(e->point));
+        judge_value(out, e, SIM_UNIT_COUNT, true, world->result->points[e->point]);
+        break;
     case SIM_EXPECT_TRIGGER:
         out->subject = sim_copy_text("trigger");
         out->what = text("trigger %s", world->scenario->triggers[e->trigger].name);

@@ -17,6 +17,17 @@ static const char *hash_text(const struct sim_result *result, char out[SIM_TRACE
     return sodium_bin2hex(out, SIM_TRACE_HASH_SIZE * 2 + 1, result->hash, sizeof(result->hash));
 }
 
+static void write_points(FILE *out, const struct sim_result *result)
+{
+    const char *before = "  fault points: ";
+    for (int i = 0; i < QE_FAULT_COUNT; i++) {
+        if (!result->points[i]) continue;
+        fprintf(out, "%s%s %" PRIu64, before, qe_fault_point_name((enum qe_fault_point)i), result->points[i]);
+        before = ", ";
+    }
+    if (before[0] == ',') fputc('\n', out);
+}
+
 char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result)
 {
     char *text = NULL;
@@ -31,6 +42,7 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
         const struct sim_outcome *o = &result->outcomes[i];
         fprintf(out, "  %s  %s: %s (%s)\n", o->passed ? "pass" : "FAIL", o->what, o->measured, o->bound);
     }
+    write_points(out, result);
     if (result->violation[0])
         fprintf(out, "  %s  %s\n", result->verdict == SIM_ERROR ? "error" : "FAIL", result->violation);
     if (result->verdict != SIM_PASS) fprintf(out, "  failure: %s\n", result->signature);

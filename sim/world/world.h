@@ -62,7 +62,8 @@ struct sim_result {
     uint64_t virtual_ns, events;
     uint64_t datagrams, dropped; // on the underlay
     uint64_t dropped_for[SIM_DROP_COUNT];
-    struct sim_measured *measured; // where they were asked for
+    uint64_t points[QE_FAULT_COUNT]; // how often each fault point fired
+    struct sim_measured *measured;   // where they were asked for
     size_t measured_count, measured_capacity;
 };
 
