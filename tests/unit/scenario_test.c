@@ -152,9 +152,9 @@ static const struct {
     {FLOW "size = 20\n", "f.toml:11: 'size' is 20; expected 68 to 9000 bytes of IP packet"},
     {FLOW "ip = 5\n", "f.toml:15: 'ip' is 5; expected 4 or 6"},
     {FLOW "source = \"fd00::1\"\n", "f.toml:15: 'source' is \"fd00::1\"; expected an IPv4 address"},
-    {FLOW "batch = 2\n", "f.toml:11: 'batch', 'offload' and 'rate' are for kind = \"udp\""},
+    {FLOW "batch = 2\n", "f.toml:15: 'batch' does not belong to a flow of kind \"ping\""},
     {BASE "[[flow]]\nkind = \"tcp\"\nfrom = \"a\"\nto = \"b\"\n",
-        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\" or \"udp\""},
+        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\", \"udp\", \"bulk\", \"request\" or \"pcap\""},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\n",
         "f.toml:11: the flow has no pace; expected 'rate' or 'interval'"},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\nrate = \"1Mbit/s\"\ninterval = \"1s\"\n",
@@ -174,7 +174,7 @@ static const struct {
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"speed\"\nis = 0\n",
         "f.toml:17: 'measure' is \"speed\"; a flow has sent, delivered, lost, lost_share, duplicated, reordered, "
         "refused, too_big, latency_min, latency_p50, latency_p90, latency_p99, latency_max, latency_mean, first, "
-        "gap_max, rate"},
+        "gap_max, rate, bytes, completion, retransmits, connections"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"lost\"\n",
         "f.toml:15: [[expect]] has no bound; expected 'min', 'max' or 'is'"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"lost\"\nmin = 2\nmax = 1\n", "f.toml:15: 'min' is above 'max'"},
