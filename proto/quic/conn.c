@@ -117,8 +117,8 @@ struct qe_conn *qe_conn_new_server(struct qe_quic *quic, const struct qe_conn_se
     params.stateless_reset_token_present = 1;
     if (qe_reset_token(quic->host, qe_span(scid.data, scid.datalen), params.stateless_reset_token) != 0) goto out;
     const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
-    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &callbacks, &settings,
-            &params, &quic->ngmem, conn) != 0)
+    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &callbacks, &settings, &params,
+            &quic->ngmem, conn) != 0)
         goto out;
     if (qe_conn_start_tls(conn, quic->tls.server) != 0) goto out;
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);

@@ -78,8 +78,8 @@ static int start(struct qe_conn *conn, const struct qe_quic_dial *dial)
     qe_conn_settings(conn, &settings, &params, dial->remote.ip.family);
     binding_path(0, &path, &local, &remote, &dial->remote);
     const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
-    if (ngtcp2_conn_client_new(&conn->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings,
-            &params, &quic->ngmem, conn) != 0)
+    if (ngtcp2_conn_client_new(&conn->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,
+            &quic->ngmem, conn) != 0)
         return -1;
     if (qe_conn_start_tls(conn, quic->tls.client) != 0) return -1;
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);

@@ -115,7 +115,7 @@ struct qe_conn {
     uint8_t ecn; // of the datagram being read
     uint8_t cid_count, reset_count, binding;
     uint8_t seam_level; // seam.c: of the handshake messages that the script submits next
-    bool seam_resumed;
+    bool seam_resumed, seam_complete;
 
     struct qe_key key;
     struct qe_control control;

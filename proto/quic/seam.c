@@ -52,8 +52,8 @@ static int null_decrypt(uint8_t *out, const ngtcp2_crypto_aead *aead, const ngtc
     return 0;
 }
 
-static int null_mask(uint8_t *out, const ngtcp2_crypto_cipher *cipher, const ngtcp2_crypto_cipher_ctx *context,
-    const uint8_t *sample)
+static int null_mask(
+    uint8_t *out, const ngtcp2_crypto_cipher *cipher, const ngtcp2_crypto_cipher_ctx *context, const uint8_t *sample)
 {
     (void)cipher;
     (void)context;
@@ -141,10 +141,13 @@ static int install(struct qe_conn *conn, const struct qe_tls_act *act)
               : ngtcp2_conn_install_tx_key(conn->ng, secret, (size_t)act->a, &aead, iv, NONCE_SIZE, &mask);
 }
 
-static int submit(struct qe_conn *conn, size_t size)
+static int submit(struct qe_conn *conn, const struct qe_tls_act *act)
 {
     static const uint8_t zeros[1024];
+    size_t size = (size_t)act->a;
     int rv = 0;
+    if (act->bytes.size)
+        return ngtcp2_conn_submit_crypto_data(conn->ng, conn->seam_level, act->bytes.data, act->bytes.size);
     while (size > 0 && rv == 0) {
         size_t part = size < sizeof zeros ? size : sizeof zeros;
         rv = ngtcp2_conn_submit_crypto_data(conn->ng, conn->seam_level, zeros, part);
@@ -167,7 +170,7 @@ static void perform(struct qe_conn *conn, const struct qe_tls_act *act)
     int rv = 0;
     switch (act->kind) {
     case QE_TLS_SUBMIT:
-        rv = submit(conn, (size_t)act->a);
+        rv = submit(conn, act);
         break;
     case QE_TLS_TX:
         if (install(conn, act) == 0) conn->seam_level = act->level;
@@ -227,8 +230,8 @@ static int null_recv_retry(ngtcp2_conn *ng, const ngtcp2_pkt_hd *header, void *u
     return install_initial(user) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
-static int null_recv_crypto(ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t offset, const uint8_t *data,
-    size_t size, void *user)
+static int null_recv_crypto(
+    ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t offset, const uint8_t *data, size_t size, void *user)
 {
     (void)ng;
     (void)level;

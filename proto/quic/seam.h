@@ -1,5 +1,5 @@
-// The seam between QUIC and its cryptography, for redacted recordings (docs/recording.md). A host may watch what TLS and
-// the packet ciphers do; or it may stand in TLS's place, with a script of what TLS did before, and then nothing is
+// The seam between QUIC and its cryptography, for redacted recordings (docs/recording.md). A host may watch what TLS
+// and the packet ciphers do; or it may stand in TLS's place, with a script of what TLS did before, and then nothing is
 // encrypted: packets are as long as ever, their headers and frames plain, their tags zero.
 //
 // The daemon's host has no seam, and nothing here is called.
@@ -10,8 +10,10 @@
 
 // What TLS did, in order. Each call of TLS by QUIC is a turn, which ends with TURN.
 enum qe_tls_act_kind {
-    QE_TLS_TURN,       // a: its result, as ngtcp2's callbacks have it (signed); b: QE_TLS_COMPLETE, QE_TLS_RESUMED
-    QE_TLS_SUBMIT,     // a: so many bytes of handshake messages
+    QE_TLS_TURN, // a: its result, as ngtcp2's callbacks have it (signed); b: QE_TLS_COMPLETE, QE_TLS_RESUMED
+    // a: so many bytes of handshake messages; bytes: these, where everybody can read them in an Initial packet (ngtcp2
+    // cuts a ClientHello by what is in it), else empty
+    QE_TLS_SUBMIT,
     QE_TLS_RX,         // keys to receive with; level; a: size of the secret; limits
     QE_TLS_TX,         // keys to send with, likewise
     QE_TLS_PARAMETERS, // bytes: the peer's transport parameters
@@ -30,7 +32,7 @@ enum qe_tls_act_kind {
 
 enum qe_tls_resume { QE_TLS_RESUME_NOT, QE_TLS_RESUME_LATE, QE_TLS_RESUME_EARLY };
 
-#define QE_TLS_BYTES_MAX 1024
+#define QE_TLS_BYTES_MAX 16384
 
 struct qe_tls_act {
     uint8_t kind;  // enum qe_tls_act_kind

@@ -1,7 +1,7 @@
 // TLS and the ciphers as they are, with the host told what they do.
 //
-// ngtcp2's crypto library gives OpenSSL a table of functions that no one else sees: the link option --wrap leads its call
-// by here (CMakeLists.txt), and where a host watches, a table of our own stands before it.
+// ngtcp2's crypto library gives OpenSSL a table of functions that no one else sees: the link option --wrap leads its
+// call by here (CMakeLists.txt), and where a host watches, a table of our own stands before it.
 #include "quic/seam_internal.h"
 
 #include <openssl/core_dispatch.h>
@@ -48,11 +48,13 @@ void qe_seam_on_session(const struct qe_conn *conn, size_t size)
 
 static int watch_send(SSL *ssl, const unsigned char *bytes, size_t size, size_t *consumed, void *arg)
 {
-    int (*inner)(SSL *, const unsigned char *, size_t, size_t *, void *) =
-        (int (*)(SSL *, const unsigned char *, size_t, size_t *, void *))behind(
-            arg, OSSL_FUNC_SSL_QUIC_TLS_CRYPTO_SEND);
-    const struct qe_tls_act act = {.kind = QE_TLS_SUBMIT, .a = size};
-    tell(conn_of(ssl), &act);
+    int (*inner)(SSL *, const unsigned char *, size_t, size_t *, void *) = (int (*)(
+        SSL *, const unsigned char *, size_t, size_t *, void *))behind(arg, OSSL_FUNC_SSL_QUIC_TLS_CRYPTO_SEND);
+    const struct qe_conn *conn = conn_of(ssl);
+    struct qe_tls_act act = {.kind = QE_TLS_SUBMIT, .a = size};
+    if (conn && conn->seam_level == NGTCP2_ENCRYPTION_LEVEL_INITIAL && size <= QE_TLS_BYTES_MAX)
+        act.bytes = qe_span(bytes, size);
+    tell(conn, &act);
     return inner(ssl, bytes, size, consumed, NULL);
 }
 
@@ -87,16 +89,16 @@ static uint8_t level_of(uint32_t level)
 static int watch_secret(
     SSL *ssl, uint32_t level, int direction, const unsigned char *secret, size_t secret_size, void *arg)
 {
-    int (*inner)(SSL *, uint32_t, int, const unsigned char *, size_t, void *) =
-        (int (*)(SSL *, uint32_t, int, const unsigned char *, size_t, void *))behind(
-            arg, OSSL_FUNC_SSL_QUIC_TLS_YIELD_SECRET);
-    const struct qe_conn *conn = conn_of(ssl);
+    int (*inner)(SSL *, uint32_t, int, const unsigned char *, size_t, void *) = (int (*)(
+        SSL *, uint32_t, int, const unsigned char *, size_t, void *))behind(arg, OSSL_FUNC_SSL_QUIC_TLS_YIELD_SECRET);
+    struct qe_conn *conn = conn_of(ssl);
     int result = inner(ssl, level, direction, secret, secret_size, NULL);
     if (!conn) return result;
     struct qe_tls_act act = {.kind = direction ? QE_TLS_TX : QE_TLS_RX, .level = level_of(level), .a = secret_size};
     const ngtcp2_crypto_ctx *context = act.level == NGTCP2_ENCRYPTION_LEVEL_0RTT
                                            ? ngtcp2_conn_get_0rtt_crypto_ctx2(conn->ng)
                                            : ngtcp2_conn_get_crypto_ctx2(conn->ng);
+    if (direction) conn->seam_level = act.level;
     act.encryptions_max = context->max_encryption;
     act.failures_max = context->max_decryption_failure;
     tell(conn, &act);
@@ -106,8 +108,7 @@ static int watch_secret(
 static int watch_parameters(SSL *ssl, const unsigned char *bytes, size_t size, void *arg)
 {
     int (*inner)(SSL *, const unsigned char *, size_t, void *) =
-        (int (*)(SSL *, const unsigned char *, size_t, void *))behind(
-            arg, OSSL_FUNC_SSL_QUIC_TLS_GOT_TRANSPORT_PARAMS);
+        (int (*)(SSL *, const unsigned char *, size_t, void *))behind(arg, OSSL_FUNC_SSL_QUIC_TLS_GOT_TRANSPORT_PARAMS);
     const struct qe_tls_act act = {.kind = QE_TLS_PARAMETERS, .bytes = {bytes, size}};
     tell(conn_of(ssl), &act);
     return inner(ssl, bytes, size, NULL);
@@ -132,10 +133,19 @@ static const OSSL_DISPATCH watching[] = {
     OSSL_DISPATCH_END,
 };
 
+// A server that may accept 0-RTT is through before its client has finished: SSL_do_handshake says so,
+// SSL_is_init_finished does not.
+static void on_info(const SSL *ssl, int where, int result)
+{
+    struct qe_conn *conn = conn_of(ssl);
+    if (conn && where & SSL_CB_EXIT && result == 1) conn->seam_complete = true;
+}
+
 int __wrap_SSL_set_quic_tls_cbs(SSL *ssl, const OSSL_DISPATCH *functions, void *arg)
 {
     const struct qe_conn *conn = conn_of(ssl);
     if (!conn || !conn->quic->host->seam) return __real_SSL_set_quic_tls_cbs(ssl, functions, arg);
+    SSL_set_info_callback(ssl, on_info);
     return __real_SSL_set_quic_tls_cbs(ssl, watching, (void *)(uintptr_t)functions);
 }
 
@@ -149,33 +159,30 @@ static int watch_encrypt(uint8_t *out, const ngtcp2_crypto_aead *aead, const ngt
     size_t header_size)
 {
     if (seam()->sealing) seam()->sealing(seam()->user, qe_span(header, header_size), qe_span(plain, plain_size));
-    return ngtcp2_crypto_encrypt_cb(
-        out, aead, context, plain, plain_size, nonce, nonce_size, header, header_size);
+    return ngtcp2_crypto_encrypt_cb(out, aead, context, plain, plain_size, nonce, nonce_size, header, header_size);
 }
 
 static int watch_decrypt(uint8_t *out, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context,
     const uint8_t *sealed, size_t sealed_size, const uint8_t *nonce, size_t nonce_size, const uint8_t *header,
     size_t header_size)
 {
-    int rv = ngtcp2_crypto_decrypt_cb(
-        out, aead, context, sealed, sealed_size, nonce, nonce_size, header, header_size);
-    seam()->opened(
-        seam()->user, qe_span(header, header_size), qe_span(sealed, sealed_size), rv == 0 ? out : NULL);
+    int rv = ngtcp2_crypto_decrypt_cb(out, aead, context, sealed, sealed_size, nonce, nonce_size, header, header_size);
+    seam()->opened(seam()->user, qe_span(header, header_size), qe_span(sealed, sealed_size), rv == 0 ? out : NULL);
     return rv;
 }
 
-static int watch_mask(uint8_t *out, const ngtcp2_crypto_cipher *cipher, const ngtcp2_crypto_cipher_ctx *context,
-    const uint8_t *sample)
+static int watch_mask(
+    uint8_t *out, const ngtcp2_crypto_cipher *cipher, const ngtcp2_crypto_cipher_ctx *context, const uint8_t *sample)
 {
     int rv = ngtcp2_crypto_hp_mask_cb(out, cipher, context, sample);
     if (rv == 0) seam()->unmasked(seam()->user, sample, out);
     return rv;
 }
 
-static int end_turn(const struct qe_conn *conn, bool finished, int rv)
+static int end_turn(const struct qe_conn *conn, int rv)
 {
     struct qe_tls_act act = {.kind = QE_TLS_TURN, .a = (uint64_t)(int64_t)rv};
-    if (!finished && SSL_is_init_finished(conn->ssl)) act.b |= QE_TLS_COMPLETE;
+    if (conn->seam_complete) act.b |= QE_TLS_COMPLETE;
     if (SSL_session_reused(conn->ssl)) act.b |= QE_TLS_RESUMED;
     tell(conn, &act);
     return rv;
@@ -183,15 +190,13 @@ static int end_turn(const struct qe_conn *conn, bool finished, int rv)
 
 static int watch_client_initial(ngtcp2_conn *ng, void *user)
 {
-    return end_turn(user, false, ngtcp2_crypto_client_initial_cb(ng, user));
+    return end_turn(user, ngtcp2_crypto_client_initial_cb(ng, user));
 }
 
-static int watch_recv_crypto(ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t offset, const uint8_t *data,
-    size_t size, void *user)
+static int watch_recv_crypto(
+    ngtcp2_conn *ng, ngtcp2_encryption_level level, uint64_t offset, const uint8_t *data, size_t size, void *user)
 {
-    const struct qe_conn *conn = user;
-    bool finished = SSL_is_init_finished(conn->ssl) != 0;
-    return end_turn(conn, finished, ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, data, size, user));
+    return end_turn(user, ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, data, size, user));
 }
 
 void qe_seam_watch(ngtcp2_callbacks *callbacks)

@@ -11,7 +11,7 @@
 struct qe_recorder {
     const struct qe_host *inner;
     struct qe_host outer; // what the node sees
-    struct qe_seam seam; // of `outer`, where a script stands in TLS's place
+    struct qe_seam seam;  // of `outer`, where a script stands in TLS's place
     struct qe_record_sink sink;
     struct qe_record_hash hash;
     struct qe_record_clock clock;
@@ -114,6 +114,12 @@ static bool outer_act(void *user, struct qe_tls_act *act)
     return true;
 }
 
+static void outer_sealing(void *user, struct qe_span header, struct qe_span plain)
+{
+    struct qe_recorder *r = user;
+    r->inner->seam->sealing(r->inner->seam->user, header, plain);
+}
+
 static void outer_keylog(void *user, const char *line)
 {
     struct qe_recorder *r = user;
@@ -143,6 +149,7 @@ struct qe_recorder *qe_recorder_new(
     r->outer.qlog = host->qlog ? outer_qlog : NULL;
     if (host->seam && host->seam->next) {
         r->seam = (struct qe_seam){.user = r, .next = outer_act};
+        if (host->seam->sealing) r->seam.sealing = outer_sealing;
         r->outer.seam = &r->seam;
     }
     r->sink = *sink;

@@ -27,6 +27,7 @@ static const struct command {
     {"merge", "puts the results of a sweep's shards together", sim_command_merge},
     {"check", "says whether scenario files are right", sim_command_check},
     {"replay", "runs a recording of a node through the same core", sim_command_replay},
+    {"redact", "makes a recording that can be shown to others", sim_command_redact},
     {"keygen", "makes a key that recordings can be sealed to", sim_command_keygen},
     {"version", "says which version this is", say_version},
 };

@@ -23,8 +23,8 @@ struct sim_replay_watch {
     void *user;
     const struct qe_seam *seam;
     // Each after the node did it. What it drew and answered was told before.
-    void (*made)(void *user, const struct qe_config *config, const struct qe_key *identity, uint64_t now_ns,
-        uint64_t wall_ms);
+    void (*made)(
+        void *user, const struct qe_config *config, const struct qe_key *identity, uint64_t now_ns, uint64_t wall_ms);
     void (*stepping)(void *user, const struct qe_event *event); // before
     void (*stepped)(void *user, const struct qe_event *event);
     void (*acted)(void *user, const struct qe_action *action); // NULL: nothing to do

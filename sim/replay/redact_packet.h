@@ -8,8 +8,8 @@
 
 enum sim_redact_use {
     SIM_REDACT_INPUT, // goes into a node
-    // Only to be compared with another one: of the pieces of a fragmented packet less is kept, whose checksums depend on
-    // each other.
+    // Only to be compared with another one: of the pieces of a fragmented packet less is kept, whose checksums depend
+    // on each other.
     SIM_REDACT_COMPARE,
 };
 
