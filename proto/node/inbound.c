@@ -34,10 +34,11 @@ static void receive_packet(struct qe_lane *lane, struct lane_peer *peer, struct 
         return;
     }
     packet.size = info.size;
-    if (!qe_coalescer_add(lane->coalescer, packet)) {
+    if (QE_FAULT(lane->host, NO_DELIVERY_BUFFER) || !qe_coalescer_add(lane->coalescer, packet)) {
         lane_drop(lane, QE_COUNT_DROP_NO_BUFFER, peer->index);
         return;
     }
+    if (QE_FAULT(lane->host, FLUSH_EACH)) qe_coalescer_flush(lane->coalescer);
     qe_count(&lane->counters, QE_COUNT_PACKETS_RECEIVED);
     qe_count_by(&lane->counters, QE_COUNT_BYTES_RECEIVED, packet.size);
     peer->traffic.received_packets++;

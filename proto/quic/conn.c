@@ -53,7 +53,7 @@ int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context)
     SSL_set_accept_state(conn->ssl);
     if (ngtcp2_crypto_ossl_configure_server_session(conn->ssl) != 0) return -1;
     // Only after the line above does this take effect.
-    SSL_set_quic_tls_early_data_enabled(conn->ssl, 1);
+    SSL_set_quic_tls_early_data_enabled(conn->ssl, !QE_FAULT(conn->quic->host, EARLY_REFUSED));
     return 0;
 }
 
@@ -229,10 +229,15 @@ void qe_conn_look(struct qe_conn *conn)
         conn->packets_received = info.pkt_recv;
         conn->last_received_ns = now_ns;
         // What is still under way has its answer due from now on.
-        if (!QE_MUTANT(silence_kept)) conn->unanswered_since_ns = info.bytes_in_flight ? now_ns : QE_TIME_NEVER;
-    } else if (info.bytes_in_flight && conn->unanswered_since_ns == QE_TIME_NEVER) {
+        if (!QE_MUTANT(silence_kept))
+            conn->unanswered_since_ns = info.bytes_in_flight > conn->mtu_probe_bytes ? now_ns : QE_TIME_NEVER;
+    } else if (conn->unanswered_since_ns == QE_TIME_NEVER &&
+               info.bytes_in_flight > conn->in_flight_bytes + conn->mtu_probe_new) {
         conn->unanswered_since_ns = now_ns;
     }
+    if (!info.bytes_in_flight) conn->mtu_probe_bytes = 0;
+    conn->in_flight_bytes = info.bytes_in_flight;
+    conn->mtu_probe_new = 0;
     conn->datagram_max = qe_conn_datagram_max(conn);
     // A millisecond's worth at the rate that the window allows: more at a time would only fill somebody's queue.
     uint64_t rtt_ns = info.smoothed_rtt > QE_NS_PER_MS ? info.smoothed_rtt : QE_NS_PER_MS;
@@ -252,12 +257,14 @@ static void tell_responsive(struct qe_conn *conn, bool responsive)
 
 void qe_conn_judge(struct qe_conn *conn)
 {
-    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return;
+    if (!conn->established || conn->over || conn->unheard) return;
+    qe_conn_look(conn); // what has just been given up is no longer in flight
+    if (conn->unanswered_since_ns == QE_TIME_NEVER) return;
     uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
     if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
     if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    if (conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns && !QE_MUTANT(silence_unheard))
-        tell_responsive(conn, false);
+    if (conn->quic->now_ns - conn->unanswered_since_ns < patience_ns || QE_MUTANT(silence_unheard)) return;
+    tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)
@@ -283,7 +290,8 @@ void qe_conn_schedule(struct qe_conn *conn)
 {
     uint64_t now_ns = conn->quic->now_ns, at_ns = ngtcp2_conn_get_expiry2(conn->ng);
     // Something due that could not be written now (a full window) must not make the host spin.
-    if (at_ns <= now_ns && !QE_MUTANT(deadline_past)) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns > now_ns + QE_NS_PER_MS && QE_FAULT(conn->quic->host, EARLY_TIMER)) at_ns = now_ns + QE_NS_PER_MS;
     if (QE_MUTANT(wakeups)) at_ns = now_ns + QE_NS_PER_MS;
     qe_heap_set(&conn->quic->heap, &conn->timer, at_ns);
 }

@@ -51,7 +51,7 @@ static enum qe_tls_resume use_session(struct qe_conn *conn, const struct qe_tick
 static void resume(struct qe_conn *conn, struct qe_span stored)
 {
     struct qe_ticket ticket;
-    if (stored.size == 0 || !qe_ticket_decode(stored, &ticket)) return;
+    if (stored.size == 0 || QE_FAULT(conn->quic->host, TICKET_LOST) || !qe_ticket_decode(stored, &ticket)) return;
     if (conn->pinned && !qe_key_equal(&conn->key, &ticket.key)) return;
     enum qe_tls_resume how = qe_seam_is_null(conn->quic) ? QE_TLS_RESUME_NOT : use_session(conn, &ticket);
     if (!qe_seam_resume(conn, &how) || how == QE_TLS_RESUME_NOT) return;

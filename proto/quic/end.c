@@ -68,6 +68,10 @@ void qe_conn_fail(struct qe_conn *conn, int rv)
         qe_conn_forget_cids(conn);
         why.end = QE_CONN_END_HANDSHAKE;
         break;
+    case NGTCP2_ERR_RETRY: // the end of a ClientHello came before its beginning
+        conn->silent = conn->retry = true;
+        qe_conn_forget_cids(conn);
+        break;
     case NGTCP2_ERR_CRYPTO: {
         uint8_t alert = ngtcp2_conn_get_tls_alert2(conn->ng);
         ngtcp2_ccerr_set_tls_alert(say, alert, NULL, 0);

@@ -176,6 +176,11 @@ static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_d
         qe_conn_on_straggler(run->conn);
     else
         qe_conn_read(run->conn, &run->path, in->ecn, bytes);
+    // What of a ClientHello comes before its beginning is kept only for a client that has proven its address; with the
+    // token it sends all of it again.
+    if (!run->conn->retry) return;
+    qe_quic_ask_for_proof(quic, in, bytes);
+    run->conn = NULL;
 }
 
 void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms)

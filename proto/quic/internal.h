@@ -106,6 +106,7 @@ struct qe_conn {
     bool ping;       // asked for
     bool validating; // a path of it is being validated
     bool silent;     // ends without a goodbye
+    bool retry;      // ended because its client is to prove its address first
     bool grave;
     bool grave_said; // the goodbye has been sent once
     bool pinned;     // `key` must be the peer's
@@ -125,6 +126,10 @@ struct qe_conn {
     struct qe_addr local, remote;
 
     uint64_t last_received_ns, unanswered_since_ns;
+    uint64_t in_flight_bytes; // when it was last looked at
+    // Probes of a larger MTU, sent since nothing was in flight, and since it was last looked at: a path may swallow
+    // them and be well, so that they go unanswered says nothing.
+    uint64_t mtu_probe_bytes, mtu_probe_new;
     bool unheard;              // the owner was told that nothing is heard
     uint64_t packets_received; // as of the last look
     uint64_t burst_bytes;      // most to send at a time
@@ -212,6 +217,8 @@ void qe_quic_enter(struct qe_quic *quic, struct qe_tls_scope *scope, uint64_t no
 
 // accept.c: what belongs to no connection.
 struct qe_conn *qe_quic_accept(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
+// Asks the client of the Initial packet in `bytes`, which no connection has, to prove its address.
+void qe_quic_ask_for_proof(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 void qe_quic_send_reset(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes);
 
 // conn.c

@@ -114,6 +114,18 @@ static bool outer_act(void *user, struct qe_tls_act *act)
     return true;
 }
 
+static bool outer_fault(void *user, enum qe_fault_point point)
+{
+    struct qe_recorder *r = user;
+    bool fires = r->inner->fault(r->inner->user, point);
+    if (!r->buffer) return fires;
+    qe_record_body_clear(&r->body);
+    qe_record_put8(&r->body, (uint8_t)point);
+    qe_record_put8(&r->body, fires);
+    emit(r, QE_RECORD_FAULT);
+    return fires;
+}
+
 static void outer_sealing(void *user, struct qe_span header, struct qe_span plain)
 {
     struct qe_recorder *r = user;
@@ -147,6 +159,7 @@ struct qe_recorder *qe_recorder_new(
     r->outer.trace = host->trace ? outer_trace : NULL;
     r->outer.keylog = host->keylog ? outer_keylog : NULL;
     r->outer.qlog = host->qlog ? outer_qlog : NULL;
+    r->outer.fault = host->fault ? outer_fault : NULL;
     if (host->seam && host->seam->next) {
         r->seam = (struct qe_seam){.user = r, .next = outer_act};
         if (host->seam->sealing) r->seam.sealing = outer_sealing;

@@ -38,6 +38,7 @@ void sim_host_fini(struct sim_host *host)
     assert(!host->node);
     sim_engine_cancel(host->hosts->engine, &host->source);
     sim_host_forget_state(host);
+    sim_release(host->points);
     sim_release(host->sockets);
     sim_release(host->arena);
     sim_release(host->tun_in);

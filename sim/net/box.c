@@ -183,6 +183,9 @@ void sim_box_send(struct sim_box *box, struct sim_packet *packet, uint32_t inter
 
 void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t interface)
 {
+    // An error about what a NAT has translated is for somebody else, though it has this box's address.
+    bool error = packet->kind != SIM_PACKET_UDP;
+    if (error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     if (sim_box_has(box, &packet->destination.ip)) {
         packet->interface = 1; // the loopback
         sim_box_hand_over(box, packet);
@@ -193,7 +196,7 @@ void sim_box_leave(struct sim_box *box, struct sim_packet *packet, uint32_t inte
         sim_box_drop(box, packet, SIM_DROP_NO_SOURCE);
         return;
     }
-    if (box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
+    if (!error && box->middlebox && !sim_middlebox_sends(box->middlebox, packet)) return;
     transmit(box, packet, interface);
 }
 

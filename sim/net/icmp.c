@@ -9,10 +9,10 @@
 #define ERROR6_MAX   1280
 #define PROTOCOL_UDP 17
 
-static uint16_t checksum4(const uint8_t *header)
+uint16_t sim_icmp_checksum(const uint8_t *header, size_t size)
 {
     uint32_t sum = 0;
-    for (size_t i = 0; i < SIM_IP4_HEADER; i += 2)
+    for (size_t i = 0; i < size; i += 2)
         sum += qe_load16(header + i);
     while (sum >> 16)
         sum = (sum & 0xFFFF) + (sum >> 16);
@@ -43,7 +43,7 @@ static size_t quote(const struct sim_packet *packet, uint8_t *out, size_t max)
         out[9] = PROTOCOL_UDP;
         memcpy(out + 12, packet->source.ip.bytes, 4);
         memcpy(out + 16, packet->destination.ip.bytes, 4);
-        qe_store16(out + 10, checksum4(out));
+        qe_store16(out + 10, sim_icmp_checksum(out, SIM_IP4_HEADER));
     }
     qe_store16(out + ip, packet->source.port);
     qe_store16(out + ip + 2, packet->destination.port);

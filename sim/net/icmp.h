@@ -14,4 +14,7 @@
 // destination port its source port, so that a NAT can find whom it is for.
 void sim_icmp_tell_too_big(struct sim_box *box, const struct sim_packet *packet, uint32_t mtu);
 
+// Of an IPv4 header (RFC 1071).
+uint16_t sim_icmp_checksum(const uint8_t *header, size_t size);
+
 #endif

@@ -1,4 +1,4 @@
-#include "net/middlebox.h"
+#include "net/middlebox_internal.h"
 
 #include "base/list.h"
 #include "engine/memory.h"
@@ -53,13 +53,13 @@ void sim_middlebox_free(struct sim_middlebox *m)
     sim_release(m);
 }
 
-static void drop(struct sim_middlebox *m, struct sim_packet *packet, enum sim_drop why)
+void middlebox_drop(struct sim_middlebox *m, struct sim_packet *packet, enum sim_drop why)
 {
     m->dropped[why]++;
     sim_box_drop(m->box, packet, why);
 }
 
-static uint64_t now(const struct sim_middlebox *m)
+uint64_t middlebox_now(const struct sim_middlebox *m)
 {
     return m->box->network->engine->now_ns;
 }
@@ -71,7 +71,7 @@ bool sim_middlebox_is_outside(const struct sim_middlebox *m, const struct sim_in
     return true;
 }
 
-static void translated(struct sim_middlebox *m, const struct sim_packet *packet)
+void middlebox_translated(struct sim_middlebox *m, const struct sim_packet *packet)
 {
     sim_trace_translated(m->box->network->trace, sim_box_who(m->box), packet);
 }
@@ -81,20 +81,21 @@ static void enter(struct sim_middlebox *m, struct sim_packet *packet)
     enum sim_drop why;
     bool four = packet->destination.ip.family == 4;
     if (m->nat && four && sim_nat_owns(m->nat, &packet->destination.ip)) {
-        if (!sim_nat_inbound(m->nat, now(m), &packet->source, &packet->destination, &why)) {
-            drop(m, packet, why);
+        if (!sim_nat_inbound(m->nat, middlebox_now(m), &packet->source, &packet->destination, &why)) {
+            middlebox_drop(m, packet, why);
             return;
         }
-        translated(m, packet);
+        middlebox_translated(m, packet);
     } else if (sim_box_has(m->box, &packet->destination.ip)) {
         sim_box_deliver(m->box, packet);
         return;
     } else if (m->nat && four) {
-        drop(m, packet, SIM_DROP_NO_MAPPING);
+        middlebox_drop(m, packet, SIM_DROP_NO_MAPPING);
         return;
     }
-    if (m->firewall && !sim_firewall_inbound(m->firewall, now(m), &packet->destination, &packet->source, &why))
-        drop(m, packet, why);
+    if (m->firewall &&
+        !sim_firewall_inbound(m->firewall, middlebox_now(m), &packet->destination, &packet->source, &why))
+        middlebox_drop(m, packet, why);
     else
         sim_box_forward(m->box, packet);
 }
@@ -102,16 +103,17 @@ static void enter(struct sim_middlebox *m, struct sim_packet *packet)
 static void leave(struct sim_middlebox *m, struct sim_packet *packet)
 {
     enum sim_drop why;
-    if (m->firewall && !sim_firewall_outbound(m->firewall, now(m), &packet->source, &packet->destination, &why)) {
-        drop(m, packet, why);
+    if (m->firewall &&
+        !sim_firewall_outbound(m->firewall, middlebox_now(m), &packet->source, &packet->destination, &why)) {
+        middlebox_drop(m, packet, why);
         return;
     }
     if (m->nat && packet->destination.ip.family == 4) {
-        if (!sim_nat_outbound(m->nat, now(m), &packet->source, &packet->destination, &why)) {
-            drop(m, packet, why);
+        if (!sim_nat_outbound(m->nat, middlebox_now(m), &packet->source, &packet->destination, &why)) {
+            middlebox_drop(m, packet, why);
             return;
         }
-        translated(m, packet);
+        middlebox_translated(m, packet);
     }
     sim_box_forward(m->box, packet);
 }
@@ -119,11 +121,11 @@ static void leave(struct sim_middlebox *m, struct sim_packet *packet)
 static void turn_back(struct sim_middlebox *m, struct sim_packet *packet)
 {
     enum sim_drop why;
-    if (!sim_nat_hairpin(m->nat, now(m), &packet->source, &packet->destination, &why)) {
-        drop(m, packet, why);
+    if (!sim_nat_hairpin(m->nat, middlebox_now(m), &packet->source, &packet->destination, &why)) {
+        middlebox_drop(m, packet, why);
         return;
     }
-    translated(m, packet);
+    middlebox_translated(m, packet);
     sim_box_forward(m->box, packet);
 }
 
@@ -131,8 +133,8 @@ static void answer(struct sim_middlebox *m, struct sim_interface *interface, str
 {
     uint8_t bytes[SIM_PORTMAP_ANSWER_SIZE];
     struct sim_network *network = m->box->network;
-    size_t size =
-        sim_portmap_answer(m->portmap, m->nat, now(m), &request->source, qe_span(request->bytes, request->size), bytes);
+    size_t size = sim_portmap_answer(
+        m->portmap, m->nat, middlebox_now(m), &request->source, qe_span(request->bytes, request->size), bytes);
     network->received++;
     sim_trace_moved(network->trace, sim_box_who(m->box), SIM_TRACE_RECEIVED, request);
     if (size) {
@@ -160,10 +162,13 @@ void sim_middlebox_receive(struct sim_middlebox *m, struct sim_interface *interf
 {
     enum sim_drop why;
     if (m->rebooting) {
-        drop(m, packet, SIM_DROP_REBOOTING);
+        middlebox_drop(m, packet, SIM_DROP_REBOOTING);
+    } else if (packet->kind != SIM_PACKET_UDP) {
+        middlebox_receive_error(m, interface, packet);
     } else if (!m->box->forwards) {
-        if (m->firewall && !sim_firewall_inbound(m->firewall, now(m), &packet->destination, &packet->source, &why))
-            drop(m, packet, why);
+        if (m->firewall &&
+            !sim_firewall_inbound(m->firewall, middlebox_now(m), &packet->destination, &packet->source, &why))
+            middlebox_drop(m, packet, why);
         else
             sim_box_take(m->box, packet);
     } else if (sim_middlebox_is_outside(m, interface)) {
@@ -182,9 +187,10 @@ void sim_middlebox_receive(struct sim_middlebox *m, struct sim_interface *interf
 bool sim_middlebox_sends(struct sim_middlebox *m, struct sim_packet *packet)
 {
     enum sim_drop why;
+    if (packet->kind != SIM_PACKET_UDP) return middlebox_sends_error(m, packet);
     if (m->box->forwards || !m->firewall) return true;
-    if (sim_firewall_outbound(m->firewall, now(m), &packet->source, &packet->destination, &why)) return true;
-    drop(m, packet, why);
+    if (sim_firewall_outbound(m->firewall, middlebox_now(m), &packet->source, &packet->destination, &why)) return true;
+    middlebox_drop(m, packet, why);
     return false;
 }
 
@@ -192,7 +198,7 @@ static void come_up(struct sim_source *source)
 {
     struct sim_middlebox *m = qe_container(source, struct sim_middlebox, up);
     m->rebooting = false;
-    if (m->nat) sim_nat_reboot(m->nat, now(m));
+    if (m->nat) sim_nat_reboot(m->nat, middlebox_now(m));
     if (m->firewall) sim_firewall_reboot(m->firewall);
     sim_trace_router(m->box->network->trace, sim_box_who(m->box), true);
 }
@@ -203,7 +209,7 @@ void sim_middlebox_reboot(struct sim_middlebox *m, uint64_t takes_ns)
     sim_trace_router(m->box->network->trace, sim_box_who(m->box), false);
     sim_engine_cancel(m->box->network->engine, &m->up);
     if (takes_ns)
-        sim_engine_schedule(m->box->network->engine, &m->up, now(m) + takes_ns);
+        sim_engine_schedule(m->box->network->engine, &m->up, middlebox_now(m) + takes_ns);
     else
         come_up(&m->up);
 }

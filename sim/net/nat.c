@@ -228,6 +228,15 @@ bool sim_nat_error(struct sim_nat *nat, uint64_t now_ns, struct qe_addr *outside
     return true;
 }
 
+bool sim_nat_error_out(struct sim_nat *nat, uint64_t now_ns, struct qe_addr *inside, const struct qe_addr *remote)
+{
+    nat_expire(nat, now_ns);
+    struct nat_mapping *mapping = nat_find_explicit(nat, endpoint_of(inside));
+    if (!mapping) mapping = nat_find_dynamic(nat, endpoint_of(inside), endpoint_of(remote));
+    if (mapping) set(inside, mapping->outside);
+    return mapping != NULL;
+}
+
 static bool is_his(const struct nat_mapping *mapping, const struct sim_nat_request *request)
 {
     return mapping->kind == NAT_EXPLICIT && memcmp(mapping->nonce, request->nonce, SIM_NAT_NONCE_SIZE) == 0;

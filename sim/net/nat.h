@@ -113,6 +113,9 @@ bool sim_nat_hairpin(
 // 5508 §4.2): nothing is refreshed. False where there is no mapping or the NAT would not take a datagram from `remote`.
 bool sim_nat_error(struct sim_nat *nat, uint64_t now_ns, struct qe_addr *outside, const struct qe_addr *remote);
 
+// The other way: the outside endpoint of `inside` for what came of a datagram that came there from `remote`.
+bool sim_nat_error_out(struct sim_nat *nat, uint64_t now_ns, struct qe_addr *inside, const struct qe_addr *remote);
+
 #define SIM_NAT_NONCE_SIZE 12
 
 // An explicit mapping, as a port mapping protocol asks for it. It takes packets from everywhere and serves what the

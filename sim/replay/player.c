@@ -75,6 +75,9 @@ static void describe_record(const struct qe_record *record, char out[SIM_REPLAY_
     case QE_RECORD_TLS:
         snprintf(out, SIM_REPLAY_LINE_SIZE, "a turn of TLS");
         break;
+    case QE_RECORD_FAULT:
+        snprintf(out, SIM_REPLAY_LINE_SIZE, "a fault point");
+        break;
     case QE_RECORD_EVENT:
         snprintf(out, SIM_REPLAY_LINE_SIZE, "nothing more before the next event");
         break;
@@ -147,6 +150,22 @@ static int play_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     p->result->draws++;
     if (p->watch) p->watch->answered(p->watch->user, operation, result, qe_span(out, size));
     return result;
+}
+
+// A daemon has no fault points, so its recording has none.
+static bool play_fault(void *user, enum qe_fault_point point)
+{
+    struct player *p = user;
+    if (!peek(p) || p->record.kind != QE_RECORD_FAULT) return false;
+    struct qe_span body = p->record.body;
+    if (body.size != 2 || body.data[0] != (uint8_t)point || body.data[1] > 1) {
+        differ(p, "another fault point");
+        return false;
+    }
+    bool fires = body.data[1] != 0;
+    p->peeked = false;
+    if (p->watch) p->watch->faulted(p->watch->user, point, fires);
+    return fires;
 }
 
 // In a redacted recording TLS is what the recording says it did.
@@ -366,6 +385,7 @@ void sim_replay(const struct sim_replay_options *options, struct sim_replay_resu
         .secret = play_secret,
         .buf_new = play_buf_new,
         .buf_free = play_buf_free,
+        .fault = play_fault,
         .trace = options->trace ? play_trace : NULL};
     p.seam = (struct qe_seam){.user = &p, .next = play_tls};
     p.host.seam = options->reader->header.redacted ? &p.seam : p.watch ? p.watch->seam : NULL;

@@ -30,6 +30,7 @@ struct sim_replay_watch {
     void (*acted)(void *user, const struct qe_action *action); // NULL: nothing to do
     void (*drew)(void *user, enum qe_random purpose, struct qe_span bytes);
     void (*answered)(void *user, enum qe_secret_operation operation, int result, struct qe_span bytes);
+    void (*faulted)(void *user, enum qe_fault_point point, bool fired);
     bool (*failed)(void *user); // stop
 };
 

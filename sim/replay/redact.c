@@ -14,7 +14,7 @@
 #include <string.h>
 
 // What the first node drew, was answered, was told by TLS or sealed, and the second one has not yet.
-enum item_kind { ITEM_RANDOM, ITEM_SECRET, ITEM_TLS, ITEM_SEALED };
+enum item_kind { ITEM_RANDOM, ITEM_SECRET, ITEM_TLS, ITEM_SEALED, ITEM_FAULT };
 
 struct item {
     enum item_kind kind;
@@ -39,7 +39,7 @@ struct redaction {
     bool differs;
     char what[SIM_REPLAY_LINE_SIZE], expected[SIM_REPLAY_LINE_SIZE];
     struct qe_event event; // at hand
-    struct items random, secret, tls, sealed;
+    struct items random, secret, tls, sealed, fault;
     struct qe_seam watching, null;
     struct qe_host host;
     struct qe_node *node;
@@ -176,7 +176,26 @@ static void on_answered(void *user, enum qe_secret_operation operation, int resu
     if (!r->first_pass && operation != QE_SECRET_SIGN) push(&r->secret, &item, bytes);
 }
 
+static void on_faulted(void *user, enum qe_fault_point point, bool fired)
+{
+    struct redaction *r = user;
+    const struct item item = {.kind = ITEM_FAULT, .tag = (uint8_t)point, .result = fired};
+    // This one is asked from inside TLS, where the second node does not come.
+    if (!r->first_pass && point != QE_FAULT_EARLY_REFUSED) push(&r->fault, &item, qe_span(NULL, 0));
+}
+
 // The second node's host.
+
+static bool null_fault(void *user, enum qe_fault_point point)
+{
+    struct redaction *r = user;
+    // A daemon has no fault points, so its recording says nothing of them.
+    if (r->fault.count == 0 || point == QE_FAULT_EARLY_REFUSED) return false;
+    const struct item *item = pull(&r->fault);
+    if (item && item->tag == (uint8_t)point) return item->result != 0;
+    diverge(r, "another fault point, or none", "a fault point");
+    return false;
+}
 
 static void null_random(void *user, enum qe_random purpose, uint8_t *out, size_t size)
 {
@@ -278,6 +297,7 @@ static void settle(struct redaction *r)
     forget(&r->secret);
     forget(&r->tls);
     forget(&r->sealed);
+    forget(&r->fault);
 }
 
 static void on_made(
@@ -476,7 +496,8 @@ static void init(struct redaction *r, const struct sim_redact_options *options)
         .random = null_random,
         .secret = null_secret,
         .buf_new = null_buf_new,
-        .buf_free = null_buf_free};
+        .buf_free = null_buf_free,
+        .fault = null_fault};
     r->buffer = sim_obtain(1, QE_RECORD_BLOCK_MAX);
     r->framed = sim_obtain(1, QE_RECORD_FRAMED_MAX);
 }
@@ -495,6 +516,7 @@ static void fini(struct redaction *r)
     free_items(&r->secret);
     free_items(&r->tls);
     free_items(&r->sealed);
+    free_items(&r->fault);
     sim_redact_input_fini(&r->input);
     sim_release(r->buffer);
     sim_release(r->framed);
@@ -512,6 +534,7 @@ static bool pass(struct redaction *r, struct sim_replay_result *result)
         .acted = on_acting,
         .drew = on_drew,
         .answered = on_answered,
+        .faulted = on_faulted,
         .failed = on_failed};
     struct qe_record_reader *reader = r->options->open(r->options->user);
     if (!reader) {

@@ -311,6 +311,39 @@ static void a_peer_that_falls_silent_is_seen_to(void)
     done();
 }
 
+// A path that takes no larger packets swallows the probes of its MTU, and is no less alive.
+static void probes_that_are_too_large_are_no_silence(void)
+{
+    for (uint64_t delay_ms = 5; delay_ms <= 60; delay_ms += 5) {
+        pair(4);
+        net.size_max = 1300;
+        net.delay_ns = delay_ms * MS;
+        meet();
+        for (unsigned i = 0; i < 1000; i++) {
+            run_for(10 * MS);
+            CU_ASSERT_FALSE(a->conn->unheard || b->conn->unheard);
+        }
+        b->down = true;
+        qe_conn_ping(a->conn);
+        run_for(2 * S);
+        CU_ASSERT_TRUE(a->conn->unheard);
+        done();
+    }
+}
+
+// The same where the peer is gone while they are under way.
+static void silence_among_probes_is_seen_too(void)
+{
+    pair(4);
+    net.size_max = 1300;
+    meet();
+    b->down = true;
+    qe_conn_ping(a->conn);
+    run_for(4 * S);
+    CU_ASSERT_TRUE(a->conn->unheard);
+    done();
+}
+
 static void a_clients_new_nat_mapping_is_followed(void)
 {
     uint16_t port = 1000;
@@ -431,6 +464,32 @@ static void ecn_marks_reach_the_owner(void)
     done();
 }
 
+// A tap that loses the first datagram of the first dial.
+static bool lose_the_first(struct net *n, struct qe_addr *from, struct qe_addr *to, uint8_t *bytes, uint32_t *size)
+{
+    (void)to;
+    (void)bytes;
+    (void)size;
+    unsigned *seen = n->tap_user;
+    return !qe_addr_equal(from, &a->addr) || ++*seen != 1;
+}
+
+// A ClientHello with a post-quantum key share is longer than a packet, and what comes second may come first.
+static void a_hello_whose_beginning_is_late_is_asked_for_again(void)
+{
+    unsigned seen = 0;
+    pair(4);
+    net.tap = lose_the_first;
+    net.tap_user = &seen;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(net_dial(a, b, &b->host.identity, nothing, nothing));
+    run_for(net.delay_ns * 8);
+    CU_ASSERT_EQUAL(qe_quic_stats(b->quic)->retries_sent, 1);
+    CU_ASSERT_STRING_EQUAL(a->log, "connected\nconfirmed\n");
+    CU_ASSERT_STRING_EQUAL(b->log, "connected\nconfirmed\n");
+    CU_ASSERT_EQUAL(qe_quic_stats(b->quic)->handshakes_timed_out, 0);
+    done();
+}
+
 static const struct unit_case cases[] = {
     {"two nodes prove their keys to each other", two_nodes_prove_their_keys_to_each_other},
     {"datagrams and control pass both ways", datagrams_and_control_pass_both_ways},
@@ -449,11 +508,14 @@ static const struct unit_case cases[] = {
     {"silence ends a connection and keep alive prevents it", silence_ends_a_connection_and_keep_alive_prevents_it},
     {"nobody at the other end ends in time", nobody_at_the_other_end_ends_in_time},
     {"a peer that falls silent is seen to", a_peer_that_falls_silent_is_seen_to},
+    {"probes that are too large are no silence", probes_that_are_too_large_are_no_silence},
+    {"silence among probes is seen, too", silence_among_probes_is_seen_too},
     {"a clients new nat mapping is followed", a_clients_new_nat_mapping_is_followed},
     {"a client moves to another address", a_client_moves_to_another_address},
     {"close codes reach the other end", close_codes_reach_the_other_end},
     {"a lost goodbye is said again", a_lost_goodbye_is_said_again},
     {"closing from inside a callback is safe", closing_from_inside_a_callback_is_safe},
     {"ecn marks reach the owner", ecn_marks_reach_the_owner},
+    {"a hello whose beginning is late is asked for again", a_hello_whose_beginning_is_late_is_asked_for_again},
 };
 UNIT_MAIN("quic", cases)
