@@ -143,8 +143,8 @@ static void on_info(const SSL *ssl, int where, int result)
 
 int __wrap_SSL_set_quic_tls_cbs(SSL *ssl, const OSSL_DISPATCH *functions, void *arg)
 {
-    const struct qe_conn *conn = conn_of(ssl);
-    if (!conn || !conn->quic->host->seam) return __real_SSL_set_quic_tls_cbs(ssl, functions, arg);
+    // Others in this program may use ngtcp2, too; a connection of a node is set up while that node is at work.
+    if (!qe_quic_current || !qe_quic_current->host->seam) return __real_SSL_set_quic_tls_cbs(ssl, functions, arg);
     SSL_set_info_callback(ssl, on_info);
     return __real_SSL_set_quic_tls_cbs(ssl, watching, (void *)(uintptr_t)functions);
 }

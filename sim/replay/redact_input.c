@@ -127,6 +127,13 @@ static size_t measure(const uint8_t *start, size_t left, size_t *number)
     return (size_t)size + header.len < left ? (size_t)size + header.len : left;
 }
 
+// A zero tag would be a right one. Else it stays: it may be the token of a stateless reset (RFC 9000 §10.3).
+static void spoil(uint8_t *tag)
+{
+    static const uint8_t right[TAG_SIZE];
+    if (memcmp(tag, right, sizeof right) == 0) tag[TAG_SIZE - 1] = 1;
+}
+
 // What nobody decrypted.
 static void keep_outside(
     const struct sim_redact_input *in, const uint8_t *start, size_t size, size_t number, uint8_t *out)
@@ -141,13 +148,10 @@ static void keep_outside(
         for (size_t i = 0; i < (size_t)(out[0] & 3) + 1; i++)
             out[number + i] = start[number + i] ^ mask[1 + i];
     }
-    // A zero tag would be a right one.
-    if (tail == TAG_SIZE && memcmp(out + size - TAG_SIZE, (const uint8_t[TAG_SIZE]){0}, TAG_SIZE) == 0)
-        out[size - 1] = 1;
+    if (tail == TAG_SIZE) spoil(out + size - TAG_SIZE);
 }
 
-static void open_packet(
-    const uint8_t *start, size_t size, const struct sim_opened *opened, const uint8_t *bytes, uint8_t *out)
+static void open_packet(size_t size, const struct sim_opened *opened, const uint8_t *bytes, uint8_t *out)
 {
     size_t plain_size = opened->sealed_size - TAG_SIZE;
     uint8_t *payload = out + opened->header_size;
@@ -159,10 +163,8 @@ static void open_packet(
     } else {
         memset(payload, 0, plain_size);
         memcpy(payload + plain_size, bytes + opened->sealed + plain_size, TAG_SIZE);
-        payload[plain_size + TAG_SIZE - 1] |= 1;
+        spoil(payload + plain_size);
     }
-    // A short packet that failed may have been a stateless reset: its token is its end.
-    (void)start;
     size_t used = opened->header_size + opened->sealed_size;
     if (used < size) memset(out + used, 0, size - used);
 }
@@ -187,7 +189,7 @@ void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datag
         if (is_plain(at, (size_t)(end - at), out)) return;
         const struct sim_opened *opened = find(in, at, end, &bytes);
         if (opened && opened->header_size + opened->sealed_size <= size)
-            open_packet(at, size, opened, bytes, out);
+            open_packet(size, opened, bytes, out);
         else
             keep_outside(in, at, size, number, out);
         at += size;
