@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "identity/identity.h"
+#include "node/fault.h"
 
 // What a random draw is for. The simulator keys its generator by it, so that a draw added in one place moves no other.
 enum qe_random {
@@ -48,6 +49,10 @@ struct qe_qlog {
 
 struct qe_tls_library; // quic/library.h
 
+// Buffers that only deliveries may take: with so many free ones a node loses none of as many datagrams in one event,
+// even where each becomes a packet of its own. A host gives more credit than this; the rest is for sends.
+#define QE_NODE_DELIVERIES 256
+
 struct qe_host {
     void *user;
     // What TLS shares in a process; the host makes it once, for all its nodes.
@@ -76,6 +81,9 @@ struct qe_host {
     // NULL, as in the daemon, where nobody asked for them: a key log undoes the encryption.
     void (*keylog)(void *user, const char *line);
     void (*qlog)(void *user, const struct qe_qlog *qlog);
+
+    // Whether a fault point fires (node/fault.h). NULL: none ever does.
+    bool (*fault)(void *user, enum qe_fault_point point);
 
     // Sends are to say what each datagram carries (qe_send.carried). It costs time: for simulators.
     bool tell_carried;

@@ -5,6 +5,9 @@
 #include "base/mutants.h"
 #include "wire/wire.h"
 
+// What a path carries where a fault forces fragments.
+#define FORCED_PIECE 100
+
 static void free_buf(struct qe_lane *lane, struct qe_buf *buf)
 {
     lane->host->buf_free(lane->host->user, buf);
@@ -143,6 +146,12 @@ void lane_enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_queue_
     }
     if (fits) {
         reason = QE_COUNT_DROP_MEMORY;
+        if (QE_FAULT(lane->host, QUEUE_FULL)) {
+            reason = QE_COUNT_DROP_QUEUE_FULL;
+            fits = false;
+        }
+    }
+    if (fits) {
         fits = qe_queue_push(peer->queue, item, flow_hash, lane->now_ns) == 0;
     }
     if (!fits) {
@@ -175,6 +184,11 @@ void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_pat
     bool waited = !peer->active;
     peer->active = path;
     peer->offer = LANE_OFFER_NONE;
+    // Pieces belong together by connection: a packet that is half out begins anew, as another one.
+    if (peer->out.size > 0 && peer->out.done > 0) {
+        peer->out.done = 0;
+        peer->out.id++;
+    }
     if (!path) {
         peer->waiting_since_ns = lane->now_ns;
         return;
@@ -294,10 +308,14 @@ bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struc
     if (peer->active != path) return false;
     peer->offer = LANE_OFFER_NONE;
     for (;;) {
-        if (peer->out.size > 0) return offer_fragment(peer, size_max, out);
+        if (peer->out.size > 0) {
+            if (size_max > FORCED_PIECE && QE_FAULT(lane->host, FORCE_FRAGMENTS)) size_max = FORCED_PIECE;
+            return offer_fragment(peer, size_max, out);
+        }
         if (!peer->item.buf && !start_item(lane, peer)) return false;
         struct qe_span pieces[2] = {{NULL, 0}, {NULL, 0}};
         size_t limit = size_max < lane->options.mtu ? size_max : lane->options.mtu;
+        if (limit > FORCED_PIECE && QE_FAULT(lane->host, FORCE_FRAGMENTS)) limit = FORCED_PIECE;
         int count = qe_segmenter_next(&peer->cutter, limit, pieces);
         if (count > 0) {
             out->pieces[0] = pieces[0];

@@ -51,13 +51,20 @@ void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer)
 
 static size_t write_hello(const struct qe_cplane *c, const struct cplane_peer *peer, uint8_t *out, size_t size)
 {
+    static const uint8_t later[] = {0, 1, 2};
     struct qe_hello hello = {.version = QE_WIRE_VERSION,
         .session = peer->session_id,
         .boot_epoch = c->boot_epoch,
         .addresses = {c->own[0].ip, c->own[1].ip},
         .address_count = 2};
     memcpy(hello.name, c->config->name, sizeof hello.name);
-    return qe_hello_encode(&hello, out, size);
+    size_t used = qe_hello_encode(&hello, out, size);
+    if (used && used + sizeof later <= size && QE_FAULT(c->host, HELLO_EXTRA)) {
+        memcpy(out + used, later, sizeof later);
+        used += sizeof later;
+        qe_store16(out, (uint16_t)(used - 2));
+    }
+    return used;
 }
 
 // The socket to dial that address from: of its family, and a loopback one for a loopback address only where nothing
@@ -120,7 +127,8 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
         peer->home = active->lane;
         cplane_publish(c);
     }
-    struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
+    struct qe_mail *mail =
+        QE_FAULT(c->host, RETRY_LATER) ? NULL : cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
     if (!mail) {
         c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
         return;
@@ -170,6 +178,16 @@ static void log_change(struct qe_cplane *c, struct cplane_peer *peer, uint64_t c
     }
 }
 
+// A fault: one more connection to a peer that has one, and none younger than a second.
+static bool redials(const struct qe_cplane *c, const struct qe_session *s, struct qe_addr *target)
+{
+    if (!c->host->fault || qe_session_state(s) != QE_SESSION_CONNECTED || s->candidate_count == 0) return false;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state != QE_PATH_FREE && c->now_ns - s->paths[i].since_ns < QE_NS_PER_S) return false;
+    *target = s->candidates[0];
+    return QE_FAULT(c->host, REDIAL);
+}
+
 void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct qe_session *s = &peer->session;
@@ -179,7 +197,8 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
         close_path(c, id, QE_CLOSE_SUPERSEDED);
         qe_session_path(s, id)->retire_ns = QE_TIME_NEVER; // CLOSED follows
     }
-    if (c->up && !c->stopping && qe_session_dial_due(s, c->now_ns, &target)) dial(c, peer, &target);
+    if (c->up && !c->stopping && (qe_session_dial_due(s, c->now_ns, &target) || redials(c, s, &target)))
+        dial(c, peer, &target);
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
@@ -199,6 +218,7 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
 
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)
 {
+    static const uint8_t unknown[] = {0, 2, 0x7f, 0}; // size, type, a body
     uint8_t hello[2 + QE_MESSAGE_SIZE_MAX];
     if (path->greeted || QE_MUTANT(hello_unsaid)) return;
     size_t size = write_hello(c, path->peer, hello, sizeof hello);
@@ -210,6 +230,9 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
     }
     mail->path = path->id;
     path->greeted = true;
+    if (!QE_FAULT(c->host, CONTROL_UNKNOWN)) return;
+    mail = cplane_post(c, path->lane, QE_MAIL_SEND, unknown, sizeof unknown);
+    if (mail) mail->path = path->id;
 }
 
 // The peer behind the connection is proven and present: what it says may be acted on.

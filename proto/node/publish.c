@@ -93,7 +93,7 @@ static bool add_routes(struct qe_snapshot *s, const struct cplane_peer *peer)
         const struct qe_ip *ip = &peer->addresses[i];
         // Of two silent peers with the same expected address the one with the lower ID is expected to keep it.
         if (!peer->said_hello && qe_route_table_lookup(s->routes, ip) != QE_ROUTE_NONE) continue;
-        const struct qe_cidr host = {*ip, (ip->family == 4 ? 32 : 128) - (QE_MUTANT(route_prefix) ? 1 : 0)};
+        const struct qe_cidr host = {*ip, (uint8_t)((ip->family == 4 ? 32 : 128) - (QE_MUTANT(route_prefix) ? 1 : 0))};
         if (qe_route_table_set(s->routes, &host, peer->index) != 0) return false;
     }
     return true;
@@ -119,6 +119,11 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
 
 void cplane_publish(struct qe_cplane *c)
 {
+    if (QE_FAULT(c->host, PUBLISH_LATER)) {
+        c->unpublished = true;
+        c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
+        return;
+    }
     struct qe_snapshot *s = qe_snapshot_new(c->mem, c->peer_count);
     if (!s || !fill(c, s)) {
         qe_snapshot_release(s);

@@ -76,11 +76,12 @@ static struct qe_conn *accept_initial(
             if (header->dcid.datalen < NGTCP2_MIN_INITIAL_DCIDLEN) return NULL;
         }
     }
-    if (quic->handshake_count >= options->handshakes_max || quic->conn_count >= options->connections_max) {
+    if (quic->handshake_count >= options->handshakes_max || quic->conn_count >= options->connections_max ||
+        QE_FAULT(quic->host, INITIAL_REFUSED)) {
         quic->stats.dropped_limit++;
         return NULL;
     }
-    if (!proven && quic->handshake_count >= options->handshakes_max / 2) {
+    if (!proven && (quic->handshake_count >= options->handshakes_max / 2 || QE_FAULT(quic->host, FORCE_RETRY))) {
         send_retry(quic, in, header);
         return NULL;
     }

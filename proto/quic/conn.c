@@ -53,7 +53,7 @@ int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context)
     SSL_set_accept_state(conn->ssl);
     if (ngtcp2_crypto_ossl_configure_server_session(conn->ssl) != 0) return -1;
     // Only after the line above does this take effect.
-    SSL_set_quic_tls_early_data_enabled(conn->ssl, 1);
+    SSL_set_quic_tls_early_data_enabled(conn->ssl, !QE_FAULT(conn->quic->host, EARLY_REFUSED));
     return 0;
 }
 
@@ -261,9 +261,8 @@ static uint64_t silence_ns(const struct qe_conn *conn)
 
 static void tell_responsive(struct qe_conn *conn, bool responsive)
 {
-    conn->unheard = !responsive;
-    if (conn->quic->options.owner.responsive)
-        conn->quic->options.owner.responsive(conn->quic->options.owner.user, conn, responsive);
+    const struct qe_quic_owner *owner = &conn->quic->options.owner;
+    if (!owner->responsive || owner->responsive(owner->user, conn, responsive)) conn->unheard = !responsive;
 }
 
 void qe_conn_judge(struct qe_conn *conn)
@@ -297,7 +296,8 @@ void qe_conn_schedule_at(struct qe_conn *conn, uint64_t at_ns)
     uint64_t now_ns = conn->quic->now_ns;
     at_ns = qe_time_min(at_ns, silence_ns(conn));
     // Something due that could not be written now (a full window) must not make the host spin.
-    if (at_ns <= now_ns && !QE_MUTANT(deadline_past)) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns > now_ns + QE_NS_PER_MS && QE_FAULT(conn->quic->host, EARLY_TIMER)) at_ns = now_ns + QE_NS_PER_MS;
     if (QE_MUTANT(wakeups)) at_ns = now_ns + QE_NS_PER_MS;
     qe_heap_set(&conn->quic->heap, &conn->timer, at_ns);
 }

@@ -39,7 +39,7 @@ static void resume(struct qe_conn *conn, struct qe_span stored)
 {
     struct qe_ticket ticket;
     struct qe_key key;
-    if (stored.size == 0 || !qe_ticket_decode(stored, &ticket)) return;
+    if (stored.size == 0 || QE_FAULT(conn->quic->host, TICKET_LOST) || !qe_ticket_decode(stored, &ticket)) return;
     if (conn->pinned && !qe_key_equal(&conn->key, &ticket.key)) return;
     SSL_SESSION *session = qe_tls_session_decode(conn->quic->host->tls, ticket.session, &key);
     // The session must be of the peer that the ticket names: TLS asks nobody about a resumed session's key.

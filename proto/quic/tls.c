@@ -59,6 +59,11 @@ void qe_tls_library_free(struct qe_tls_library *library)
     ngtcp2_crypto_ossl_free();
 }
 
+OSSL_LIB_CTX *qe_tls_library_context(const struct qe_tls_library *library)
+{
+    return library->context;
+}
+
 static struct qe_conn *conn_of(const SSL *ssl)
 {
     const ngtcp2_crypto_conn_ref *ref = SSL_get_app_data(ssl);

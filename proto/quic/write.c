@@ -34,6 +34,7 @@ static ngtcp2_ssize write_control(
 {
     ngtcp2_ssize taken = -1;
     struct qe_span bytes = qe_control_next(&conn->control, conn->complete);
+    if (bytes.size > 1 && QE_FAULT(conn->quic->host, CONTROL_BYTEWISE)) bytes.size = 1;
     const ngtcp2_vec vec = {(uint8_t *)(uintptr_t)bytes.data, bytes.size};
     ngtcp2_ssize size = ngtcp2_conn_writev_stream(conn->ng, path, info, batch->at, room, &taken,
         NGTCP2_WRITE_STREAM_FLAG_NONE, conn->control.stream, &vec, 1, conn->quic->now_ns);
@@ -195,6 +196,7 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         batch->count++;
         // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
         if (probe || size != batch->segment || batch->count == QE_SEGMENTS_MAX) return 0;
+        if (QE_FAULT(conn->quic->host, BATCH_OF_ONE)) return 0;
     }
 }
 
@@ -239,9 +241,23 @@ static void schedule(struct qe_conn *conn, const struct batch *batch)
     qe_conn_schedule(conn);
 }
 
+// Faults that a live connection may have at any time.
+static void disturb(struct qe_conn *conn)
+{
+    const struct qe_quic *quic = conn->quic;
+    if (!conn->confirmed) return;
+    if (qe_conn_catch_up(conn) != 0) return;
+    if (QE_FAULT(quic->host, KEY_UPDATE)) (void)ngtcp2_conn_initiate_key_update(conn->ng, quic->now_ns);
+    if (!conn->client || !QE_FAULT(quic->host, NEW_CONNECTION_ID)) return;
+    const struct qe_binding *here = &conn->bindings[conn->binding];
+    const struct qe_conn_place place = {.socket = here->socket, .interface = here->interface, .local = here->local};
+    (void)qe_conn_migrate(conn, &place, quic->now_ns, quic->wall_ms);
+}
+
 bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out)
 {
     struct qe_quic *quic = conn->quic;
+    if (quic->host->fault) disturb(conn);
     const size_t burst = burst_left(conn);
     size_t room = buf->capacity - buf->offset;
     if (room > BATCH_MAX) room = BATCH_MAX;

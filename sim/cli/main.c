@@ -26,6 +26,7 @@ static const struct command {
     {"shrink", "makes a failing scenario as small as it gets", sim_command_shrink},
     {"merge", "puts the results of a sweep's shards together", sim_command_merge},
     {"check", "says whether scenario files are right", sim_command_check},
+    {"plot", "draws a run or a sweep through gnuplot", sim_command_plot},
     {"replay", "runs a recording of a node through the same core", sim_command_replay},
     {"keygen", "makes a key that recordings can be sealed to", sim_command_keygen},
     {"version", "says which version this is", say_version},

@@ -137,6 +137,7 @@ int sim_command_run(int argc, char **argv)
         .shard = {1, 1},
         .jobs = o.jobs,
         .lanes = o.lanes,
+        .measures = o.json,
         .outputs = &o.outputs,
         .record = o.record.host ? &o.record : NULL};
     status = run_all(&o, &runs);

@@ -9,6 +9,8 @@
 
 #include "quic/library.h"
 
+#include "commit.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +38,7 @@ static void report(const struct sim_scenario *scenario, uint64_t seed, const str
 {
     out->wall_us = wall_us;
     out->text = sim_report_text(scenario, seed, result);
-    out->json = sim_report_json(scenario, seed, result, wall_us / 1000);
+    out->json = sim_report_json(scenario, seed, result, wall_us / 1000, QE_COMMIT);
     out->verdict = (int)result->verdict;
 }
 
@@ -59,6 +61,7 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
     struct sim_run_options run = {.scenario = scenario,
         .seed = which.seed,
         .lanes = s->runs->lanes,
+        .measures = s->runs->measures,
         .sample_ns = outputs ? s->runs->outputs->sample_ns : 0,
         .sinks = outputs ? sim_outputs_sinks(outputs) : NULL,
         .core = s->runs->record ? &sim_core_recorder : &sim_core_node,

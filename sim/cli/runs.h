@@ -25,6 +25,7 @@ struct sim_runs {
     struct sim_shard shard;
     unsigned jobs, lanes;                      // lanes 0: as configured
     unsigned runs_a_process;                   // 0 is 1
+    bool measures;                             // reports have them
     uint64_t limit_ms;                         // of wall time for each; 0: any
     const struct sim_outputs_options *outputs; // what each run writes beside its report, or NULL
     struct sim_record_writer *record;          // a host to record; or NULL

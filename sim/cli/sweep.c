@@ -268,6 +268,7 @@ static int sweep_gathered(const struct options *o, const struct sim_gathered *ga
         .jobs = o->jobs,
         .lanes = o->lanes,
         .runs_a_process = o->runs_a_process,
+        .measures = o->json,
         .limit_ms = o->run_limit_ms,
         .user = &s,
         .done = take,

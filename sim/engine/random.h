@@ -28,6 +28,7 @@ enum sim_stream_kind {
     SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_axis_chance
     SIM_STREAM_NAT,      // purpose: enum nat_chance
     SIM_STREAM_FIREWALL,
+    SIM_STREAM_RESAMPLE = 1000, // of figures, not of runs
 };
 
 struct sim_stream sim_stream(uint64_t seed, enum sim_stream_kind kind, const char *name, uint32_t purpose);

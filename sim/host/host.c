@@ -38,6 +38,7 @@ void sim_host_fini(struct sim_host *host)
     assert(!host->node);
     sim_engine_cancel(host->hosts->engine, &host->source);
     sim_host_forget_state(host);
+    sim_release(host->points);
     sim_release(host->sockets);
     sim_release(host->arena);
     sim_release(host->tun_in);
@@ -345,7 +346,7 @@ static bool drain(struct sim_host *host)
         }
         // Buffers are announced as the kernel would be done with them: soon, but not one by one.
         if (host->returned == 0 || buffers_held(host)) return true;
-        if (host->in_use < SIM_CREDITS && host->returned < SIM_CREDITS / 2) return true;
+        if (host->in_use < SIM_CREDITS && host->returned < SIM_SENDS / 2) return true;
         announce_buffers(host);
     }
 }

@@ -17,7 +17,8 @@
 #define SIM_BATCH_MAX     64
 #define SIM_SOCKETS_MAX   1024
 #define SIM_ADDRESSES_MAX 16
-#define SIM_CREDITS       64 // output buffers a node may have
+#define SIM_SENDS         64                               // output buffers that a node may have for sends
+#define SIM_CREDITS       (QE_NODE_DELIVERIES + SIM_SENDS) // output buffers a node may have
 // Steps and actions of one node without time moving that count as a storm.
 #define SIM_STORM_MAX 1000000
 
@@ -147,7 +148,16 @@ struct sim_host_counts {
     uint64_t writes, writes_failed; // of stored state
 };
 
-struct sim_undo; // host_state.c
+// Which fault points of a node may fire (node/fault.h). Chances in parts per billion.
+struct sim_point_settings {
+    const bool *points; // by enum qe_fault_point; the caller's, for the run
+    uint32_t drawn_ppb; // that one of them is on at all
+    uint32_t chance_ppb;
+    uint64_t after_ns, before_ns;
+};
+
+struct sim_undo;   // host_state.c
+struct sim_points; // host_point.c
 
 struct sim_host {
     struct sim_box box; // the first member: the network's callbacks know the box
@@ -198,6 +208,7 @@ struct sim_host {
     size_t tun_address_count;
     struct sim_host_counts counts;
     struct sim_host_faults faults;
+    struct sim_points *points; // NULL: none fires
 };
 
 void sim_hosts_init(struct sim_hosts *hosts, struct sim_engine *engine, struct sim_network *network,
@@ -251,6 +262,9 @@ void sim_host_crash_in_writes(struct sim_host *host, uint64_t count, bool before
 void sim_host_lose_unsynced(struct sim_host *host, uint64_t unsynced_ns);
 // Damages the stored items of that key, or of those that begin so where it ends in a '*'.
 void sim_host_damage_state(struct sim_host *host, const char *pattern, enum sim_damage damage);
+// Call it before the first start.
+void sim_host_set_points(struct sim_host *host, const struct sim_point_settings *settings);
+uint64_t sim_host_point_fired(const struct sim_host *host, enum qe_fault_point point);
 bool sim_host_idle(const struct sim_host *host);
 bool sim_host_asleep(const struct sim_host *host);
 

@@ -7,12 +7,17 @@
 // A literal, with its size known.
 #define PUT(out, literal) sim_out_bytes((out), (literal), sizeof(literal) - 1)
 
+// Larger ones are texts of digits: readers of JSON have doubles (RFC 8259 §6).
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+
 static void number(struct sim_out *out, const char *key, uint64_t value)
 {
     PUT(out, ",\"");
     sim_out_text(out, key);
     PUT(out, "\":");
+    if (value > NUMBER_MAX) sim_out_char(out, '"');
     sim_out_number(out, value);
+    if (value > NUMBER_MAX) sim_out_char(out, '"');
 }
 
 static void string(struct sim_out *out, const char *key, const char *value)

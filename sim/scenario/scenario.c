@@ -14,8 +14,8 @@
 #define RECOVERS_DEFAULT_NS UINT64_C(30000000000)
 
 static const struct sim_key root_keys[] = {{"scenario", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0},
-    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0},
-    {"expect", SIM_KEY_OTHER, 0}, {0}};
+    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"faults", SIM_KEY_OTHER, 0},
+    {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0}, {0}};
 
 static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario, name)},
     {"description", SIM_KEY_TEXT, offsetof(struct sim_scenario, description)},
@@ -46,8 +46,9 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         {"[host.firewall]", sim_firewall_keys}, {"[[link]]", sim_link_keys}, {"'loss'", sim_gilbert_keys},
         {"'loss_bursts'", sim_bursts_keys}, {"'late'", sim_late_keys}, {"'codel'", sim_codel_keys},
         {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
-        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[[flow]]", sim_flow_keys},
-        {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys}, {"'latin'", sim_latin_keys}};
+        {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[faults]", sim_faults_keys},
+        {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys},
+        {"'latin'", sim_latin_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -212,6 +213,19 @@ static void check_calm(struct sim_parse *p, const struct qe_toml_value *table)
             &p->reader, calm, "'calm' and 'recovers' are longer than the duration; expected at most as long");
 }
 
+static void end_by(uint64_t *before_ns, uint64_t time_ns)
+{
+    if (*before_ns > time_ns) *before_ns = time_ns;
+}
+
+// What goes wrong by chance, or when something passes, stops with the rest.
+static void calm_down(struct sim_scenario *s)
+{
+    for (size_t i = 0; i < s->trigger_count; i++)
+        end_by(&s->triggers[i].before_ns, s->calm_ns);
+    end_by(&s->faults.before_ns, s->calm_ns);
+}
+
 static void parse(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -229,7 +243,9 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) sim_parse_flows(p, root);
     if (!p->reader.failed) sim_parse_ats(p, root);
     if (!p->reader.failed) sim_parse_triggers(p, root);
+    if (!p->reader.failed) sim_parse_faults(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
+    if (!p->reader.failed) calm_down(s);
 }
 
 struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
@@ -293,8 +309,11 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_scenario_at_fini(&s->triggers[i].at);
     }
     sim_release(s->triggers);
-    for (size_t i = 0; i < s->flow_count; i++)
+    sim_release(s->faults.hosts);
+    for (size_t i = 0; i < s->flow_count; i++) {
         sim_release(s->flows[i].name);
+        sim_release(s->flows[i].file);
+    }
     for (size_t i = 0; i < s->expect_count; i++)
         sim_release(s->expects[i].text);
     for (size_t i = 0; i < s->parameter_count; i++) {

@@ -8,6 +8,7 @@
 #include "net/pipe.h"
 #include "net/portmap.h"
 #include "scenario/at.h"
+#include "scenario/faults.h"
 #include "scenario/rates.h"
 #include "scenario/reader.h"
 #include "scenario/trigger.h"
@@ -82,6 +83,9 @@ struct sim_scenario_link {
 enum sim_flow_kind {
     SIM_FLOW_PING,
     SIM_FLOW_UDP,
+    SIM_FLOW_BULK,
+    SIM_FLOW_REQUEST,
+    SIM_FLOW_CAPTURE,
 };
 
 struct sim_scenario_flow {
@@ -94,8 +98,13 @@ struct sim_scenario_flow {
     uint64_t batch; // packets that leave at once
     bool offload;   // the batch leaves as one super-packet
     uint64_t start_ns, stop_ns;
-    uint64_t count;      // 0: until stop
-    struct qe_ip source; // family 0: the TUN's address
+    uint64_t count;         // 0: until stop
+    struct qe_ip source;    // family 0: the TUN's address
+    uint64_t bytes;         // BULK; 0: as many as there is time for
+    uint64_t request_bytes; // REQUEST
+    uint64_t response_bytes;
+    uint64_t idle_ns; // BULK, REQUEST: silence after which a connection is gone
+    char *file;       // CAPTURE
     unsigned line;
 };
 
@@ -110,6 +119,7 @@ enum sim_expect_kind {
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
     SIM_EXPECT_TRIGGER, // how often it has acted
+    SIM_EXPECT_POINT,   // how often a fault point has fired, in all nodes
 };
 
 // What a measure counts in.
@@ -124,6 +134,7 @@ enum sim_unit {
 struct sim_scenario_expect {
     enum sim_expect_kind kind;
     size_t flow, link, port, host, other, trigger;
+    enum qe_fault_point point;
     const struct sim_measure *measure; // FLOW, LINK, HOST
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
@@ -153,6 +164,7 @@ struct sim_scenario {
     struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
+    struct sim_scenario_faults faults;
     struct sim_scenario_trigger *triggers;
     size_t trigger_count;
     struct sim_scenario_flow *flows;
@@ -185,6 +197,9 @@ void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
 void sim_parse_ats(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_faults(struct sim_parse *p, const struct qe_toml_value *root);
+// The fault point that `value` names; a mistake where there is none.
+enum qe_fault_point sim_parse_point(struct sim_parse *p, const struct qe_toml_value *value);
 void sim_parse_triggers(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_parse_expects(struct sim_parse *p, const struct qe_toml_value *root);
@@ -205,6 +220,10 @@ size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host);
 bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out);
 // The port of `link` that the host under 'from' has. SIM_NONE where `table` has no such key.
 size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link);
+// The kind of a flow, and whether its other keys are for that kind; then what they say.
+void sim_parse_flow_kind(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table);
+void sim_parse_flow_own(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table);
+extern const char *const sim_flow_kind_names[]; // by enum sim_flow_kind
 // A link's settings, those that `table` has, over what is there. The other keys of the table are the caller's to check.
 void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
 // What reads the settings of [[at]] when its time has come.
@@ -254,7 +273,7 @@ extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys
 
 extern const struct sim_key sim_nat_keys[], sim_forward_keys[], sim_portmap_keys[], sim_firewall_keys[];
 extern const struct sim_key sim_link_keys[], sim_at_keys[], sim_partition_keys[], sim_roam_keys[], sim_trigger_keys[],
-    sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
+    sim_faults_keys[], sim_on_keys[], sim_flow_keys[], sim_expect_keys[];
 // Key tables, by name of the table; for the test that every key is documented. `place` from 0; NULL at the end.
 const struct sim_key *sim_scenario_keys(size_t place, const char **where);
 

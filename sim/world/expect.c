@@ -1,6 +1,7 @@
 // Judging a run: each expectation's measured figure against its bound.
 #include "world/world.h"
 
+#include "net/middlebox.h"
 #include "scenario/units.h"
 
 #include <inttypes.h>
@@ -132,29 +133,60 @@ static uint64_t pipe_value(const struct sim_pipe *pipe, enum sim_measure_id id)
     }
 }
 
-static void judge_link(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
+uint64_t sim_link_measure(const struct sim_link *link, size_t only, enum sim_measure_id id)
 {
-    const struct sim_link *link = &world->links[e->link];
     uint64_t value = 0;
     for (size_t i = 0; i < link->port_count; i++) {
-        if (e->port != SIM_NONE && e->port != i) continue;
+        if (only != SIM_NONE && only != i) continue;
         const struct sim_pipe *pipes[] = {&link->ports[i].out, &link->ports[i].in};
-        for (size_t k = 0; k < (link->is_switch && e->port == SIM_NONE ? 2 : 1); k++) {
-            uint64_t one = pipe_value(pipes[k], e->measure->id);
-            if (e->measure->id == SIM_MEASURE_QUEUE_PEAK)
+        for (size_t k = 0; k < (link->is_switch && only == SIM_NONE ? 2 : 1); k++) {
+            uint64_t one = pipe_value(pipes[k], id);
+            if (id == SIM_MEASURE_QUEUE_PEAK)
                 value = one > value ? one : value;
             else
                 value += one;
         }
     }
+    return value;
+}
+
+static void judge_link(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
+{
+    const struct sim_link *link = &world->links[e->link];
     out->subject = text("link %s", e->measure->name);
     out->what = e->port == SIM_NONE ? text("link %s %s", link->name, e->measure->name)
                                     : text("link %s from %s %s", link->name, link->ports[e->port].interface->box->name,
                                           e->measure->name);
-    judge_value(out, e, e->measure->unit, true, value);
+    judge_value(out, e, e->measure->unit, true, sim_link_measure(link, e->port, e->measure->id));
 }
 
-static uint64_t host_value(const struct sim_host *host, enum sim_measure_id id)
+// Of a host without a NAT or firewall all of it is 0.
+static uint64_t middlebox_value(const struct sim_middlebox *m, enum sim_measure_id id)
+{
+    const struct sim_nat_counts none = {0}, *counts = m && m->nat ? sim_nat_counts(m->nat) : &none;
+    switch (id) {
+    case SIM_MEASURE_MAPPINGS_PEAK:
+        return counts->mappings_peak;
+    case SIM_MEASURE_MAPPINGS_MADE:
+        return counts->created;
+    case SIM_MEASURE_DROPPED_NO_MAPPING:
+        return m ? m->dropped[SIM_DROP_NO_MAPPING] : 0;
+    case SIM_MEASURE_DROPPED_FILTERED:
+        return m ? m->dropped[SIM_DROP_FILTERED] : 0;
+    case SIM_MEASURE_DROPPED_EXHAUSTED:
+        return m ? m->dropped[SIM_DROP_EXHAUSTED] : 0;
+    case SIM_MEASURE_DROPPED_HAIRPIN:
+        return m ? m->dropped[SIM_DROP_HAIRPIN] : 0;
+    case SIM_MEASURE_DROPPED_FIREWALL:
+        return m ? m->dropped[SIM_DROP_FIREWALL] : 0;
+    case SIM_MEASURE_DROPPED_REBOOTING:
+        return m ? m->dropped[SIM_DROP_REBOOTING] : 0;
+    default:
+        abort();
+    }
+}
+
+uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id)
 {
     switch (id) {
     case SIM_MEASURE_MEMORY_PEAK:
@@ -182,7 +214,7 @@ static uint64_t host_value(const struct sim_host *host, enum sim_measure_id id)
     case SIM_MEASURE_TOO_BIG_RECEIVED:
         return host->box.too_big_received;
     default:
-        abort();
+        return middlebox_value(host->box.middlebox, id);
     }
 }
 
@@ -262,7 +294,7 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
     case SIM_EXPECT_HOST:
         out->subject = text("host %s", e->measure->name);
         out->what = text("host %s %s", world->hosts[e->host]->box.name, e->measure->name);
-        judge_value(out, e, e->measure->unit, true, host_value(world->hosts[e->host], e->measure->id));
+        judge_value(out, e, e->measure->unit, true, sim_host_measure(world->hosts[e->host], e->measure->id));
         break;
     case SIM_EXPECT_LOG:
     case SIM_EXPECT_EVENT:
@@ -278,6 +310,11 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
         break;
     case SIM_EXPECT_NEVER_CONNECTED:
         judge_never(world, e, out);
+        break;
+    case SIM_EXPECT_POINT:
+        out->subject = text("point %s", qe_fault_point_name(e->point));
+        out->what = text("fault point %s", qe_fault_point_name(e->point));
+        judge_value(out, e, SIM_UNIT_COUNT, true, world->result->points[e->point]);
         break;
     case SIM_EXPECT_TRIGGER:
         out->subject = sim_copy_text("trigger");

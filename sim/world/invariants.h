@@ -71,6 +71,9 @@ bool sim_invariants_up(const struct sim_invariants *v, size_t a, size_t b);
 // After each event; looks at everything once a virtual second.
 void sim_invariants_scan(struct sim_invariants *v, uint64_t now_ns);
 
+// Where host's stored state says that the peer is; NULL where it says nothing, or need not be true.
+const struct sim_contact *sim_invariants_met(struct sim_invariants *v, const struct sim_host *host, size_t other);
+
 // The end: asks every node for its counters (the answers come to sim_invariants_replied, in one instant) …
 #define SIM_INVARIANTS_METRICS UINT64_C(2)
 #define SIM_INVARIANTS_STATUS  UINT64_C(3)

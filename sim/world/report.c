@@ -17,6 +17,17 @@ static const char *hash_text(const struct sim_result *result, char out[SIM_TRACE
     return sodium_bin2hex(out, SIM_TRACE_HASH_SIZE * 2 + 1, result->hash, sizeof(result->hash));
 }
 
+static void write_points(FILE *out, const struct sim_result *result)
+{
+    const char *before = "  fault points: ";
+    for (int i = 0; i < QE_FAULT_COUNT; i++) {
+        if (!result->points[i]) continue;
+        fprintf(out, "%s%s %" PRIu64, before, qe_fault_point_name((enum qe_fault_point)i), result->points[i]);
+        before = ", ";
+    }
+    if (before[0] == ',') fputc('\n', out);
+}
+
 char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result)
 {
     char *text = NULL;
@@ -31,6 +42,7 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
         const struct sim_outcome *o = &result->outcomes[i];
         fprintf(out, "  %s  %s: %s (%s)\n", o->passed ? "pass" : "FAIL", o->what, o->measured, o->bound);
     }
+    write_points(out, result);
     if (result->violation[0])
         fprintf(out, "  %s  %s\n", result->verdict == SIM_ERROR ? "error" : "FAIL", result->violation);
     if (result->verdict != SIM_PASS) fprintf(out, "  failure: %s\n", result->signature);
@@ -41,8 +53,8 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
     return text;
 }
 
-char *sim_report_json(
-    const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result, uint64_t wall_ms)
+char *sim_report_json(const struct sim_scenario *scenario, uint64_t seed, const struct sim_result *result,
+    uint64_t wall_ms, const char *commit)
 {
     char hash[SIM_TRACE_HASH_SIZE * 2 + 1];
     json_t *expectations = json_array();
@@ -61,6 +73,14 @@ char *sim_report_json(
         for (size_t i = 0; i < scenario->parameter_count; i++)
             json_object_set_new(parameters, scenario->parameters[i].name, json_string(scenario->parameters[i].value));
         json_object_set_new(run, "parameters", parameters);
+    }
+    if (commit) json_object_set_new(run, "commit", json_string(commit));
+    if (result->measured_count) {
+        json_t *measures = json_object();
+        for (size_t i = 0; i < result->measured_count; i++)
+            json_object_set_new(
+                measures, result->measured[i].name, json_integer((json_int_t)result->measured[i].value));
+        json_object_set_new(run, "measures", measures);
     }
     if (result->signature[0]) json_object_set_new(run, "failure", json_string(result->signature));
     if (result->violation[0]) json_object_set_new(run, "violation", json_string(result->violation));

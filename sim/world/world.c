@@ -102,6 +102,20 @@ static void ended(void *user, struct sim_host *host, enum sim_host_end how)
     sim_timeline_ended(world, host->box.index, how);
 }
 
+static void set_points(const struct sim_scenario_faults *faults, struct sim_host *host)
+{
+    const struct sim_point_settings settings = {
+        faults->points, faults->drawn_ppb, faults->chance_ppb, faults->after_ns, faults->before_ns};
+    if (faults->hosts && faults->hosts[host->box.index]) sim_host_set_points(host, &settings);
+}
+
+static void count_points(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->scenario->host_count; i++)
+        for (int k = 0; k < QE_FAULT_COUNT; k++)
+            world->result->points[k] += sim_host_point_fired(world->hosts[i], (enum qe_fault_point)k);
+}
+
 static void build(struct sim_world *world)
 {
     const struct sim_scenario *s = world->scenario;
@@ -130,6 +144,7 @@ static void build(struct sim_world *world)
         host->config = world->configs[i];
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
+        set_points(&s->faults, host);
     }
     sim_topology_build(s, &world->network, world->hosts, world->links);
     world->next_sample_ns =
@@ -234,7 +249,9 @@ void sim_run(const struct sim_run_options *options, struct sim_result *result)
     check_conservation(&world);
     if (!over(&world)) sim_invariants_add_up(&world.invariants);
     if (!over(&world)) sim_calm_judge(&world.calm);
+    count_points(&world);
     sim_expect_judge(&world);
+    if (options->measures) sim_world_measure(&world);
     sim_trace_fini(&world.trace, result->hash);
     result->virtual_ns = world.engine.now_ns;
     result->events = world.engine.occurred;
@@ -257,4 +274,7 @@ void sim_result_fini(struct sim_result *result)
         sim_release(result->outcomes[i].measured);
     }
     sim_release(result->outcomes);
+    for (size_t i = 0; i < result->measured_count; i++)
+        sim_release(result->measured[i].name);
+    sim_release(result->measured);
 }

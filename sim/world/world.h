@@ -25,6 +25,7 @@ struct sim_run_options {
     unsigned lanes;         // for every node; 0: as configured
     struct sim_sink *sinks; // who listens, or NULL
     uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
+    bool measures;          // sim_result.measured is wanted
     const struct sim_core *core;
     struct sim_record_writer *recording; // for sim_core_recorder, else NULL
     struct qe_tls_library *tls;          // or NULL where the core needs none
@@ -44,6 +45,12 @@ struct sim_outcome {
     bool passed;
 };
 
+// A figure of the whole run, "flow.ping-a-b.latency_p50_ns": its name ends with its unit.
+struct sim_measured {
+    char *name;
+    uint64_t value;
+};
+
 struct sim_result {
     enum sim_verdict verdict;
     uint8_t hash[SIM_TRACE_HASH_SIZE];
@@ -55,6 +62,9 @@ struct sim_result {
     uint64_t virtual_ns, events;
     uint64_t datagrams, dropped; // on the underlay
     uint64_t dropped_for[SIM_DROP_COUNT];
+    uint64_t points[QE_FAULT_COUNT]; // how often each fault point fired
+    struct sim_measured *measured;   // where they were asked for
+    size_t measured_count, measured_capacity;
 };
 
 struct sim_connection_change {
@@ -105,6 +115,12 @@ void sim_timeline_leave(struct sim_world *world, size_t link, size_t port, bool 
 
 // Tells sinks the state of links, flows and hosts at this time (sample.c).
 void sim_world_sample(struct sim_world *world);
+
+// All that can be measured of the run, into its result; it is over, nothing is taken down (measures.c).
+void sim_world_measure(struct sim_world *world);
+// In the measure's own unit. only: one port's direction, or SIM_NONE.
+uint64_t sim_link_measure(const struct sim_link *link, size_t only, enum sim_measure_id id);
+uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id);
 
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);

@@ -123,10 +123,10 @@ static void queues_of_who_stands_still_are_bounded(void)
 
 static void buffers_are_held(void)
 {
-    // The scripted node drops what it has no buffer for: 64 are enough for 50 packets, and not for 200.
+    // The scripted node drops what it has no buffer for: 320 are enough for 50 packets, and not for 500.
     measures(UDP("") AT_B("500ms", "hold_buffers = \"50ms\"") FLOW("u", "lost"), (const char *[]){"0", NULL});
-    run(UDP("") AT_B("500ms", "hold_buffers = \"200ms\"") "[[expect]]\nflow = \"u\"\nmeasure = \"lost\"\nmin = 100\n"
-                                                          "max = 200\n");
+    run(UDP("") AT_B("300ms", "hold_buffers = \"500ms\"") "[[expect]]\nflow = \"u\"\nmeasure = \"lost\"\nmin = 100\n"
+                                                          "max = 250\n");
     CU_ASSERT_EQUAL(result.verdict, SIM_PASS);
 }
 
@@ -266,6 +266,23 @@ static void an_address_changes(void)
         (const char *[]){"14", NULL});
 }
 
+#define POINT "[[expect]]\npoint = \"early-timer\"\nmin = 0\n"
+
+static void fault_points_fire_by_their_chance(void)
+{
+    // Each of the two nodes asks every 250 ms of 2 s.
+    measures(PING "[faults]\npoints = [\"early-timer\"]\nchance = \"100%\"\n" POINT, (const char *[]){"16", NULL});
+    CU_ASSERT_EQUAL(standin_notes.points, 16);
+    CU_ASSERT_EQUAL(standin_notes.timeouts, 16);
+    measures(
+        PING "[faults]\npoints = \"all\"\nchance = \"100%\"\nhosts = [\"b\"]\n" POINT, (const char *[]){"8", NULL});
+    measures(PING "[faults]\npoints = \"all\"\nchance = \"100%\"\nafter = \"1s\"\nbefore = \"1600ms\"\n" POINT,
+        (const char *[]){"6", NULL});
+    measures(PING "[faults]\npoints = \"all\"\nchance = \"100%\"\ndrawn = \"0%\"\n" POINT, (const char *[]){"0", NULL});
+    measures(PING "[faults]\npoints = [\"batch-of-one\"]\nchance = \"100%\"\n" POINT, (const char *[]){"0", NULL});
+    CU_ASSERT_EQUAL(standin_notes.points, 0);
+}
+
 static void the_same_faults_are_the_same_run(void)
 {
     static const char text[] = PING AT_B("300ms", "corrupt_state = \"*\"") AT_B("400ms", "fail_allocations = \"50%\"")
@@ -295,6 +312,7 @@ static const struct unit_case cases[] = {
     {"a host roams", a_host_roams},
     {"a link may go without a word", a_link_may_go_without_a_word},
     {"an address changes", an_address_changes},
+    {"fault points fire by their chance", fault_points_fire_by_their_chance},
     {"the same faults are the same run", the_same_faults_are_the_same_run},
 };
 UNIT_MAIN("faults", cases)

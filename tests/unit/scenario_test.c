@@ -53,7 +53,7 @@ static const struct {
     {HEAD "speed = 3\n", "f.toml:4: unknown key 'speed' in [scenario]; expected name, description, duration, "
                          "wall_clock_ms, seed, calm, recovers"},
     {HEAD "[hosts]\n",
-        "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, at, trigger, flow, expect"},
+        "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, at, trigger, faults, flow, expect"},
     {HEAD "seed = -1\n" HOSTS, "f.toml:4: 'seed' must be an integer that is not negative"},
     {HEAD "[[host]]\npeers = []\n", "f.toml:4: [[host]] has no 'name'; expected one"},
     {HEAD HOSTS "[[host]]\nname = \"a\"\n", "f.toml:9: there is a host \"a\" already; expected another name"},
@@ -152,9 +152,9 @@ static const struct {
     {FLOW "size = 20\n", "f.toml:11: 'size' is 20; expected 68 to 9000 bytes of IP packet"},
     {FLOW "ip = 5\n", "f.toml:15: 'ip' is 5; expected 4 or 6"},
     {FLOW "source = \"fd00::1\"\n", "f.toml:15: 'source' is \"fd00::1\"; expected an IPv4 address"},
-    {FLOW "batch = 2\n", "f.toml:11: 'batch', 'offload' and 'rate' are for kind = \"udp\""},
+    {FLOW "batch = 2\n", "f.toml:15: 'batch' does not belong to a flow of kind \"ping\""},
     {BASE "[[flow]]\nkind = \"tcp\"\nfrom = \"a\"\nto = \"b\"\n",
-        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\" or \"udp\""},
+        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\", \"udp\", \"bulk\", \"request\" or \"pcap\""},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\n",
         "f.toml:11: the flow has no pace; expected 'rate' or 'interval'"},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\nrate = \"1Mbit/s\"\ninterval = \"1s\"\n",
@@ -168,13 +168,13 @@ static const struct {
         "f.toml:11: [[flow]] has no 'to'; expected a string"},
     {BASE "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"a\"\n", "f.toml:11: the flow is from \"a\" to itself"},
     {FLOW "[[expect]]\nmeasure = \"lost\"\n", "f.toml:15: [[expect]] must have one of 'flow', 'link', 'host', "
-                                              "'connected', 'disconnected', 'never_connected', 'trigger'"},
+                                              "'connected', 'disconnected', 'never_connected', 'trigger', 'point'"},
     {FLOW "[[expect]]\nflow = \"f\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:16: 'flow' is \"f\"; expected a flow's name"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"speed\"\nis = 0\n",
         "f.toml:17: 'measure' is \"speed\"; a flow has sent, delivered, lost, lost_share, duplicated, reordered, "
         "refused, too_big, latency_min, latency_p50, latency_p90, latency_p99, latency_max, latency_mean, first, "
-        "gap_max, rate"},
+        "gap_max, rate, bytes, completion, retransmits, connections"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"lost\"\n",
         "f.toml:15: [[expect]] has no bound; expected 'min', 'max' or 'is'"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"lost\"\nmin = 2\nmax = 1\n", "f.toml:15: 'min' is above 'max'"},
@@ -217,6 +217,17 @@ static const struct {
     {HEAD "[[host]]\nname = \"r\"\nrouter = true\n[[at]]\ntime = \"1s\"\nhost = \"r\"\nstop = true\n",
         "f.toml:9: \"r\" has no node; expected a host with a node"},
     {BASE "[[at]]\ntime = \"1s\"\nhost = \"a\"\nfrom = \"a\"\nstop = true\n", "f.toml:14: 'from' is not for a host"},
+    {BASE "[faults]\npoints = [\"early\"]\n",
+        "f.toml:12: no fault point 'early'; expected batch-of-one, control-bytewise, control-"
+        "unknown, early-refused, early-timer, flush-each, force-fragments, force-retry, hello-"
+        "extra, initial-refused, key-update, new-connection-id, no-delivery-buffer, queue-full, "
+        "retry-later, publish-later, redial, ticket-lost"},
+    {BASE "[faults]\npoints = \"some\"\n", "f.toml:12: 'points' is \"some\"; expected a list, or \"all\""},
+    {BASE "[faults]\nchance = \"1%\"\n", "f.toml:11: [faults] has no 'points'; expected a list, or \"all\""},
+    {BASE "[faults]\npoints = \"all\"\nhosts = [\"x\"]\n", "f.toml:13: 'hosts' is \"x\"; expected a host's name"},
+    {BASE "[faults]\npoints = \"all\"\nafter = \"2s\"\nbefore = \"1s\"\n",
+        "f.toml:11: 'after' must be earlier than 'before'"},
+    {BASE "[[expect]]\npoint = 1\nis = 1\n", "f.toml:12: 'points' is an integer; expected a string"},
     {BASE "[[trigger]]\ndrop = true\n", "f.toml:11: [[trigger]] has no 'on'; expected a table"},
     {BASE "[[trigger]]\non = {message = \"helo\"}\ndrop = true\n",
         "f.toml:12: no message 'helo'; expected any, initial, zero-rtt, handshake, retry, version-negotiation, "
@@ -459,6 +470,11 @@ static void every_key_is_documented(void)
             if (!found) fprintf(stderr, "%s: '%s' is not in docs/scenarios.md\n", where, keys->name);
         }
     CU_ASSERT(count > 60);
+    for (int i = 0; i < QE_FAULT_COUNT; i++) {
+        char row[80];
+        snprintf(row, sizeof(row), "\n| `%s` | ", qe_fault_point_name((enum qe_fault_point)i));
+        CU_ASSERT_PTR_NOT_NULL(strstr(page, row));
+    }
     sim_release(page);
 }
 

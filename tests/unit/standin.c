@@ -268,6 +268,7 @@ static void take_timeout(struct standin *node)
 {
     if (node->now_ns < node->wake_ns) return;
     standin_notes.timeouts++;
+    standin_notes.points += QE_FAULT(node->host, EARLY_TIMER);
     node->wake_ns = node->now_ns + WAKE_NS;
     if (does(node, STANDIN_LEAKS_BUFFER) && node->credit) {
         node->credit--;

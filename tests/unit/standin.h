@@ -34,6 +34,7 @@ struct standin_notes {
     uint64_t packet_events, packets;
     uint64_t links_up, links_down;
     uint64_t timeouts;
+    uint64_t points; // at timeouts, where the host said that a fault point fires
     uint64_t sockets_refused;
     uint64_t stored_empty; // stored items of no bytes
     uint16_t second_port;  // what a bind to port 0 got
