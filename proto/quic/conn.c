@@ -248,15 +248,13 @@ void qe_conn_look(struct qe_conn *conn)
 #define SILENCE_MIN_NS (500 * QE_NS_PER_MS)
 #define SILENCE_MAX_NS (5 * QE_NS_PER_S)
 
-// When silence will have lasted long enough; QE_TIME_NEVER where nothing is to be answered.
-static uint64_t silence_ns(const struct qe_conn *conn)
+static bool silence_is_due(const struct qe_conn *conn)
 {
-    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER)
-        return QE_TIME_NEVER;
+    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return false;
     uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
     if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
     if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    return conn->unanswered_since_ns + patience_ns;
+    return conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns;
 }
 
 static void tell_responsive(struct qe_conn *conn, bool responsive)
@@ -269,7 +267,7 @@ void qe_conn_judge(struct qe_conn *conn)
 {
     if (!conn->established || conn->over || conn->unheard) return;
     qe_conn_look(conn); // what has just been given up is no longer in flight
-    if (silence_ns(conn) <= conn->quic->now_ns && !QE_MUTANT(silence_unheard)) tell_responsive(conn, false);
+    if (silence_is_due(conn) && !QE_MUTANT(silence_unheard)) tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)
@@ -294,7 +292,8 @@ void qe_conn_on_batch_read(struct qe_conn *conn)
 void qe_conn_schedule_at(struct qe_conn *conn, uint64_t at_ns)
 {
     uint64_t now_ns = conn->quic->now_ns;
-    at_ns = qe_time_min(at_ns, silence_ns(conn));
+    // Whoever still sends is soon told that nobody answers; ngtcp2's own timers come more and more rarely.
+    if (silence_is_due(conn)) at_ns = now_ns;
     // Something due that could not be written now (a full window) must not make the host spin.
     if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
     if (at_ns > now_ns + QE_NS_PER_MS && QE_FAULT(conn->quic->host, EARLY_TIMER)) at_ns = now_ns + QE_NS_PER_MS;
