@@ -49,6 +49,10 @@ struct qe_qlog {
 
 struct qe_tls_library; // quic/library.h
 
+// Buffers that only deliveries may take: with so many free ones a node loses none of as many datagrams in one event,
+// even where each becomes a packet of its own. A host gives more credit than this; the rest is for sends.
+#define QE_NODE_DELIVERIES 256
+
 struct qe_host {
     void *user;
     // What TLS shares in a process; the host makes it once, for all its nodes.

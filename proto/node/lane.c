@@ -445,7 +445,7 @@ bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_n
     lane->wall_ms = wall_ms;
     if (next_delivery(lane, action)) return true;
     if (!qe_quic_writable(lane->quic)) return false;
-    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_POOL_RESERVE);
+    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_NODE_DELIVERIES);
     if (!buf) return false;
     action->kind = QE_ACTION_SEND;
     if (qe_quic_next(lane->quic, buf, &action->send, lane->now_ns, lane->wall_ms)) return true;

@@ -15,7 +15,7 @@
 // Echo frames that may wait on a path; more are dropped.
 #define LANE_ECHO_MAX 8
 // Finished packets on their way to the TUN. Each holds a buffer of the pool, so this is never the tighter bound.
-#define LANE_DELIVER_MAX 256
+#define LANE_DELIVER_MAX 512
 // Packets that may wait for a peer without a path, and for how long.
 #define LANE_WAITING_PACKETS_MAX 64
 #define LANE_WAITING_NS          (UINT64_C(2) * 1000000000)

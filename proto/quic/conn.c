@@ -288,7 +288,7 @@ void qe_conn_schedule(struct qe_conn *conn)
 {
     uint64_t now_ns = conn->quic->now_ns, at_ns = ngtcp2_conn_get_expiry2(conn->ng);
     // Something due that could not be written now (a full window) must not make the host spin.
-    if (at_ns <= now_ns && !QE_MUTANT(deadline_past)) at_ns = now_ns + QE_NS_PER_MS;
+    if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
     if (at_ns > now_ns + QE_NS_PER_MS && QE_FAULT(conn->quic->host, EARLY_TIMER)) at_ns = now_ns + QE_NS_PER_MS;
     if (QE_MUTANT(wakeups)) at_ns = now_ns + QE_NS_PER_MS;
     qe_heap_set(&conn->quic->heap, &conn->timer, at_ns);

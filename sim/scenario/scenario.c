@@ -213,6 +213,19 @@ static void check_calm(struct sim_parse *p, const struct qe_toml_value *table)
             &p->reader, calm, "'calm' and 'recovers' are longer than the duration; expected at most as long");
 }
 
+static void end_by(uint64_t *before_ns, uint64_t time_ns)
+{
+    if (*before_ns > time_ns) *before_ns = time_ns;
+}
+
+// What goes wrong by chance, or when something passes, stops with the rest.
+static void calm_down(struct sim_scenario *s)
+{
+    for (size_t i = 0; i < s->trigger_count; i++)
+        end_by(&s->triggers[i].before_ns, s->calm_ns);
+    end_by(&s->faults.before_ns, s->calm_ns);
+}
+
 static void parse(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -232,6 +245,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) sim_parse_triggers(p, root);
     if (!p->reader.failed) sim_parse_faults(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
+    if (!p->reader.failed) calm_down(s);
 }
 
 struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
