@@ -40,6 +40,7 @@ struct lane_path {
     size_t echo_first, echo_count;
     uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
     bool told;                              // the control part knows of it
+    struct qe_reassembler *in;              // of fragments; NULL until one comes
     struct qe_mail *last;                   // CLOSED, made ahead: the control part must hear of the end
 };
 
@@ -65,7 +66,6 @@ struct lane_peer {
     size_t offered_size;
     enum lane_offer offer;
     struct lane_fragmenting out;
-    struct qe_reassembler *in;
     struct qe_ip checked_source; // the source address that last passed, under that snapshot
     uint64_t checked_generation;
     uint64_t waiting_since_ns; // when the oldest packet that waits for a path came

@@ -248,9 +248,8 @@ void qe_conn_look(struct qe_conn *conn)
 
 static void tell_responsive(struct qe_conn *conn, bool responsive)
 {
-    conn->unheard = !responsive;
-    if (conn->quic->options.owner.responsive)
-        conn->quic->options.owner.responsive(conn->quic->options.owner.user, conn, responsive);
+    const struct qe_quic_owner *owner = &conn->quic->options.owner;
+    if (!owner->responsive || owner->responsive(owner->user, conn, responsive)) conn->unheard = !responsive;
 }
 
 void qe_conn_judge(struct qe_conn *conn)
