@@ -44,6 +44,11 @@ struct sim_template *sim_command_load(const char *file, unsigned lanes);
 // Whether the hosts' configurations are right; `error` says what is not. lanes: an unsigned, as for sim_command_load.
 bool sim_command_accept(void *lanes, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]);
 
+// Files that the tree names relative to the scenario `from`: so that they are found from the scenario `to` as well, in
+// the same folder by the same name, from any other (NULL: any) by their whole path. False where there is no such
+// folder.
+bool sim_command_move(struct sim_tree *tree, const char *from, const char *to);
+
 // Monotonic.
 uint64_t sim_wall_clock_ms(void);
 uint64_t sim_wall_clock_us(void);

@@ -3,6 +3,7 @@
 
 #include "engine/memory.h"
 #include "scenario/axes.h"
+#include "scenario/swarm.h"
 #include "scenario/units.h"
 
 #include <assert.h>
@@ -48,7 +49,7 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
         {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[faults]", sim_faults_keys},
         {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys},
-        {"'latin'", sim_latin_keys}};
+        {"'latin'", sim_latin_keys}, {"[swarm]", sim_swarm_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;

@@ -244,6 +244,15 @@ static void pcp_maps_with_a_nonce(void)
     CU_ASSERT_EQUAL(pcp_ask("a", request, sizeof(request)).seconds, 120);
     probe_wait(121 * PROBE_S);
     CU_ASSERT_STRING_EQUAL(reaches(got.outside), "");
+    // A renewal may as well shorten.
+    pcp_request(request, 7, 9000, 7000, 3600);
+    pcp_ask("a", request, sizeof(request));
+    pcp_request(request, 7, 9000, 7000, 200);
+    CU_ASSERT_EQUAL(pcp_ask("a", request, sizeof(request)).seconds, 200);
+    probe_wait(199 * PROBE_S);
+    CU_ASSERT_STRING_EQUAL(reaches(got.outside), "a");
+    probe_wait(1 * PROBE_S);
+    CU_ASSERT_STRING_EQUAL(reaches(got.outside), "");
     probe_unbuild();
 }
 
