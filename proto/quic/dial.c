@@ -136,7 +136,8 @@ int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64
     if (qe_ip_is_unspecified(&to->local.ip)) conn->bindings[next].local = (struct qe_addr){0};
     qe_quic_enter(conn->quic, &scope, now_ns, wall_ms);
     conn->busy = true;
-    int rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
+    int rv = qe_conn_catch_up(conn);
+    if (rv == 0) rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
     conn->busy = false;
     qe_tls_scope_leave(&scope);
     if (rv != 0) {

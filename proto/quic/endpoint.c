@@ -217,7 +217,8 @@ void qe_quic_expire(struct qe_quic *quic, uint64_t now_ns, uint64_t wall_ms)
             continue;
         }
         conn->busy = true;
-        int rv = ngtcp2_conn_handle_expiry(conn->ng, quic->now_ns);
+        int rv = qe_conn_catch_up(conn);
+        if (rv == 0) rv = ngtcp2_conn_handle_expiry(conn->ng, quic->now_ns);
         conn->busy = false;
         if (rv != 0) {
             qe_conn_fail(conn, rv);

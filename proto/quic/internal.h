@@ -127,6 +127,7 @@ struct qe_conn {
 
     uint64_t last_received_ns, unanswered_since_ns;
     uint64_t in_flight_bytes; // when it was last looked at
+    uint64_t pacer_ns;        // when ngtcp2's pacing timer ends while there is nothing to send; QE_TIME_NEVER: not so
     // Probes of a larger MTU, sent since nothing was in flight, and since it was last looked at: a path may swallow
     // them and be well, so that they go unanswered says nothing.
     uint64_t mtu_probe_bytes, mtu_probe_new;
@@ -258,6 +259,9 @@ void qe_conn_judge(struct qe_conn *conn);
 void qe_conn_on_batch_read(struct qe_conn *conn);
 // Sets its timer to what ngtcp2 wants.
 void qe_conn_schedule(struct qe_conn *conn);
+void qe_conn_schedule_at(struct qe_conn *conn, uint64_t at_ns);
+// To be called before anything that tells ngtcp2 the time. 0 or ngtcp2's error.
+int qe_conn_catch_up(struct qe_conn *conn);
 
 // end.c
 // Ends it because ngtcp2 returned `rv`.
