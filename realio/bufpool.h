@@ -6,14 +6,17 @@
 #define QE_REALIO_BUFPOOL_H
 
 #include "base/buf.h"
+#include "node/host.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// Large buffers that the node may hold at once for output: its credit.
-#define QE_BUFPOOL_CREDIT 64
+// Large buffers that the node may hold at once for output: its credit. Those that only deliveries may take
+// (QE_NODE_DELIVERIES), and what it may send before the kernel has taken it.
+#define QE_BUFPOOL_SENDS  64
+#define QE_BUFPOOL_CREDIT (QE_NODE_DELIVERIES + QE_BUFPOOL_SENDS)
 // Large buffers in all. Beyond it the TUN is not read until the node gives some back.
-#define QE_BUFPOOL_LARGE_MAX 512
+#define QE_BUFPOOL_LARGE_MAX 768
 // Packets of up to this many bytes are copied into a small buffer.
 #define QE_BUFPOOL_SMALL_MAX 2048
 // Packets of up to this many bytes into a tiny one: acknowledgements and pings.

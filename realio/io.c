@@ -295,8 +295,8 @@ static void do_actions(struct qe_io *io)
         struct qe_io_socket *socket = &io->sockets[i];
         if (socket->used && socket->dirty && !socket->udp.blocked) flush_socket(io, socket);
     }
-    // The node has not stalled as long as half of its credit is left, so the event can wait for company.
-    if (io->pool.lent + io->credit_back > QE_BUFPOOL_CREDIT / 2 && io->credit_back > 0) {
+    // The node's sends have not stalled as long as half of their credit is left, so the event can wait for company.
+    if (io->pool.lent + io->credit_back > QE_BUFPOOL_SENDS / 2 && io->credit_back > 0) {
         give_credit_back(io);
         io->busy = true;
     }
@@ -304,13 +304,28 @@ static void do_actions(struct qe_io *io)
 
 // Events.
 
+static size_t segment_count(const struct qe_datagrams *datagrams)
+{
+    return datagrams->segment_size ? (datagrams->size + datagrams->segment_size - 1) / datagrams->segment_size : 1;
+}
+
 static void take_datagrams(struct qe_io *io, struct qe_io_socket *socket)
 {
     struct qe_event event = {.kind = QE_EVENT_DATAGRAMS};
     bool more;
     socket->readable = false;
-    event.datagrams.count = qe_udp_receive(&socket->udp, io->receiver, &event.datagrams.list, &more);
-    if (event.datagrams.count > 0) step(io, &event);
+    size_t left = qe_udp_receive(&socket->udp, io->receiver, &event.datagrams.list, &more);
+    // No more at once than the node certainly has buffers for.
+    for (; left > 0; left -= event.datagrams.count, event.datagrams.list += event.datagrams.count) {
+        size_t segments = segment_count(event.datagrams.list);
+        event.datagrams.count = 1;
+        while (event.datagrams.count < left &&
+               (segments += segment_count(&event.datagrams.list[event.datagrams.count])) <= QE_NODE_DELIVERIES)
+            event.datagrams.count++;
+        if (io->credit_back > 0) give_credit_back(io);
+        step(io, &event);
+        if (event.datagrams.count < left) do_actions(io);
+    }
 }
 
 static void take_packets(struct qe_io *io)

@@ -9,7 +9,7 @@
 #include "node/event.h"
 
 // Sends that wait for one socket. The credit keeps the node below it; beyond it they are dropped and counted.
-#define QE_UDP_QUEUE_MAX (QE_BUFPOOL_CREDIT + 64)
+#define QE_UDP_QUEUE_MAX 128
 // Messages of one receive call, and its target in bytes: more would push what was read first out of the cache.
 #define QE_UDP_RECEIVE_MAX   32
 #define QE_UDP_RECEIVE_BYTES (256 * 1024)

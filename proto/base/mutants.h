@@ -24,7 +24,7 @@
     X(codel_eager, "CoDel takes its target of 5 ms for microseconds, and waits for no interval")                       \
     X(ecn_cleared, "the ECN bits of IPv6 packets do not reach the other side (RFC 6040)")                              \
     X(ce_without_ect, "packets that do not know ECN are marked as well")                                               \
-    X(extension_header, "an IPv6 extension header is taken for longer than it is")                                     \
+    X(extension_header, "packets with an IPv6 extension header are taken for malformed")                               \
     X(icmp_quote, "an ICMP message quotes the packet from its fifth byte on")                                          \
     X(icmp_mtu, "an ICMP message names an MTU that is too large by a header")                                          \
     X(icmp_source, "an ICMP message comes from the address of the packet's sender")                                    \
@@ -76,7 +76,6 @@
     X(moved_ignored, "the control plane does not hear that a peer moved")                                              \
     X(stop_never, "a node that is told to stop does not end")                                                          \
     X(deadline_missing, "the node's deadline leaves the control plane's timers out")                                   \
-    X(deadline_past, "a timer that cannot be served now is due at once again")                                         \
     X(wakeups, "a connection wakes every millisecond")                                                                 \
     X(mail_leak, "letters to lanes are not freed once read")                                                           \
     X(path_leak, "the control plane forgets connections that ended without freeing them")                              \

@@ -56,10 +56,10 @@ static bool walk_extensions(struct qe_span packet, struct qe_packet_info *info)
         uint32_t size;
         if (next == NEXT_HOP_BY_HOP || next == NEXT_ROUTING || next == NEXT_DESTINATION || next == NEXT_MOBILITY ||
             next == NEXT_FRAGMENT || next == NEXT_AUTHENTICATION) {
-            if (at + 8 > info->size) return false;
+            if (at + 8 > info->size || QE_MUTANT(extension_header)) return false;
             size = next == NEXT_FRAGMENT         ? 8
                    : next == NEXT_AUTHENTICATION ? (p[at + 1] + 2u) * 4
-                                                 : (p[at + 1] + 1u + (QE_MUTANT(extension_header) ? 1u : 0u)) * 8;
+                                                 : (p[at + 1] + 1u) * 8;
             if (at + size > info->size) return false;
         } else {
             break;

@@ -45,15 +45,18 @@ static void receive_packet(struct qe_lane *lane, struct lane_peer *peer, struct 
     peer->traffic.received_bytes += packet.size;
 }
 
-static void receive_fragment(struct qe_lane *lane, struct lane_peer *peer, struct qe_span frame)
+// A packet's pieces all come over one connection (outbound.c). So what a peer began before it restarted is never taken
+// for a part of what it sends now, though it numbers its packets from the start again.
+static void receive_fragment(struct qe_lane *lane, struct lane_path *path, struct qe_span frame)
 {
+    struct lane_peer *peer = path->peer;
     struct qe_span packet;
-    if (!peer->in) peer->in = qe_reassembler_new(&lane->host->mem);
-    if (!peer->in) {
+    if (!path->in) path->in = qe_reassembler_new(&lane->host->mem);
+    if (!path->in) {
         lane_drop(lane, QE_COUNT_DROP_MEMORY, peer->index);
         return;
     }
-    switch (qe_reassembler_add(peer->in, frame, &packet, lane->now_ns)) {
+    switch (qe_reassembler_add(path->in, frame, &packet, lane->now_ns)) {
     case QE_REASSEMBLY_WAITING:
         return;
     case QE_REASSEMBLY_COMPLETE:
@@ -96,7 +99,7 @@ void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8
     if (type >> 4 == 4 || type >> 4 == 6) {
         receive_packet(lane, peer, bytes);
     } else if (type == QE_FRAME_FRAGMENT) {
-        receive_fragment(lane, peer, bytes);
+        receive_fragment(lane, path, bytes);
     } else if (type == QE_FRAME_ECHO || type == QE_FRAME_ECHO_REPLY) {
         if (bytes.size != QE_FRAME_ECHO_SIZE) {
             lane_drop(lane, QE_COUNT_DROP_MALFORMED, peer->index);

@@ -96,6 +96,7 @@ static void free_path(struct qe_lane *lane, struct lane_path *path)
     if (path->peer->active == path) lane_activate(lane, path->peer, NULL);
     qe_table_remove(lane->paths, &path->id);
     if (path->last) qe_mail_free(lane->host, path->last);
+    if (path->in) qe_reassembler_free(path->in);
     qe_free(&lane->host->mem, path);
 }
 
@@ -197,13 +198,14 @@ static void on_moved(void *user, struct qe_conn *conn)
     lane_trace(lane, "path.moved", path->peer->index, path->id, 0);
 }
 
-static void on_responsive(void *user, struct qe_conn *conn, bool responsive)
+static bool on_responsive(void *user, struct qe_conn *conn, bool responsive)
 {
     struct qe_lane *lane = user;
     struct lane_path *path = qe_conn_user(conn);
-    if (!path || !path->told) return;
-    post(lane, responsive ? QE_MAIL_HEARD : QE_MAIL_SILENT, path, qe_span(NULL, 0));
+    if (!path || !path->told) return true;
+    if (!post(lane, responsive ? QE_MAIL_HEARD : QE_MAIL_SILENT, path, qe_span(NULL, 0))) return false;
     lane_trace(lane, responsive ? "path.heard" : "path.silent", path->peer->index, path->id, 0);
+    return true;
 }
 
 static struct qe_buf *coalescer_buf(void *user)
@@ -267,7 +269,6 @@ static void free_peer(struct qe_lane *lane, struct lane_peer *peer)
     if (!peer) return;
     lane_forget_packets(lane, peer, QE_COUNT_DROP_STALE);
     if (peer->queue) qe_queue_free(peer->queue);
-    if (peer->in) qe_reassembler_free(peer->in);
     qe_free(&lane->host->mem, peer);
 }
 
@@ -278,6 +279,7 @@ void qe_lane_free(struct qe_lane *lane)
     size_t cursor = 0;
     for (struct lane_path *path; lane->paths && (path = qe_table_each(lane->paths, &cursor));) {
         if (path->last) qe_mail_free(lane->host, path->last);
+        if (path->in) qe_reassembler_free(path->in);
         qe_free(&lane->host->mem, path);
     }
     if (lane->paths) qe_table_free(lane->paths);
@@ -445,7 +447,7 @@ bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_n
     lane->wall_ms = wall_ms;
     if (next_delivery(lane, action)) return true;
     if (!qe_quic_writable(lane->quic)) return false;
-    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_POOL_RESERVE);
+    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_NODE_DELIVERIES);
     if (!buf) return false;
     action->kind = QE_ACTION_SEND;
     if (qe_quic_next(lane->quic, buf, &action->send, lane->now_ns, lane->wall_ms)) return true;

@@ -15,7 +15,7 @@
 // Echo frames that may wait on a path; more are dropped.
 #define LANE_ECHO_MAX 8
 // Finished packets on their way to the TUN. Each holds a buffer of the pool, so this is never the tighter bound.
-#define LANE_DELIVER_MAX 256
+#define LANE_DELIVER_MAX 512
 // Packets that may wait for a peer without a path, and for how long.
 #define LANE_WAITING_PACKETS_MAX 64
 #define LANE_WAITING_NS          (UINT64_C(2) * 1000000000)
@@ -40,6 +40,7 @@ struct lane_path {
     size_t echo_first, echo_count;
     uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
     bool told;                              // the control part knows of it
+    struct qe_reassembler *in;              // of fragments; NULL until one comes
     struct qe_mail *last;                   // CLOSED, made ahead: the control part must hear of the end
 };
 
@@ -65,7 +66,6 @@ struct lane_peer {
     size_t offered_size;
     enum lane_offer offer;
     struct lane_fragmenting out;
-    struct qe_reassembler *in;
     struct qe_ip checked_source; // the source address that last passed, under that snapshot
     uint64_t checked_generation;
     uint64_t waiting_since_ns; // when the oldest packet that waits for a path came

@@ -184,6 +184,11 @@ void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_pat
     bool waited = !peer->active;
     peer->active = path;
     peer->offer = LANE_OFFER_NONE;
+    // Pieces belong together by connection: a packet that is half out begins anew, as another one.
+    if (peer->out.size > 0 && peer->out.done > 0) {
+        peer->out.done = 0;
+        peer->out.id++;
+    }
     if (!path) {
         peer->waiting_since_ns = lane->now_ns;
         return;

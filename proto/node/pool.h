@@ -6,9 +6,6 @@
 #include "base/mutants.h"
 #include "node/host.h"
 
-// Buffers that only deliveries may take.
-#define QE_POOL_RESERVE 8
-
 struct qe_pool {
     const struct qe_host *host;
     uint32_t credit;

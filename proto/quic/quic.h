@@ -71,8 +71,9 @@ struct qe_quic_owner {
     // A session ticket to keep for the next qe_quic_dial to this peer, single use.
     void (*ticket)(void *user, struct qe_conn *conn, struct qe_span ticket);
     // Evidence of the path's health: false when nothing has been heard for three probe timeouts (5 s at the most)
-    // although something was sent that wants an answer; true when such a silence ends.
-    void (*responsive)(void *user, struct qe_conn *conn, bool responsive);
+    // although something was sent that wants an answer; true when such a silence ends. It returns false where it could
+    // not take note, and is told again.
+    bool (*responsive)(void *user, struct qe_conn *conn, bool responsive);
     // The addresses of the connection changed (rebinding or migration, RFC 9000 §9), already validated.
     void (*moved)(void *user, struct qe_conn *conn);
 };

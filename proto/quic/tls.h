@@ -12,6 +12,9 @@
 
 struct qe_conn;
 
+// What the library's algorithms belong to, for TLS that is not the tunnel's (the simulator's applications).
+OSSL_LIB_CTX *qe_tls_library_context(const struct qe_tls_library *library);
+
 // The two contexts of an endpoint: its server half remembers the tickets it gave out.
 struct qe_tls {
     SSL_CTX *client;

@@ -22,6 +22,7 @@ int sim_command_check(int argc, char **argv);
 int sim_command_merge(int argc, char **argv);
 int sim_command_plot(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+int sim_command_redact(int argc, char **argv);
 int sim_command_replay(int argc, char **argv);
 int sim_command_keygen(int argc, char **argv);
 int sim_command_show(int argc, char **argv);
@@ -43,6 +44,11 @@ bool sim_parse_seeds(const char *text, struct sim_seed_range *out);
 struct sim_template *sim_command_load(const char *file, unsigned lanes);
 // Whether the hosts' configurations are right; `error` says what is not. lanes: an unsigned, as for sim_command_load.
 bool sim_command_accept(void *lanes, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]);
+
+// Files that the tree names relative to the scenario `from`: so that they are found from the scenario `to` as well, in
+// the same folder by the same name, from any other (NULL: any) by their whole path. False where there is no such
+// folder.
+bool sim_command_move(struct sim_tree *tree, const char *from, const char *to);
 
 // Monotonic.
 uint64_t sim_wall_clock_ms(void);

@@ -28,8 +28,11 @@ static int show(const char *file, const uint64_t *wanted)
     struct sim_scenario *scenario = sim_template_expand(template, seed, error);
     struct sim_tree *tree = scenario ? sim_template_tree(template, seed, error) : NULL;
     const struct sim_tree *refused;
-    char *text = tree ? sim_tree_print(tree, &refused) : NULL;
-    if (tree && !text)
+    bool moved = tree && sim_command_move(tree, file, NULL);
+    char *text = moved ? sim_tree_print(tree, &refused) : NULL;
+    if (tree && !moved)
+        snprintf(error, sizeof(error), "%s: its folder is not found", file);
+    else if (tree && !text)
         snprintf(error, sizeof(error), "%s:%u: a date or time; a scenario has none", file, refused->line);
     if (text) {
         for (size_t i = 0; i < scenario->parameter_count; i++)

@@ -191,11 +191,12 @@ static bool look_at_failure(struct judge *j, const struct sim_tree *tree)
     return j->wanted[0] != '\0';
 }
 
-static int write_out(const struct judge *j, const struct sim_tree *tree)
+static int write_out(const struct judge *j, struct sim_tree *tree)
 {
     const struct options *o = j->options;
     const struct sim_tree *refused;
-    char *text = sim_tree_print(tree, &refused);
+    char *text = NULL;
+    if (sim_command_move(tree, o->file, o->output)) text = sim_tree_print(tree, &refused);
     FILE *out = o->output ? fopen(o->output, "w") : stdout;
     if (!out || !text) {
         sim_release(text);
@@ -244,6 +245,7 @@ static int shrink(struct judge *j, struct sim_template *template)
         fprintf(stderr, "%s\n", error);
         return SIM_EXIT_USAGE;
     }
+    sim_shrink_spell_out(tree);
     if (look_at_failure(j, tree)) return shrink_tree(j, tree);
     sim_tree_free(tree);
     if (j->broken) return SIM_EXIT_FAIL;

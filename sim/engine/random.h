@@ -28,6 +28,7 @@ enum sim_stream_kind {
     SIM_STREAM_SWEEP,    // an axis; purpose: enum sim_axis_chance
     SIM_STREAM_NAT,      // purpose: enum nat_chance
     SIM_STREAM_FIREWALL,
+    SIM_STREAM_SWARM,           // a kind of fault, or "" for all; purpose: enum sim_swarm_chance
     SIM_STREAM_RESAMPLE = 1000, // of figures, not of runs
 };
 

@@ -346,7 +346,7 @@ static bool drain(struct sim_host *host)
         }
         // Buffers are announced as the kernel would be done with them: soon, but not one by one.
         if (host->returned == 0 || buffers_held(host)) return true;
-        if (host->in_use < SIM_CREDITS && host->returned < SIM_CREDITS / 2) return true;
+        if (host->in_use < SIM_CREDITS && host->returned < SIM_SENDS / 2) return true;
         announce_buffers(host);
     }
 }

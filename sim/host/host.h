@@ -17,7 +17,8 @@
 #define SIM_BATCH_MAX     64
 #define SIM_SOCKETS_MAX   1024
 #define SIM_ADDRESSES_MAX 16
-#define SIM_CREDITS       64 // output buffers a node may have
+#define SIM_SENDS         64                               // output buffers that a node may have for sends
+#define SIM_CREDITS       (QE_NODE_DELIVERIES + SIM_SENDS) // output buffers a node may have
 // Steps and actions of one node without time moving that count as a storm.
 #define SIM_STORM_MAX 1000000
 

@@ -236,6 +236,7 @@ void sim_box_receive(struct sim_interface *interface, struct sim_packet *packet)
 {
     struct sim_box *box = interface->box;
     packet->interface = interface->index;
+    box->network->corrupted += packet->damaged;
     if (sim_trace_wants(box->network->trace, SIM_TRACE_ARRIVED))
         sim_trace_passed(box->network->trace, sim_box_who(box), SIM_TRACE_ARRIVED, interface, packet);
     if (interface->box->middlebox)

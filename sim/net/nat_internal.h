@@ -82,6 +82,7 @@ struct sim_nat {
     struct qe_table *by_inside, *by_outside, *permissions, *hosts;
     struct qe_heap ends;
     uint64_t ids, boot_ns;
+    size_t explicit_count; // and forwards: most NATs have none to look for
     struct sim_nat_counts counts;
 };
 

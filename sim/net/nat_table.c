@@ -112,6 +112,7 @@ static void reserve(struct sim_nat *nat)
 struct nat_mapping *nat_find_explicit(const struct sim_nat *nat, struct sim_endpoint inside)
 {
     uint8_t key[NAT_INSIDE_KEY];
+    if (!nat->explicit_count) return NULL;
     write_inside(key, false, inside, (struct sim_endpoint){0});
     return qe_table_get(nat->by_inside, key);
 }
@@ -160,6 +161,7 @@ void nat_add(struct sim_nat *nat, struct nat_mapping *mapping, uint64_t end_ns)
     assert(put == 0);
     mapping->host->mappings++;
     mapping->host->explicit_count += mapping->kind == NAT_EXPLICIT;
+    nat->explicit_count += mapping->kind != NAT_DYNAMIC;
     if (mapping->kind != NAT_FORWARD) {
         nat->counts.mappings++;
         nat->counts.created++;
@@ -180,6 +182,7 @@ void nat_remove(struct sim_nat *nat, struct nat_mapping *mapping)
     nat_give_port(nat, mapping);
     mapping->host->mappings--;
     mapping->host->explicit_count -= mapping->kind == NAT_EXPLICIT;
+    nat->explicit_count -= mapping->kind != NAT_DYNAMIC;
     if (mapping->kind != NAT_FORWARD) nat->counts.mappings--;
     nat_release_host(nat, mapping->host);
     sim_release(mapping);
@@ -197,6 +200,7 @@ void nat_make_explicit(struct sim_nat *nat, struct nat_mapping *mapping, const u
     mapping->kind = NAT_EXPLICIT;
     memcpy(mapping->nonce, nonce, SIM_NAT_NONCE_SIZE);
     mapping->host->explicit_count++;
+    nat->explicit_count++;
 }
 
 struct nat_permission *nat_permission(

@@ -89,6 +89,7 @@ struct sim_network {
     uint64_t seed;
     uint64_t sent, received;
     uint64_t duplicated; // by links and triggers
+    uint64_t corrupted;  // by links and triggers, and not dropped for it
     uint64_t dropped[SIM_DROP_COUNT];
     struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.

@@ -104,10 +104,10 @@ static enum nat_pmp_result map(const struct portmap_call *call, struct mapping *
 
 static size_t answer_map(const struct portmap_call *call, uint8_t op)
 {
-    struct qe_reader r =
-        qe_reader(qe_span(call->request.data + 4, call->request.size < 4 ? 0 : call->request.size - 4));
+    struct qe_reader r = qe_reader(call->request);
     struct mapping wanted;
     struct qe_writer w;
+    qe_read32(&r); // version, opcode, reserved
     wanted.inside = qe_read16(&r);
     wanted.outside = qe_read16(&r);
     wanted.seconds = qe_read32(&r);

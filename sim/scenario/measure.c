@@ -24,6 +24,10 @@ const struct sim_measure sim_flow_measures[] = {
     {"first", SIM_MEASURE_FIRST, SIM_UNIT_DURATION, false},
     {"gap_max", SIM_MEASURE_GAP_MAX, SIM_UNIT_DURATION, false},
     {"rate", SIM_MEASURE_RATE, SIM_UNIT_RATE, false},
+    {"bytes", SIM_MEASURE_BYTES, SIM_UNIT_SIZE, false},
+    {"completion", SIM_MEASURE_COMPLETION, SIM_UNIT_DURATION, true},
+    {"retransmits", SIM_MEASURE_RETRANSMITS, SIM_UNIT_COUNT, true},
+    {"connections", SIM_MEASURE_CONNECTIONS, SIM_UNIT_COUNT, true},
     {0},
 };
 
@@ -69,6 +73,29 @@ const struct sim_measure sim_host_measures[] = {
     {"dropped_rebooting", SIM_MEASURE_DROPPED_REBOOTING, SIM_UNIT_COUNT, true},
     {0},
 };
+
+bool sim_flow_has_measure(enum sim_flow_kind kind, enum sim_measure_id id)
+{
+    switch (id) {
+    case SIM_MEASURE_REFUSED:
+    case SIM_MEASURE_TOO_BIG:
+    case SIM_MEASURE_GAP_MAX:
+        return true;
+    case SIM_MEASURE_RATE:
+        return kind != SIM_FLOW_CAPTURE;
+    case SIM_MEASURE_DUPLICATED:
+    case SIM_MEASURE_REORDERED:
+        return kind == SIM_FLOW_PING || kind == SIM_FLOW_UDP;
+    case SIM_MEASURE_COMPLETION:
+        return kind == SIM_FLOW_BULK;
+    case SIM_MEASURE_BYTES:
+    case SIM_MEASURE_RETRANSMITS:
+    case SIM_MEASURE_CONNECTIONS:
+        return kind == SIM_FLOW_BULK || kind == SIM_FLOW_REQUEST;
+    default:
+        return kind != SIM_FLOW_BULK;
+    }
+}
 
 static int compare(const void *a, const void *b)
 {

@@ -22,6 +22,10 @@ enum sim_measure_id {
     SIM_MEASURE_FIRST,
     SIM_MEASURE_GAP_MAX,
     SIM_MEASURE_RATE,
+    SIM_MEASURE_BYTES,
+    SIM_MEASURE_COMPLETION,
+    SIM_MEASURE_RETRANSMITS,
+    SIM_MEASURE_CONNECTIONS,
     // of a link
     SIM_MEASURE_ENTERED,
     SIM_MEASURE_ENTERED_BYTES,
@@ -71,6 +75,9 @@ struct sim_measure {
 extern const struct sim_measure sim_flow_measures[];
 extern const struct sim_measure sim_link_measures[];
 extern const struct sim_measure sim_host_measures[];
+
+// Whether a flow of that kind has the measure.
+bool sim_flow_has_measure(enum sim_flow_kind kind, enum sim_measure_id id);
 
 // Sorts the values and returns the one at the given share in thousandths (500: the median), by the nearest rank;
 // 0 where there are none.

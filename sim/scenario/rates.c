@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PATH_SIZE 4096
-
 void sim_rates_fini(struct sim_rates *rates)
 {
     for (size_t i = 0; i < rates->count; i++) {
@@ -88,26 +86,12 @@ const struct sim_rate_plan *sim_rates_timeline(
     return r->failed ? NULL : plan;
 }
 
-// Where the file is, as seen from here. False where that is too long.
-static bool resolve(const char *scenario, const char *file, char out[PATH_SIZE])
-{
-    const char *slash = strrchr(scenario, '/');
-    int folder = slash && file[0] != '/' ? (int)(slash + 1 - scenario) : 0;
-    int size = snprintf(out, PATH_SIZE, "%.*s%s", folder, scenario, file);
-    return size > 0 && size < PATH_SIZE;
-}
-
 const struct sim_rate_plan *sim_rates_trace(struct sim_reader *r, const struct qe_toml_value *value)
 {
-    char path[PATH_SIZE], error[SIM_RATE_ERROR_SIZE];
+    char path[SIM_PATH_SIZE], error[SIM_RATE_ERROR_SIZE];
     const struct sim_rate_plan *known = find(r->rates, value);
     if (known) return known;
-    const char *file = sim_reader_text(r, value, "rate_trace");
-    if (r->failed) return NULL;
-    if (!file[0] || !resolve(r->file, file, path)) {
-        sim_reader_fail(r, value, "'rate_trace' is no file's name; expected one relative to the scenario");
-        return NULL;
-    }
+    if (!sim_reader_path(r, value, "rate_trace", path)) return NULL;
     for (size_t i = 0; i < r->rates->count; i++)
         if (r->rates->list[i].file && strcmp(r->rates->list[i].file, path) == 0) {
             add(r->rates, value, path, r->rates->list[i].plan);

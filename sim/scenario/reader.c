@@ -245,3 +245,15 @@ void sim_reader_word(
     }
     sim_reader_fail(r, value, "'%s' is \"%s\"; expected one of %s", key, text, list);
 }
+
+bool sim_reader_path(struct sim_reader *r, const struct qe_toml_value *value, const char *what, char out[SIM_PATH_SIZE])
+{
+    const char *file = sim_reader_text(r, value, what);
+    const char *slash = strrchr(r->file, '/');
+    int folder = slash && file[0] != '/' ? (int)(slash + 1 - r->file) : 0;
+    if (r->failed) return false;
+    int size = snprintf(out, SIM_PATH_SIZE, "%.*s%s", folder, r->file, file);
+    if (file[0] && size > 0 && size < SIM_PATH_SIZE) return true;
+    sim_reader_fail(r, value, "'%s' is no file's name; expected one relative to the scenario", what);
+    return false;
+}

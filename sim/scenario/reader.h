@@ -67,6 +67,11 @@ const char *sim_reader_text(struct sim_reader *r, const struct qe_toml_value *va
 void sim_reader_word(
     struct sim_reader *r, const struct qe_toml_value *table, const char *key, const char *const *words, unsigned *out);
 
+#define SIM_PATH_SIZE 4096
+// Where the file is that the value names relative to the scenario. False and a mistake where it names none.
+bool sim_reader_path(
+    struct sim_reader *r, const struct qe_toml_value *value, const char *what, char out[SIM_PATH_SIZE]);
+
 // Single values, each a mistake where it is none. what: the key's name.
 uint64_t sim_reader_duration(struct sim_reader *r, const struct qe_toml_value *value, const char *what);
 uint64_t sim_reader_number(struct sim_reader *r, const struct qe_toml_value *value, const char *what);

@@ -3,6 +3,7 @@
 
 #include "engine/memory.h"
 #include "scenario/axes.h"
+#include "scenario/swarm.h"
 #include "scenario/units.h"
 
 #include <assert.h>
@@ -48,7 +49,7 @@ const struct sim_key *sim_scenario_keys(size_t place, const char **where)
         {"[[at]]", sim_at_keys}, {"a partition", sim_partition_keys}, {"roam", sim_roam_keys},
         {"[[trigger]]", sim_trigger_keys}, {"'on'", sim_on_keys}, {"[faults]", sim_faults_keys},
         {"[[flow]]", sim_flow_keys}, {"[[expect]]", sim_expect_keys}, {"[[sweep]]", sim_axis_keys},
-        {"'latin'", sim_latin_keys}};
+        {"'latin'", sim_latin_keys}, {"[swarm]", sim_swarm_keys}};
     if (place >= sizeof(all) / sizeof(all[0])) return NULL;
     *where = all[place].where;
     return all[place].keys;
@@ -213,6 +214,19 @@ static void check_calm(struct sim_parse *p, const struct qe_toml_value *table)
             &p->reader, calm, "'calm' and 'recovers' are longer than the duration; expected at most as long");
 }
 
+static void end_by(uint64_t *before_ns, uint64_t time_ns)
+{
+    if (*before_ns > time_ns) *before_ns = time_ns;
+}
+
+// What goes wrong by chance, or when something passes, stops with the rest.
+static void calm_down(struct sim_scenario *s)
+{
+    for (size_t i = 0; i < s->trigger_count; i++)
+        end_by(&s->triggers[i].before_ns, s->calm_ns);
+    end_by(&s->faults.before_ns, s->calm_ns);
+}
+
 static void parse(struct sim_parse *p, const struct qe_toml_value *root)
 {
     struct sim_scenario *s = p->scenario;
@@ -232,6 +246,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) sim_parse_triggers(p, root);
     if (!p->reader.failed) sim_parse_faults(p, root);
     if (!p->reader.failed) sim_parse_expects(p, root);
+    if (!p->reader.failed) calm_down(s);
 }
 
 struct sim_scenario *sim_scenario_read(const char *file, struct qe_toml *toml, char error[SIM_ERROR_SIZE])
@@ -296,8 +311,10 @@ void sim_scenario_free(struct sim_scenario *s)
     }
     sim_release(s->triggers);
     sim_release(s->faults.hosts);
-    for (size_t i = 0; i < s->flow_count; i++)
+    for (size_t i = 0; i < s->flow_count; i++) {
         sim_release(s->flows[i].name);
+        sim_release(s->flows[i].file);
+    }
     for (size_t i = 0; i < s->expect_count; i++)
         sim_release(s->expects[i].text);
     for (size_t i = 0; i < s->parameter_count; i++) {

@@ -83,6 +83,9 @@ struct sim_scenario_link {
 enum sim_flow_kind {
     SIM_FLOW_PING,
     SIM_FLOW_UDP,
+    SIM_FLOW_BULK,
+    SIM_FLOW_REQUEST,
+    SIM_FLOW_CAPTURE,
 };
 
 struct sim_scenario_flow {
@@ -95,8 +98,13 @@ struct sim_scenario_flow {
     uint64_t batch; // packets that leave at once
     bool offload;   // the batch leaves as one super-packet
     uint64_t start_ns, stop_ns;
-    uint64_t count;      // 0: until stop
-    struct qe_ip source; // family 0: the TUN's address
+    uint64_t count;         // 0: until stop
+    struct qe_ip source;    // family 0: the TUN's address
+    uint64_t bytes;         // BULK; 0: as many as there is time for
+    uint64_t request_bytes; // REQUEST
+    uint64_t response_bytes;
+    uint64_t idle_ns; // BULK, REQUEST: silence after which a connection is gone
+    char *file;       // CAPTURE
     unsigned line;
 };
 
@@ -131,7 +139,11 @@ struct sim_scenario_expect {
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
     bool has_min, has_max;
-    uint64_t min, max;
+    uint64_t min, max; // with the margin
+    uint32_t margin_ppb;
+    bool always;            // CONNECTED, DISCONNECTED: in all of the window
+    bool sometimes;         // it fails no run; a sweep wants it to hold in one at least,
+    uint32_t sometimes_ppb; // or in this share of its runs
     unsigned line;
 };
 
@@ -212,6 +224,10 @@ size_t sim_scenario_port(const struct sim_scenario_link *link, size_t host);
 bool sim_parse_clock(struct sim_parse *p, const struct qe_toml_value *value, const char *what, int64_t *out);
 // The port of `link` that the host under 'from' has. SIM_NONE where `table` has no such key.
 size_t sim_parse_direction(struct sim_parse *p, const struct qe_toml_value *table, size_t link);
+// The kind of a flow, and whether its other keys are for that kind; then what they say.
+void sim_parse_flow_kind(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table);
+void sim_parse_flow_own(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table);
+extern const char *const sim_flow_kind_names[]; // by enum sim_flow_kind
 // A link's settings, those that `table` has, over what is there. The other keys of the table are the caller's to check.
 void sim_parse_settings(struct sim_reader *r, const struct qe_toml_value *table, struct sim_pipe_settings *settings);
 // What reads the settings of [[at]] when its time has come.

@@ -8,31 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PING_SIZE_DEFAULT     84
-#define UDP_SIZE_DEFAULT      1200
-#define PING_INTERVAL_DEFAULT UINT64_C(1000000000)
-#define BATCH_MAX             64
-
 #define FLOW(field) offsetof(struct sim_scenario_flow, field)
 const struct sim_key sim_flow_keys[] = {{"name", SIM_KEY_NAME, FLOW(name)}, {"kind", SIM_KEY_OTHER, 0},
     {"from", SIM_KEY_OTHER, 0}, {"to", SIM_KEY_OTHER, 0}, {"ip", SIM_KEY_OTHER, 0},
     {"interval", SIM_KEY_DURATION, FLOW(interval_ns)}, {"rate", SIM_KEY_OTHER, 0}, {"size", SIM_KEY_SIZE, FLOW(size)},
     {"batch", SIM_KEY_NUMBER, FLOW(batch)}, {"offload", SIM_KEY_FLAG, FLOW(offload)},
     {"start", SIM_KEY_DURATION, FLOW(start_ns)}, {"stop", SIM_KEY_DURATION, FLOW(stop_ns)},
-    {"count", SIM_KEY_NUMBER, FLOW(count)}, {"source", SIM_KEY_OTHER, 0}, {0}};
-
-static void parse_kind(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
-{
-    const struct qe_toml_value *kind = sim_reader_need(&p->reader, table, "[[flow]]", "kind", QE_TOML_STRING);
-    if (!kind) return;
-    const char *text = sim_reader_text(&p->reader, kind, "kind");
-    if (strcmp(text, "ping") == 0)
-        flow->kind = SIM_FLOW_PING;
-    else if (strcmp(text, "udp") == 0)
-        flow->kind = SIM_FLOW_UDP;
-    else
-        sim_reader_fail(&p->reader, kind, "'kind' is \"%s\"; expected \"ping\" or \"udp\"", text);
-}
+    {"count", SIM_KEY_NUMBER, FLOW(count)}, {"source", SIM_KEY_OTHER, 0}, {"bytes", SIM_KEY_SIZE, FLOW(bytes)},
+    {"request", SIM_KEY_SIZE, FLOW(request_bytes)}, {"response", SIM_KEY_SIZE, FLOW(response_bytes)},
+    {"idle", SIM_KEY_DURATION, FLOW(idle_ns)}, {"file", SIM_KEY_OTHER, 0}, {0}};
 
 static void parse_ends(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
 {
@@ -65,48 +49,12 @@ static void parse_ip(struct sim_parse *p, struct sim_scenario_flow *flow, const 
         sim_reader_fail(&p->reader, source, "'source' is \"%s\"; expected an IPv%u address", text, flow->family);
 }
 
-// Size, batch and pace fit together.
-static void parse_pace(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
-{
-    const struct qe_toml_value *rate = qe_toml_get(table, "rate");
-    uint64_t size_min = flow->family == 6 ? 88 : 68, bits = 0;
-    if (!flow->size)
-        flow->size = flow->kind == SIM_FLOW_PING ? PING_SIZE_DEFAULT + (flow->family == 6 ? 20 : 0) : UDP_SIZE_DEFAULT;
-    if (!flow->batch) flow->batch = 1;
-    if (flow->size < size_min || flow->size > 9000) {
-        sim_reader_fail(&p->reader, table, "'size' is %llu; expected %llu to 9000 bytes of IP packet",
-            (unsigned long long)flow->size, (unsigned long long)size_min);
-    } else if (flow->batch > BATCH_MAX || (flow->offload && flow->batch * flow->size > 65535)) {
-        sim_reader_fail(&p->reader, table,
-            "'batch' is %llu; expected at most %d packets, and with 'offload' 65535 bytes",
-            (unsigned long long)flow->batch, BATCH_MAX);
-    } else if (flow->kind == SIM_FLOW_PING && (flow->batch != 1 || flow->offload || rate)) {
-        sim_reader_fail(&p->reader, table, "'batch', 'offload' and 'rate' are for kind = \"udp\"");
-    } else if (rate && flow->interval_ns) {
-        sim_reader_fail(&p->reader, table, "the flow has 'rate' and 'interval'; expected one of them");
-    } else if (rate) {
-        const char *text = sim_reader_text(&p->reader, rate, "rate");
-        if (!p->reader.failed && (!sim_rate_parse(text, &bits) || !bits))
-            sim_reader_fail(&p->reader, rate, "'rate' is \"%s\"; expected one such as \"10Mbit/s\"", text);
-        else if (bits)
-            flow->interval_ns = (uint64_t)((unsigned __int128)flow->size * flow->batch * 8 * 1000000000 / bits);
-        if (bits && !flow->interval_ns)
-            sim_reader_fail(&p->reader, rate, "'rate' is \"%s\", more than a batch a nanosecond", text);
-    }
-    if (!p->reader.failed && !flow->interval_ns) {
-        if (flow->kind == SIM_FLOW_PING)
-            flow->interval_ns = PING_INTERVAL_DEFAULT;
-        else
-            sim_reader_fail(&p->reader, table, "the flow has no pace; expected 'rate' or 'interval'");
-    }
-}
-
 static void name_flow(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
 {
     if (!flow->name) {
         char name[QE_NAME_SIZE * 2 + 16];
-        snprintf(name, sizeof(name), "%s-%s-%s", flow->kind == SIM_FLOW_PING ? "ping" : "udp",
-            p->scenario->hosts[flow->from].name, p->scenario->hosts[flow->to].name);
+        snprintf(name, sizeof(name), "%s-%s-%s", sim_flow_kind_names[flow->kind], p->scenario->hosts[flow->from].name,
+            p->scenario->hosts[flow->to].name);
         flow->name = sim_copy_text(name);
     }
     for (const struct sim_scenario_flow *other = p->scenario->flows; other < flow; other++)
@@ -126,12 +74,12 @@ void sim_parse_flows(struct sim_parse *p, const struct qe_toml_value *root)
         flow->line = qe_toml_line(table);
         flow->stop_ns = s->duration_ns;
         sim_reader_table(&p->reader, table, "[[flow]]", sim_flow_keys, flow);
-        if (!p->reader.failed) parse_kind(p, flow, table);
+        if (!p->reader.failed) sim_parse_flow_kind(p, flow, table);
         if (!p->reader.failed) parse_ends(p, flow, table);
         if (!p->reader.failed) parse_ip(p, flow, table);
-        if (!p->reader.failed) parse_pace(p, flow, table);
         if (!p->reader.failed && (flow->start_ns >= flow->stop_ns || flow->stop_ns > s->duration_ns))
             sim_reader_fail(&p->reader, table, "the flow must start before it stops, within the scenario's duration");
+        if (!p->reader.failed) sim_parse_flow_own(p, flow, table);
         if (!p->reader.failed) name_flow(p, flow, table);
     }
 }
@@ -143,7 +91,8 @@ const struct sim_key sim_expect_keys[] = {{"flow", SIM_KEY_OTHER, 0}, {"link", S
     {"trigger", SIM_KEY_OTHER, 0}, {"point", SIM_KEY_OTHER, 0}, {"disconnected", SIM_KEY_OTHER, 0},
     {"never_connected", SIM_KEY_OTHER, 0}, {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
     {"before", SIM_KEY_DURATION, EXPECT(before_ns)}, {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0},
-    {"is", SIM_KEY_OTHER, 0}, {0}};
+    {"is", SIM_KEY_OTHER, 0}, {"margin", SIM_KEY_CHANCE, EXPECT(margin_ppb)}, {"always", SIM_KEY_FLAG, EXPECT(always)},
+    {"sometimes", SIM_KEY_OTHER, 0}, {0}};
 
 static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *value, const char *key, enum sim_unit unit)
 {
@@ -161,6 +110,12 @@ static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *val
     return number;
 }
 
+// Exactly, rounded down.
+static uint64_t share_of(uint64_t value, uint32_t ppb)
+{
+    return value / SIM_CHANCE_ONE * ppb + value % SIM_CHANCE_ONE * ppb / SIM_CHANCE_ONE;
+}
+
 static void parse_bounds(
     struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table, enum sim_unit unit)
 {
@@ -176,6 +131,10 @@ static void parse_bounds(
         sim_reader_fail(&p->reader, table, "[[expect]] has no bound; expected 'min', 'max' or 'is'");
     else if (!p->reader.failed && e->has_min && e->has_max && e->min > e->max)
         sim_reader_fail(&p->reader, table, "'min' is above 'max'");
+    // A bound is where the figure should be; the margin is what it may be beside it.
+    e->min -= share_of(e->min, e->margin_ppb);
+    uint64_t more = share_of(e->max, e->margin_ppb);
+    e->max = e->max > UINT64_MAX - more ? UINT64_MAX : e->max + more;
 }
 
 static void parse_measure(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table,
@@ -205,6 +164,11 @@ static void parse_flow_subject(struct sim_parse *p, struct sim_scenario_expect *
         if (strcmp(p->scenario->flows[i].name, name) == 0) e->flow = i;
     if (e->flow == SIM_NONE) sim_reader_fail(&p->reader, value, "'flow' is \"%s\"; expected a flow's name", name);
     if (!p->reader.failed) parse_measure(p, e, table, sim_flow_measures, "a flow");
+    if (p->reader.failed) return;
+    enum sim_flow_kind kind = p->scenario->flows[e->flow].kind;
+    if (!sim_flow_has_measure(kind, e->measure->id))
+        sim_reader_fail(&p->reader, value, "'%s' is no measure of a flow of kind \"%s\"", e->measure->name,
+            sim_flow_kind_names[kind]);
 }
 
 static void parse_host_subject(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
@@ -252,7 +216,9 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
     if (p->reader.failed) return;
     if (e->host == e->other)
         sim_reader_fail(&p->reader, pair, "'%s' has one host twice; expected two", key);
-    else if (kind != SIM_EXPECT_NEVER_CONNECTED && !within)
+    else if (e->always && within)
+        sim_reader_fail(&p->reader, within, "'within' stands beside 'always'; expected one of them");
+    else if (kind != SIM_EXPECT_NEVER_CONNECTED && !within && !e->always)
         sim_reader_fail(&p->reader, table, "'%s' has no 'within'; expected a duration", key);
     else if (within)
         e->max = sim_reader_duration(&p->reader, within, "within");
@@ -278,19 +244,32 @@ static void parse_point_subject(struct sim_parse *p, struct sim_scenario_expect 
     if (!p->reader.failed) parse_bounds(p, e, table, SIM_UNIT_COUNT);
 }
 
+// 'true': in one run of a sweep at least; a share: in so many of them.
+static void parse_sometimes(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, "sometimes");
+    if (!value) return;
+    e->sometimes = true;
+    if (qe_toml_kind(value) == QE_TOML_BOOLEAN && qe_toml_boolean(value)) return;
+    if (qe_toml_kind(value) == QE_TOML_STRING &&
+        sim_chance_parse(sim_reader_text(&p->reader, value, "sometimes"), &e->sometimes_ppb) && e->sometimes_ppb > 0)
+        return;
+    sim_reader_fail(&p->reader, value, "'sometimes' is neither true nor a share; expected one, such as \"20%%\"");
+}
+
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
     static const char *const subjects[] = {
         "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger", "point"};
-    static const char *const keys[][12] = {
-        {"flow", "measure", "min", "max", "is", "after", "before"},
-        {"link", "from", "measure", "min", "max", "is"},
-        {"host", "measure", "log", "event", "counter", "min", "max", "is", "after", "before"},
-        {"connected", "within", "after", "before"},
-        {"disconnected", "within", "after", "before"},
-        {"never_connected", "after", "before"},
-        {"trigger", "min", "max", "is"},
-        {"point", "min", "max", "is"},
+    static const char *const keys[][16] = {
+        {"flow", "measure", "min", "max", "is", "margin", "sometimes", "after", "before"},
+        {"link", "from", "measure", "min", "max", "is", "margin", "sometimes"},
+        {"host", "measure", "log", "event", "counter", "min", "max", "is", "margin", "sometimes", "after", "before"},
+        {"connected", "within", "always", "sometimes", "after", "before"},
+        {"disconnected", "within", "always", "sometimes", "after", "before"},
+        {"never_connected", "sometimes", "after", "before"},
+        {"trigger", "min", "max", "is", "margin", "sometimes"},
+        {"point", "min", "max", "is", "margin", "sometimes"},
     };
     static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
         "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'", "an expectation of a trigger",
@@ -308,6 +287,7 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         return;
     }
     sim_reader_only(&p->reader, table, wheres[which], keys[which]);
+    if (!p->reader.failed) parse_sometimes(p, e, table);
     if (p->reader.failed) return;
     switch (which) {
     case 0:

@@ -2,18 +2,22 @@
 
 #include "engine/memory.h"
 #include "scenario/axes.h"
+#include "scenario/swarm.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define FILE_SIZE_MAX (1 << 20)
+// So many seeds of a swarm are looked at by a check.
+#define SWARM_SEEDS 32
 
 struct sim_template {
     char *file;
     struct qe_toml *toml;  // NULL where there is nothing to expand
     struct sim_tree *tree; // the file without what is expanded
     struct sim_axes axes;
+    struct sim_swarm swarm;
     struct sim_scenario *face;
 };
 
@@ -48,10 +52,17 @@ static bool expand(const struct sim_template *t, const struct choice *choice, st
         sim_axes_apply_end(&t->axes, &r, choice->seed, out->tree, choice->axis, choice->place);
     else
         sim_axes_apply(&t->axes, &r, choice->seed, out->tree, &out->parameters, &out->parameter_count);
-    if (!r.failed) return true;
-    memcpy(error, r.error, SIM_ERROR_SIZE);
-    free_expansion(out);
-    return false;
+    if (r.failed) {
+        memcpy(error, r.error, SIM_ERROR_SIZE);
+        free_expansion(out);
+        return false;
+    }
+    if (t->swarm.present) {
+        out->parameters = sim_resize(out->parameters, out->parameter_count + 1, sizeof(*out->parameters));
+        out->parameters[out->parameter_count++] =
+            (struct sim_parameter){sim_copy_text("swarm"), sim_swarm_apply(&t->swarm, choice->seed, out->tree)};
+    }
+    return true;
 }
 
 static struct sim_scenario *expand_scenario(const struct sim_template *t, const struct choice *choice, char *error)
@@ -96,18 +107,29 @@ struct sim_tree *sim_template_tree(struct sim_template *template, uint64_t seed,
     return tree;
 }
 
+static bool check_one(struct sim_template *template, const struct choice *choice,
+    bool (*accept)(void *user, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]), void *user,
+    char error[SIM_ERROR_SIZE])
+{
+    struct sim_scenario *scenario = expand_scenario(template, choice, error);
+    bool right = scenario && accept(user, scenario, error);
+    sim_scenario_free(scenario);
+    return right;
+}
+
 bool sim_template_check(struct sim_template *template,
     bool (*accept)(void *user, const struct sim_scenario *scenario, char error[SIM_ERROR_SIZE]), void *user,
     char error[SIM_ERROR_SIZE])
 {
+    uint64_t seed = template->face->seed;
     bool right = accept(user, template->face, error);
     for (size_t axis = 0; axis < template->axes.count; axis++)
         for (size_t place = 0; right && place < sim_axis_ends(&template->axes.items[axis]); place++) {
-            struct choice choice = {.seed = template->face->seed, .ended = true, .axis = axis, .place = place};
-            struct sim_scenario *scenario = expand_scenario(template, &choice, error);
-            right = scenario && accept(user, scenario, error);
-            sim_scenario_free(scenario);
+            struct choice choice = {.seed = seed, .ended = true, .axis = axis, .place = place};
+            right = check_one(template, &choice, accept, user, error);
         }
+    for (uint64_t i = 1; template->swarm.present && right && i <= SWARM_SEEDS; i++)
+        right = check_one(template, &(struct choice){.seed = seed + i}, accept, user, error);
     return right;
 }
 
@@ -123,18 +145,19 @@ static bool read_template(struct sim_template *t, struct qe_toml *toml, char err
     const struct qe_toml_value *root = qe_toml_root(toml);
     struct sim_reader r = {.file = t->file};
     t->tree = sim_tree_from_toml(root);
-    if (!sim_axes_read(&r, root, &t->axes)) {
+    if (!sim_axes_read(&r, root, &t->axes) || !sim_swarm_read(&r, root, t->tree, &t->swarm)) {
         memcpy(error, r.error, SIM_ERROR_SIZE);
         qe_toml_free(toml);
         return false;
     }
-    if (t->axes.count == 0) {
+    if (t->axes.count == 0 && !t->swarm.present) {
         t->face = sim_scenario_read(t->file, toml, error);
         return t->face != NULL;
     }
     struct sim_tree *scenario = sim_tree_get(t->tree, "scenario");
     t->toml = toml;
     sim_tree_drop(t->tree, "sweep");
+    sim_tree_drop(t->tree, "swarm");
     if (scenario && scenario->kind == QE_TOML_TABLE) sim_tree_drop(scenario, "samples");
     t->face = expand_scenario(t, &(struct choice){.seed = own_seed(t->tree)}, error);
     return t->face != NULL;
@@ -177,6 +200,7 @@ void sim_template_free(struct sim_template *template)
     if (!template) return;
     sim_release(template->file);
     sim_axes_fini(&template->axes);
+    sim_swarm_fini(&template->swarm);
     sim_tree_free(template->tree);
     sim_scenario_free(template->face);
     qe_toml_free(template->toml);

@@ -61,12 +61,28 @@ void sim_elements_tables(struct sim_elements *out, const struct sim_tree *root, 
         if (strcmp(root->items[i]->key, key) == 0 && root->items[i]->kind == QE_TOML_ARRAY) add_items(out, root, i);
 }
 
+// A table of faults goes as a whole, or its lists become shorter.
+static void add_lists(struct sim_elements *out, const struct sim_tree *root, size_t place)
+{
+    const struct sim_element entry = {.path = {place}, .depth = 1};
+    const struct sim_tree *table = root->items[place];
+    add(out, &entry);
+    for (size_t i = 0; i < table->count; i++) {
+        struct sim_element list = below(&entry, i);
+        for (size_t k = 0; table->items[i]->kind == QE_TOML_ARRAY && k < table->items[i]->count; k++) {
+            struct sim_element item = below(&list, k);
+            add(out, &item);
+        }
+    }
+}
+
 void sim_elements_faults(struct sim_elements *out, const struct sim_tree *root)
 {
-    for (size_t i = 0; i < root->count; i++)
-        if (sim_is_fault(root->items[i]) &&
-            (root->items[i]->kind == QE_TOML_ARRAY || root->items[i]->kind == QE_TOML_TABLE))
-            add_items(out, root, i);
+    for (size_t i = 0; i < root->count; i++) {
+        if (!sim_is_fault(root->items[i])) continue;
+        if (root->items[i]->kind == QE_TOML_ARRAY) add_items(out, root, i);
+        if (root->items[i]->kind == QE_TOML_TABLE) add_lists(out, root, i);
+    }
 }
 
 // Keys of a table, and of the tables in it.

@@ -4,6 +4,8 @@
 #include "engine/memory.h"
 #include "shrink/internal.h"
 
+#include "node/fault.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -139,8 +141,15 @@ struct sim_shrink_size sim_shrink_measure(const struct sim_tree *tree)
 {
     struct sim_shrink_size size = {
         tables(tree, "host"), tables(tree, "link"), tables(tree, "flow"), 0, tables(tree, "expect")};
-    for (size_t i = 0; i < tree->count; i++)
-        if (sim_is_fault(tree->items[i])) size.faults += tree->items[i]->count;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct sim_tree *entry = tree->items[i];
+        if (!sim_is_fault(entry)) continue;
+        for (size_t k = 0; k < entry->count; k++)
+            if (entry->kind == QE_TOML_ARRAY)
+                size.faults++;
+            else if (entry->items[k]->kind == QE_TOML_ARRAY)
+                size.faults += entry->items[k]->count;
+    }
     return size;
 }
 
@@ -196,6 +205,17 @@ static bool minimize_rest(struct sim_shrink *s, bool keys)
     bool smaller = sim_shrink_minimize(s, &elements);
     sim_elements_fini(&elements);
     return smaller;
+}
+
+void sim_shrink_spell_out(struct sim_tree *tree)
+{
+    struct sim_tree *faults = sim_tree_get(tree, "faults");
+    const char *points = sim_tree_text(faults, "points");
+    if (!points || strcmp(points, "all") != 0) return;
+    struct sim_tree *list = sim_tree_new(QE_TOML_ARRAY, faults->line);
+    for (int i = 0; i < QE_FAULT_COUNT; i++)
+        sim_tree_append(list, sim_tree_string(qe_fault_point_name((enum qe_fault_point)i), faults->line));
+    sim_tree_put(faults, "points", list);
 }
 
 void sim_shrink_run(struct sim_shrink *s)

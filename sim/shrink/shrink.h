@@ -47,6 +47,8 @@ struct sim_shrink_size {
 };
 
 struct sim_shrink_size sim_shrink_measure(const struct sim_tree *tree);
+// Names one by one what a word stands for (all fault points), so that they can be taken out one by one.
+void sim_shrink_spell_out(struct sim_tree *tree);
 // Finds out which guard there is for a failure that an expectation says.
 enum sim_shrink_guard sim_shrink_find_guard(struct sim_shrink *shrink);
 // Makes shrink->tree as small as it gets.

@@ -1,6 +1,10 @@
 #include "traffic/flow.h"
 
+#include "traffic/exchange.h"
+#include "traffic/replay_flow.h"
+
 #include "base/list.h"
+#include "flow/segment.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,6 +18,21 @@
 
 static void occur(struct sim_source *source);
 
+// What exchanges share: TLS, and what their streams carry.
+static void init_exchanges(struct sim_flows *flows, const struct sim_hosts *hosts, uint64_t seed)
+{
+    struct sim_stream stream = sim_stream(seed, SIM_STREAM_FLOW, "inner pattern", 0);
+    struct qe_tls_library *library = hosts->tls;
+    if (flows->tls) return;
+    if (!library) library = flows->own = qe_tls_library_new();
+    assert(library);
+    flows->tls = sim_obtain(1, sizeof(*flows->tls));
+    sim_inner_tls_init(flows->tls, library, seed);
+    flows->pattern = sim_obtain(2, SIM_INNER_PATTERN);
+    sim_random_fill(&stream, flows->pattern, SIM_INNER_PATTERN);
+    memcpy(flows->pattern + SIM_INNER_PATTERN, flows->pattern, SIM_INNER_PATTERN);
+}
+
 static void init_flow(struct sim_flow *flow, struct sim_flows *flows, const struct sim_scenario_flow *settings,
     struct sim_host *const *hosts, uint64_t seed)
 {
@@ -21,9 +40,20 @@ static void init_flow(struct sim_flow *flow, struct sim_flows *flows, const stru
         .settings = settings,
         .index = (uint32_t)(flow - flows->list),
         .from = hosts[settings->from],
-        .to = hosts[settings->to],
-        .payload_size = (size_t)settings->size - sim_inner_header_size(settings->family)};
+        .to = hosts[settings->to]};
     sim_source_init(&flow->source, SIM_PRIORITY_FLOW, occur);
+    if (settings->kind == SIM_FLOW_BULK || settings->kind == SIM_FLOW_REQUEST) {
+        const struct sim_hosts *shared = flow->from->hosts;
+        init_exchanges(flows, shared, seed);
+        flow->exchange = sim_exchange_new(flow, flows->tls, flows->pattern, seed, shared->wall_base_ms);
+        return;
+    }
+    if (settings->kind == SIM_FLOW_CAPTURE) {
+        flow->replay = sim_replay_flow_new(flow);
+        flows->replay_count++;
+        return;
+    }
+    flow->payload_size = (size_t)settings->size - sim_inner_header_size(settings->family);
     flow->payload = sim_obtain((size_t)settings->batch, flow->payload_size);
     struct sim_stream stream = sim_stream(seed, SIM_STREAM_FLOW, settings->name, 0);
     sim_random_fill(&stream, flow->payload, flow->payload_size);
@@ -46,11 +76,18 @@ void sim_flows_init(struct sim_flows *flows, const struct sim_scenario *scenario
 void sim_flows_fini(struct sim_flows *flows)
 {
     for (size_t i = 0; i < flows->count; i++) {
+        sim_exchange_free(flows->list[i].exchange);
+        sim_replay_flow_free(flows->list[i].replay);
         sim_engine_cancel(flows->engine, &flows->list[i].source);
         sim_release(flows->list[i].payload);
         sim_release(flows->list[i].latency_ns);
     }
     sim_release(flows->list);
+    if (flows->tls) sim_inner_tls_fini(flows->tls);
+    sim_release(flows->tls);
+    sim_release(flows->pattern);
+    sim_release(flows->super);
+    qe_tls_library_free(flows->own);
 }
 
 void sim_flows_start(struct sim_flows *flows)
@@ -59,9 +96,10 @@ void sim_flows_start(struct sim_flows *flows)
         sim_engine_schedule(flows->engine, &flows->list[i].source, flows->list[i].settings->start_ns);
 }
 
-static uint64_t send_time(const struct sim_flow *flow, uint64_t number)
+uint64_t sim_flow_send_time(const struct sim_flow *flow, uint64_t number)
 {
     const struct sim_scenario_flow *s = flow->settings;
+    if (flow->replay) return flow->replay->sent_ns[number];
     return s->start_ns + number / s->batch * s->interval_ns;
 }
 
@@ -120,9 +158,17 @@ static void occur(struct sim_source *source)
 {
     struct sim_flow *flow = qe_container(source, struct sim_flow, source);
     const struct sim_scenario_flow *s = flow->settings;
+    if (flow->exchange) {
+        sim_exchange_occur(flow->exchange);
+        return;
+    }
+    if (flow->replay) {
+        sim_replay_flow_occur(flow->replay);
+        return;
+    }
     uint64_t left = s->count ? s->count - flow->sent : UINT64_MAX;
     send_batch(flow, (size_t)(left < s->batch ? left : s->batch));
-    uint64_t next = send_time(flow, flow->sent);
+    uint64_t next = sim_flow_send_time(flow, flow->sent);
     if (next < s->stop_ns && (!s->count || flow->sent < s->count))
         sim_engine_schedule(flow->flows->engine, source, next);
 }
@@ -141,6 +187,16 @@ static struct sim_flow *flow_of(struct sim_flows *flows, struct qe_span payload)
     if (payload.size < NUMBER_SIZE || qe_load32(payload.data) != MARK) return NULL;
     uint32_t index = qe_load32(payload.data + 4);
     return index < flows->count ? &flows->list[index] : NULL;
+}
+
+void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes)
+{
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
+                                           .who = sim_box_who(&host->box),
+                                           .name = flow->settings->name,
+                                           .a = number,
+                                           .b = flow->latency_ns[number],
+                                           .c = bytes});
 }
 
 // A packet of a flow has come to where its latency is taken: the destination, or, of pings, back at the sender.
@@ -163,14 +219,9 @@ static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span
         violate(flows, host, flow, SIM_FAILURE_DUPLICATE, "a packet was delivered twice");
         return;
     }
-    flow->latency_ns[number] = flows->engine->now_ns - send_time(flow, number);
+    flow->latency_ns[number] = flows->engine->now_ns - sim_flow_send_time(flow, number);
     flow->delivered++;
-    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
-                                           .who = sim_box_who(&host->box),
-                                           .name = flow->settings->name,
-                                           .a = number,
-                                           .b = flow->latency_ns[number],
-                                           .c = flow->settings->size});
+    sim_flow_tell(flow, host, number, (uint32_t)flow->settings->size);
     if (number < flow->next_expected)
         flow->reordered++;
     else
@@ -208,6 +259,70 @@ static void take_segments(struct sim_flows *flows, struct sim_host *host, const 
     }
 }
 
+// The exchange that has this port, or NULL.
+static struct sim_exchange *exchange_of(const struct sim_flows *flows, uint16_t port)
+{
+    size_t index = (size_t)port - SIM_INNER_QUIC_PORTS;
+    return port >= SIM_INNER_QUIC_PORTS && index < flows->count ? flows->list[index].exchange : NULL;
+}
+
+// Whose packet the answer is about cannot be told by its port; it is of a capture that the host sends.
+static bool note_replay_too_big(struct sim_flows *flows, const struct sim_host *host)
+{
+    for (size_t i = 0; i < flows->count; i++) {
+        struct sim_flow *flow = &flows->list[i];
+        if (!flow->replay || (flow->from != host && flow->to != host)) continue;
+        flow->too_big++;
+        return true;
+    }
+    return false;
+}
+
+// The machine's network stack was told that an IP packet was larger than the path takes.
+static void take_too_big(struct sim_flows *flows, const struct sim_host *host, const struct sim_inner *inner)
+{
+    struct sim_exchange *exchange = exchange_of(flows, inner->id);
+    if (exchange)
+        sim_exchange_too_big(exchange, host, inner->mtu);
+    else if (inner->id >= ID_BASE && inner->id - ID_BASE < (int)flows->count)
+        flows->list[inner->id - ID_BASE].too_big++;
+    else if (!note_replay_too_big(flows, host))
+        flows->unclaimed++;
+}
+
+static bool claim(struct sim_flows *flows, struct sim_host *host, struct qe_span packet)
+{
+    for (size_t i = 0; i < flows->count; i++)
+        if (flows->list[i].replay && sim_replay_flow_claim(flows->list[i].replay, host, packet)) return true;
+    return false;
+}
+
+// Whether it is of a capture, or, a super-packet, everything in it is.
+static bool claim_all(
+    struct sim_flows *flows, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
+{
+    struct qe_segmenter segmenter;
+    struct qe_span pieces[2];
+    uint8_t one[UINT16_MAX];
+    int count;
+    if (offload->kind == QE_OFFLOAD_NONE) return claim(flows, host, packet);
+    if (packet.size > UINT16_MAX) return false;
+    if (!flows->super) flows->super = sim_obtain(1, UINT16_MAX);
+    memcpy(flows->super, packet.data, packet.size);
+    if (!qe_segmenter_init(&segmenter, flows->super, packet.size, offload)) return false;
+    bool all = true;
+    while ((count = qe_segmenter_next(&segmenter, SIZE_MAX, pieces)) > 0) {
+        size_t size = 0;
+        for (int i = 0; i < count; i++) {
+            memcpy(one + size, pieces[i].data, pieces[i].size);
+            size += pieces[i].size;
+        }
+        all = claim(flows, host, qe_span(one, size)) && all;
+        qe_segmenter_taken(&segmenter);
+    }
+    return all;
+}
+
 static bool is_own(const struct sim_host *host, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < host->tun_address_count; i++)
@@ -220,6 +335,7 @@ void sim_flows_delivered(
 {
     struct sim_inner inner;
     const char *wrong;
+    if (flows->replay_count && claim_all(flows, host, packet, offload)) return;
     if (!sim_inner_read(packet, offload, &inner, &wrong)) {
         violate(flows, host, NULL, SIM_FAILURE_DAMAGED, wrong);
         return;
@@ -237,126 +353,19 @@ void sim_flows_delivered(
     case SIM_INNER_UDP:
         take_segments(flows, host, &inner);
         break;
-    case SIM_INNER_TOO_BIG:
-        if (inner.id >= ID_BASE && inner.id - ID_BASE < (int)flows->count)
-            flows->list[inner.id - ID_BASE].too_big++;
+    case SIM_INNER_QUIC: {
+        struct sim_exchange *exchange = exchange_of(flows, inner.id);
+        if (exchange && (host == exchange->flow->from || host == exchange->flow->to))
+            sim_exchange_datagrams(exchange, host, inner.payload, inner.segment_size);
         else
             flows->unclaimed++;
+        break;
+    }
+    case SIM_INNER_TOO_BIG:
+        take_too_big(flows, host, &inner);
         break;
     case SIM_INNER_OTHER:
         flows->unclaimed++;
         break;
     }
-}
-
-// Arrivals (absolute or latencies) of packets sent in the window, not sorted; the caller frees them.
-static uint64_t *collect(
-    const struct sim_flow *flow, uint64_t after_ns, uint64_t before_ns, bool absolute, uint64_t *sent, size_t *arrived)
-{
-    uint64_t *values = sim_obtain(flow->sent, sizeof(*values));
-    *sent = *arrived = 0;
-    for (uint64_t i = 0; i < flow->sent; i++) {
-        uint64_t at = send_time(flow, i);
-        if (at < after_ns || at >= before_ns) continue;
-        ++*sent;
-        if (flow->latency_ns[i] != UINT64_MAX) values[(*arrived)++] = flow->latency_ns[i] + (absolute ? at : 0);
-    }
-    return values;
-}
-
-static uint64_t mean(const uint64_t *values, size_t count)
-{
-    unsigned __int128 sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += values[i];
-    return count ? (uint64_t)(sum / count) : 0;
-}
-
-// The longest time without an arrival, from the window's start to its last arrival.
-static uint64_t longest_gap(const uint64_t *arrivals, size_t count, uint64_t start_ns)
-{
-    uint64_t gap = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t since = i ? arrivals[i - 1] : start_ns;
-        if (arrivals[i] - since > gap) gap = arrivals[i] - since;
-    }
-    return gap;
-}
-
-bool sim_flow_measure(
-    const struct sim_flow *flow, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns, uint64_t *value)
-{
-    const struct sim_scenario_flow *s = flow->settings;
-    uint64_t sent;
-    size_t count;
-    bool absolute = id == SIM_MEASURE_FIRST || id == SIM_MEASURE_GAP_MAX;
-    uint64_t *values = collect(flow, after_ns, before_ns, absolute, &sent, &count);
-    uint64_t start = after_ns > s->start_ns ? after_ns : s->start_ns;
-    uint64_t stop = before_ns < s->stop_ns ? before_ns : s->stop_ns;
-    bool known = count > 0;
-    *value = 0;
-    if (id >= SIM_MEASURE_LATENCY_MIN && id <= SIM_MEASURE_GAP_MAX) sim_sort(values, count);
-    switch (id) {
-    case SIM_MEASURE_LATENCY_MIN:
-        *value = known ? values[0] : 0;
-        break;
-    case SIM_MEASURE_LATENCY_P50:
-        *value = sim_percentile(values, count, 500);
-        break;
-    case SIM_MEASURE_LATENCY_P90:
-        *value = sim_percentile(values, count, 900);
-        break;
-    case SIM_MEASURE_LATENCY_P99:
-        *value = sim_percentile(values, count, 990);
-        break;
-    case SIM_MEASURE_LATENCY_MAX:
-        *value = known ? values[count - 1] : 0;
-        break;
-    case SIM_MEASURE_LATENCY_MEAN:
-        *value = mean(values, count);
-        break;
-    case SIM_MEASURE_FIRST:
-        *value = known ? values[0] - start : 0;
-        break;
-    case SIM_MEASURE_GAP_MAX:
-        *value = longest_gap(values, count, start);
-        break;
-    default:
-        known = true;
-        switch (id) {
-        case SIM_MEASURE_SENT:
-            *value = sent;
-            break;
-        case SIM_MEASURE_DELIVERED:
-            *value = count;
-            break;
-        case SIM_MEASURE_LOST:
-            *value = sent - count;
-            break;
-        case SIM_MEASURE_LOST_SHARE:
-            *value = sent ? (sent - count) * SIM_CHANCE_ONE / sent : 0;
-            break;
-        case SIM_MEASURE_DUPLICATED:
-            *value = flow->duplicated;
-            break;
-        case SIM_MEASURE_REORDERED:
-            *value = flow->reordered;
-            break;
-        case SIM_MEASURE_REFUSED:
-            *value = flow->refused;
-            break;
-        case SIM_MEASURE_TOO_BIG:
-            *value = flow->too_big;
-            break;
-        case SIM_MEASURE_RATE:
-            known = stop > start;
-            if (known) *value = (uint64_t)((unsigned __int128)count * s->size * 8 * 1000000000 / (stop - start));
-            break;
-        default:
-            known = false;
-            break;
-        }
-    }
-    sim_release(values);
-    return known;
 }

@@ -8,6 +8,11 @@
 #include "scenario/scenario.h"
 #include "traffic/inner.h"
 
+struct qe_tls_library;
+struct sim_exchange;
+struct sim_replay_flow;
+struct sim_inner_tls;
+
 struct sim_flow {
     struct sim_source source;
     struct sim_flows *flows;
@@ -23,6 +28,8 @@ struct sim_flow {
     uint64_t next_expected; // one above the highest number that arrived
     uint64_t *latency_ns;   // by number; UINT64_MAX: not arrived
     size_t latency_capacity;
+    struct sim_exchange *exchange;  // a transfer or requests; else NULL
+    struct sim_replay_flow *replay; // a capture; else NULL
 };
 
 struct sim_flows {
@@ -32,7 +39,12 @@ struct sim_flows {
     void *user;
     // Something arrived that should not have, or not so; `host` is where.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
-    uint64_t unclaimed; // packets out of TUNs that no flow knows
+    uint64_t unclaimed;         // packets out of TUNs that no flow knows
+    struct sim_inner_tls *tls;  // of exchanges, where there are any
+    struct qe_tls_library *own; // where the hosts have none to lend
+    uint8_t *pattern;           // what exchanges carry
+    size_t replay_count;        // flows that are captures
+    uint8_t *super;             // room to cut a super-packet, where there are any
 };
 
 // `hosts`: by index in the scenario.
@@ -45,6 +57,12 @@ void sim_flows_start(struct sim_flows *flows);
 void sim_flows_delivered(
     struct sim_flows *flows, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
 
+// When a packet, or request, was due.
+uint64_t sim_flow_send_time(const struct sim_flow *flow, uint64_t number);
+// Tells the traces that a numbered packet, or answer, has arrived, with its latency.
+void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes);
+// What has arrived so far: bytes of packets, or of streams.
+uint64_t sim_flow_bytes(const struct sim_flow *flow);
 // What was measured of the packets sent in [after, before). False where there is nothing to say (no packet arrived).
 bool sim_flow_measure(
     const struct sim_flow *flow, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns, uint64_t *value);

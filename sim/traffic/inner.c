@@ -81,14 +81,14 @@ void sim_inner_write(const struct sim_inner *inner, uint8_t *out, struct qe_offl
 {
     bool six = inner->source.family == 6;
     size_t start = six ? 40 : 20, size = 8 + inner->payload.size;
-    if (inner->kind != SIM_INNER_UDP) {
+    if (inner->kind != SIM_INNER_UDP && inner->kind != SIM_INNER_QUIC) {
         write_echo(inner, six, out);
         return;
     }
     uint8_t *udp = out + start;
     write_ip(inner, PROTOCOL_UDP, size, out);
     qe_store16(udp, inner->id);
-    qe_store16(udp + 2, UDP_PORT);
+    qe_store16(udp + 2, inner->kind == SIM_INNER_QUIC ? inner->id : UDP_PORT);
     qe_store16(udp + 4, (uint16_t)size);
     qe_store16(udp + 6, 0);
     uint32_t pseudo = pseudo_sum(&inner->source, &inner->destination, PROTOCOL_UDP, size);
@@ -107,8 +107,7 @@ void sim_inner_write(const struct sim_inner *inner, uint8_t *out, struct qe_offl
 }
 
 // Reads the IP header; returns what follows it, an empty span where it is malformed.
-static struct qe_span read_ip(
-    struct qe_span packet, bool super, struct sim_inner *inner, uint8_t *protocol, const char **wrong)
+static struct qe_span read_ip(struct qe_span packet, struct sim_inner *inner, uint8_t *protocol, const char **wrong)
 {
     const uint8_t *p = packet.data;
     size_t header = packet.size && p[0] >> 4 == 6 ? 40 : 20;
@@ -127,10 +126,10 @@ static struct qe_span read_ip(
         inner->source = qe_ip4(p[12], p[13], p[14], p[15]);
         inner->destination = qe_ip4(p[16], p[17], p[18], p[19]);
         *wrong = "wrong IPv4 header checksum";
-        if (!super && fold(sim_inner_sum(p, 20)) != 0xFFFF) return (struct qe_span){0};
+        if (fold(sim_inner_sum(p, 20)) != 0xFFFF) return (struct qe_span){0};
     }
     *wrong = "wrong length in the IP header";
-    if (!super && total != packet.size) return (struct qe_span){0};
+    if (total != packet.size) return (struct qe_span){0};
     return qe_span(p + header, packet.size - header);
 }
 
@@ -168,7 +167,7 @@ bool sim_inner_read(
     uint8_t protocol = 0;
     bool super = offload->kind != QE_OFFLOAD_NONE;
     *inner = (struct sim_inner){.kind = SIM_INNER_OTHER};
-    struct qe_span rest = read_ip(packet, super, inner, &protocol, wrong);
+    struct qe_span rest = read_ip(packet, inner, &protocol, wrong);
     if (!rest.data) return false;
     bool six = inner->source.family == 6;
     if (protocol == (six ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP)) {
@@ -179,16 +178,22 @@ bool sim_inner_read(
     *wrong = "a short UDP header";
     if (rest.size < 8) return false;
     *wrong = "wrong length in the UDP header";
-    if (!super && qe_load16(rest.data + 4) != rest.size) return false;
+    if (qe_load16(rest.data + 4) != rest.size) return false;
     *wrong = "wrong UDP checksum";
-    if (!super && !offload->needs_checksum &&
-        fold(sim_inner_sum(rest.data, rest.size) +
-             pseudo_sum(&inner->source, &inner->destination, PROTOCOL_UDP, rest.size)) != 0xFFFF)
+    if (offload->needs_checksum) {
+        // Only begun: the sum of the pseudo-header, with 0 and 0xFFFF being the same.
+        uint32_t begun = pseudo_sum(&inner->source, &inner->destination, PROTOCOL_UDP, rest.size);
+        if (qe_load16(rest.data + 6) % 0xFFFF != fold(begun) % 0xFFFF) return false;
+    } else if (!super && fold(sim_inner_sum(rest.data, rest.size) +
+                              pseudo_sum(&inner->source, &inner->destination, PROTOCOL_UDP, rest.size)) != 0xFFFF)
         return false;
     inner->payload = qe_span(rest.data + 8, rest.size - 8);
     inner->id = qe_load16(rest.data);
     inner->segment_size = super ? offload->segment_size : 0;
     inner->checksum_is_partial = offload->needs_checksum;
-    if (qe_load16(rest.data + 2) == UDP_PORT) inner->kind = SIM_INNER_UDP;
+    uint16_t port = qe_load16(rest.data + 2);
+    if (port == UDP_PORT) inner->kind = SIM_INNER_UDP;
+    if (port == inner->id && port >= SIM_INNER_QUIC_PORTS && port < SIM_INNER_QUIC_PORTS + SIM_INNER_QUIC_COUNT)
+        inner->kind = SIM_INNER_QUIC;
     return true;
 }

@@ -13,9 +13,14 @@ enum sim_inner_kind {
     SIM_INNER_ECHO_REQUEST,
     SIM_INNER_ECHO_REPLY,
     SIM_INNER_UDP,
+    SIM_INNER_QUIC, // UDP of an exchange, from a port to the same port
     SIM_INNER_TOO_BIG,
     SIM_INNER_OTHER,
 };
+
+// The port of the exchange with index 0.
+#define SIM_INNER_QUIC_PORTS 30000
+#define SIM_INNER_QUIC_COUNT 4096
 
 struct sim_inner {
     enum sim_inner_kind kind;

@@ -173,7 +173,7 @@ static void check_overlay(struct sim_invariants *v)
     static const enum qe_counter drops[] = {QE_COUNT_PACKETS_RECEIVED, QE_COUNT_DROP_SOURCE, QE_COUNT_DROP_NOT_LOCAL,
         QE_COUNT_DROP_MALFORMED, QE_COUNT_DROP_EARLY, QE_COUNT_DROP_NO_BUFFER};
     uint64_t sent = 0, received = 0;
-    if (v->closed) return;
+    if (v->closed || v->network->corrupted) return;
     for (int i = 0; i < SIM_DROP_COUNT; i++)
         if (v->network->dropped[i]) return;
     for (size_t i = 0; i < v->host_count; i++) {

@@ -92,6 +92,8 @@ void sim_calm_judge(struct sim_calm *calm)
     const struct sim_world *world = calm->world;
     const struct sim_scenario *s = world->scenario;
     bool named = s->calm_ns != UINT64_MAX;
+    // Nobody knows when a trigger or a fault point fired last.
+    if (!named && (s->trigger_count || s->faults.hosts)) return;
     if (!named && s->duration_ns - last_event_ns(s) < RECOVERS_UNSAID_NS) return;
     for (size_t i = 0; i < calm->pair_count; i++) {
         const struct sim_calm_pair *pair = &calm->pairs[i];

@@ -1,5 +1,7 @@
 #include "world/contacts.h"
 
+#include "net/outer.h"
+
 #define AMPLIFICATION_MAX 3
 
 void sim_contacts_fini(struct sim_contacts *contacts)
@@ -62,15 +64,14 @@ void sim_contacts_configured(struct sim_contacts *contacts, const struct qe_addr
     put(contacts, addr)->configured = true;
 }
 
-// Long headers of version 1 (RFC 9000 §17.2): a Handshake packet proves the address (§8.1), and so does an Initial with
-// a token. A short header comes from a connection whose path was proven before it moved.
+// A Handshake packet proves the address (RFC 9000 §8.1), be it behind an Initial in the same datagram, and so does an
+// Initial with a token. A short header comes from a connection whose path was proven before it moved.
 static bool proves(struct qe_span datagram)
 {
     const uint8_t *p = datagram.data;
-    if (datagram.size < 7) return false;
-    if (!(p[0] & 0x80)) return true;
-    unsigned type = p[0] >> 4 & 3;
-    if (type != 0) return type == 2;
+    uint64_t classes = sim_outer_classes(p, datagram.size);
+    if (classes & (QE_CARRIED_BIT(HANDSHAKE) | QE_CARRIED_BIT(ONE_RTT))) return true;
+    if (datagram.size < 7 || !(classes & QE_CARRIED_BIT(INITIAL)) || (p[0] >> 4 & 3) != 0) return false;
     size_t at = 6 + (size_t)p[5];
     if (at >= datagram.size) return false;
     at += 1 + (size_t)p[at];

@@ -138,6 +138,7 @@ static bool act(
         return false;
     case SIM_TRIGGER_CORRUPT:
         corrupt(trigger, packet);
+        box->network->corrupted++;
         return false;
     case SIM_TRIGGER_HAPPEN:
         happen_soon(world, &trigger->settings->at);

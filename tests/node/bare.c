@@ -68,9 +68,10 @@ static void on_datagram_taken(void *user, struct qe_conn *conn)
     drop_first(user);
 }
 
-static void on_responsive(void *user, struct qe_conn *conn, bool responsive)
+static bool on_responsive(void *user, struct qe_conn *conn, bool responsive)
 {
     (void)user, (void)conn, (void)responsive;
+    return true;
 }
 
 void bare_init(struct bare *bare, struct world_host *host)

@@ -8,7 +8,7 @@
 #include "quic/quic.h"
 
 #define WORLD_HOSTS_MAX  4
-#define WORLD_BUFFERS    64
+#define WORLD_BUFFERS    (QE_NODE_DELIVERIES + 64)
 #define WORLD_STORED_MAX 32
 #define WORLD_TUN_MAX    4096
 

@@ -109,6 +109,44 @@ static void the_way_back_closes(void)
     probe_unbuild();
 }
 
+// Which datagrams keep the way back open far beyond the timeout.
+static bool probe_refresh(bool outbound)
+{
+    static uint16_t port = 20000;
+    port++;
+    passes("in", port, "203.0.113.2:5");
+    passes("out", 5, at("10.1.0.2", port));
+    passes("in", port, "203.0.113.2:5");
+    passes("out", 5, at("10.1.0.2", port));
+    for (int i = 0; i < 3; i++) {
+        probe_wait(60 * PROBE_S);
+        if (outbound)
+            passes("in", port, "203.0.113.2:5");
+        else if (!passes("out", 5, at("10.1.0.2", port)))
+            return false;
+    }
+    // What leaves now would open a way that was closed already, but not for an answered conversation's time.
+    probe_wait(60 * PROBE_S);
+    return passes("out", 5, at("10.1.0.2", port));
+}
+
+static void directions_refresh(void)
+{
+    static const struct {
+        const char *refresh;
+        bool outbound, inbound;
+    } directions[] = {{"outbound", true, false}, {"inbound", false, true}, {"both", true, true}};
+    for (size_t i = 0; i < 3; i++) {
+        char rules[128];
+        snprintf(rules, sizeof(rules), ON_ROUTER "timeout = \"100s\"\nunanswered_timeout = \"30s\"\nrefresh = \"%s\"\n",
+            directions[i].refresh);
+        build(rules, "");
+        CU_ASSERT_EQUAL(probe_refresh(true), directions[i].outbound);
+        CU_ASSERT_EQUAL(probe_refresh(false), directions[i].inbound);
+        probe_unbuild();
+    }
+}
+
 static void rules_are_kept(void)
 {
     static const struct {
@@ -194,6 +232,7 @@ static const struct unit_case cases[] = {
     {"only answers come in", only_answers_come_in},
     {"answers may come from elsewhere", answers_may_come_from_elsewhere},
     {"the way back closes", the_way_back_closes},
+    {"directions refresh", directions_refresh},
     {"rules are kept", rules_are_kept},
     {"a full table lets nothing new out", a_full_table_lets_nothing_new_out},
     {"a NAT leaves IPv6 alone", a_nat_leaves_ipv6_alone},

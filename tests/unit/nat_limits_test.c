@@ -164,6 +164,24 @@ static void blocks_are_computed(void)
     CU_ASSERT(seen[0] != seen[1] && seen[1] != seen[2]);
 }
 
+// Two blocks at each address: which address it is can be told as well.
+static void addresses_are_computed(void)
+{
+    static const char *const orders[] = {"abc", "cba"};
+    struct qe_ip seen[3] = {{0}};
+    for (size_t order = 0; order < 2; order++) {
+        build("kind = \"cgn\"\nports = \"2000-2199\"\nblock = 100\nblocks = 1\ncomputed_blocks = true\n");
+        for (const char *at = orders[order]; *at; at++) {
+            const char name[2] = {*at, 0};
+            struct qe_addr outside = reflexive(name, 6000, server);
+            if (order == 0) seen[*at - 'a'] = outside.ip;
+            CU_ASSERT_TRUE(qe_ip_equal(&seen[*at - 'a'], &outside.ip));
+        }
+        probe_unbuild();
+    }
+    CU_ASSERT_FALSE(qe_ip_equal(&seen[0], &seen[2]));
+}
+
 static void pooling_is_paired_or_arbitrary(void)
 {
     for (int arbitrary = 0; arbitrary < 2; arbitrary++) {
@@ -280,6 +298,7 @@ static const struct unit_case cases[] = {
     {"one host cannot take everything", one_host_cannot_take_everything},
     {"ports come in blocks", ports_come_in_blocks},
     {"blocks are computed", blocks_are_computed},
+    {"addresses are computed", addresses_are_computed},
     {"pooling is paired or arbitrary", pooling_is_paired_or_arbitrary},
     {"a forward is always there", a_forward_is_always_there},
     {"a reboot forgets mappings", a_reboot_forgets_mappings},

@@ -149,6 +149,16 @@ static size_t living(void)
     return count;
 }
 
+// To the last nanosecond of something, or the first one after it.
+static void go_to_an_end(struct unit_random *random)
+{
+    if (!mapping_count || unit_random_below(random, 8)) return;
+    uint64_t end_ns = mappings[unit_random_below(random, mapping_count)].end_ns;
+    if (unit_random_below(random, 2) && permission_count)
+        end_ns = permissions[unit_random_below(random, permission_count)].end_ns;
+    if (end_ns > now_ns) now_ns = end_ns - unit_random_below(random, 2);
+}
+
 // Few hosts, ports and remotes, so that they meet again and again.
 static void run_random(struct unit_random *random, int rounds)
 {
@@ -166,7 +176,8 @@ static void run_random(struct unit_random *random, int rounds)
             if (mapping_count) send_in(remote, mappings[unit_random_below(random, mapping_count)].outside);
             break;
         default:
-            now_ns += unit_random_below(random, 5) * SECOND + unit_random_below(random, 2);
+            now_ns += unit_random_below(random, 5) * SECOND;
+            go_to_an_end(random);
         }
     }
     struct sim_endpoint nobody = {1, 1};

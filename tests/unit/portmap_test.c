@@ -62,9 +62,9 @@ static struct pmp pmp_map(const char *host, uint8_t op, uint16_t inside, uint16_
     qe_write16(&w, outside);
     qe_write32(&w, seconds);
     struct qe_span answer = ask(host, request, sizeof(request));
-    struct qe_reader r = qe_reader(answer);
     struct pmp got = {.size = answer.size};
     if (!answer.size) return got;
+    struct qe_reader r = qe_reader(answer);
     CU_ASSERT_EQUAL(qe_read8(&r), 0);
     CU_ASSERT_EQUAL(qe_read8(&r), op | 128);
     got.result = qe_read16(&r);
@@ -197,9 +197,9 @@ static void pcp_request(uint8_t out[PCP_SIZE], uint8_t nonce, uint16_t inside, u
 static struct pcp pcp_ask(const char *host, const uint8_t *request, size_t size)
 {
     struct qe_span answer = ask(host, request, size);
-    struct qe_reader r = qe_reader(answer);
     struct pcp got = {.size = answer.size};
     if (!answer.size) return got;
+    struct qe_reader r = qe_reader(answer);
     CU_ASSERT_EQUAL(answer.size % 4, 0);
     CU_ASSERT_EQUAL(qe_read8(&r), 2);
     CU_ASSERT_EQUAL(qe_read8(&r), request[1] | 128);
@@ -243,6 +243,15 @@ static void pcp_maps_with_a_nonce(void)
     pcp_request(request, 7, 9000, 7000, 1);
     CU_ASSERT_EQUAL(pcp_ask("a", request, sizeof(request)).seconds, 120);
     probe_wait(121 * PROBE_S);
+    CU_ASSERT_STRING_EQUAL(reaches(got.outside), "");
+    // A renewal may as well shorten.
+    pcp_request(request, 7, 9000, 7000, 3600);
+    pcp_ask("a", request, sizeof(request));
+    pcp_request(request, 7, 9000, 7000, 200);
+    CU_ASSERT_EQUAL(pcp_ask("a", request, sizeof(request)).seconds, 200);
+    probe_wait(199 * PROBE_S);
+    CU_ASSERT_STRING_EQUAL(reaches(got.outside), "a");
+    probe_wait(1 * PROBE_S);
     CU_ASSERT_STRING_EQUAL(reaches(got.outside), "");
     probe_unbuild();
 }
@@ -332,6 +341,32 @@ static void only_inside_is_answered(void)
     probe_unbuild();
 }
 
+// Behind a carrier's NAT a home router promises what is no use on the internet, and says so by the address it gives.
+static void an_outside_address_may_be_private(void)
+{
+    uint8_t request[PCP_SIZE];
+    probe_build("[[host]]\nname = \"cgn\"\nrouter = true\n[host.nat]\nkind = \"cgn\"\noutside = \"wan\"\n"
+                "[[host]]\nname = \"r\"\nrouter = true\n[host.nat]\noutside = \"isp\"\n[host.nat.portmap]\n"
+                "[[host]]\nname = \"a\"\nnode = false\n[[host]]\nname = \"s\"\nnode = false\n"
+                "[[host]]\nname = \"n\"\nnode = false\n"
+                "[[link]]\nname = \"wan\"\nbetween = [\"cgn\", \"s\"]\nsubnets = [\"203.0.113.0/24\"]\n"
+                "[[link]]\nname = \"isp\"\nbetween = [\"cgn\", \"r\", \"n\"]\nsubnets = [\"100.64.0.0/24\"]\n"
+                "[[link]]\nname = \"lan\"\nbetween = [\"r\", \"a\"]\nsubnets = [\"192.168.1.0/24\"]\n");
+    gateway = probe_addr("192.168.1.1:5351");
+    server = probe_addr("203.0.113.2:3478");
+    pcp_request(request, 7, 9000, 7000, 600);
+    struct pcp got = pcp_ask("a", request, sizeof(request));
+    struct qe_addr expected = probe_addr("100.64.0.2:7000");
+    CU_ASSERT_TRUE(got.result == 0 && qe_addr_equal(&got.outside, &expected));
+    CU_ASSERT_STRING_EQUAL(reaches(got.outside), "");
+    const struct probe_seen *seen = probe_from("n", 5, got.outside);
+    CU_ASSERT_STRING_EQUAL(seen->box ? seen->box : "", "a");
+    // What it sends has that port only as far as the carrier.
+    seen = probe_from("a", 9000, server);
+    CU_ASSERT(seen->box && seen->source.port != 7000);
+    probe_unbuild();
+}
+
 static const struct unit_case cases[] = {
     {"NAT-PMP says the outside address", nat_pmp_says_the_outside_address},
     {"NAT-PMP maps and unmaps", nat_pmp_maps_and_unmaps},
@@ -342,6 +377,7 @@ static const struct unit_case cases[] = {
     {"what was mapped already keeps its place", what_was_mapped_already_keeps_its_place},
     {"PCP refuses", pcp_refuses},
     {"only inside is answered", only_inside_is_answered},
+    {"an outside address may be private", an_outside_address_may_be_private},
 };
 
 UNIT_MAIN("portmap", cases)
