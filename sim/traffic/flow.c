@@ -197,6 +197,16 @@ bool sim_flow_is_whole(const struct sim_flow *flow, struct qe_span payload)
            memcmp(payload.data + NUMBER_SIZE, flow->payload + NUMBER_SIZE, payload.size - NUMBER_SIZE) == 0;
 }
 
+void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes)
+{
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
+                                           .who = sim_box_who(&host->box),
+                                           .name = flow->settings->name,
+                                           .a = number,
+                                           .b = flow->latency_ns[number],
+                                           .c = bytes});
+}
+
 bool sim_flow_note_arrival(struct sim_flow *flow, struct sim_host *host, struct qe_span payload)
 {
     uint64_t number = qe_load64(payload.data + 8);
@@ -206,12 +216,7 @@ bool sim_flow_note_arrival(struct sim_flow *flow, struct sim_host *host, struct 
     }
     flow->latency_ns[number] = flow->flows->engine->now_ns - sim_flow_send_time(flow, number);
     flow->delivered++;
-    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
-                                           .who = sim_box_who(&host->box),
-                                           .name = flow->settings->name,
-                                           .a = number,
-                                           .b = flow->latency_ns[number],
-                                           .c = flow->settings->size});
+    sim_flow_tell(flow, host, number, (uint32_t)flow->settings->size);
     if (number < flow->next_expected)
         flow->reordered++;
     else
