@@ -1,6 +1,6 @@
 // One connection: its making, its reading, its state as others see it, and its end in memory.
 #include "base/mutants.h"
-#include "quic/internal.h"
+#include "quic/seam_internal.h"
 
 #include <assert.h>
 
@@ -43,6 +43,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
 
 int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context)
 {
+    if (qe_seam_is_null(conn->quic)) return 0;
     conn->ssl = SSL_new(context);
     if (!conn->ssl || ngtcp2_crypto_ossl_ctx_new(&conn->tls, conn->ssl) != 0) return -1;
     SSL_set_app_data(conn->ssl, &conn->ref);
@@ -116,8 +117,9 @@ struct qe_conn *qe_conn_new_server(struct qe_quic *quic, const struct qe_conn_se
     conn->initial_known = true;
     params.stateless_reset_token_present = 1;
     if (qe_reset_token(quic->host, qe_span(scid.data, scid.datalen), params.stateless_reset_token) != 0) goto out;
-    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &qe_conn_callbacks, &settings,
-            &params, &quic->ngmem, conn) != 0)
+    const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
+    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &callbacks, &settings, &params,
+            &quic->ngmem, conn) != 0)
         goto out;
     if (qe_conn_start_tls(conn, quic->tls.server) != 0) goto out;
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);
@@ -155,7 +157,7 @@ void qe_conn_free_engine(struct qe_conn *conn)
         SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
     ngtcp2_conn_del(conn->ng);
-    ngtcp2_crypto_ossl_ctx_del(conn->tls);
+    if (conn->tls) ngtcp2_crypto_ossl_ctx_del(conn->tls);
     SSL_free(conn->ssl);
     conn->ng = NULL;
     conn->tls = NULL;
@@ -340,7 +342,7 @@ void qe_conn_info(const struct qe_conn *conn, struct qe_conn_info *out, uint64_t
         .client = conn->client,
         .established = conn->established,
         .confirmed = conn->confirmed,
-        .resumed = conn->ssl && SSL_session_reused(conn->ssl),
+        .resumed = qe_seam_resumed(conn),
         .early_accepted = conn->early_accepted,
         .socket = conn->socket,
         .local = conn->local,

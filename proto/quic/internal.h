@@ -115,6 +115,8 @@ struct qe_conn {
     bool key_known;
     uint8_t ecn; // of the datagram being read
     uint8_t cid_count, reset_count, binding;
+    uint8_t seam_level; // seam.c: of the handshake messages that the script submits next
+    bool seam_resumed, seam_complete;
 
     struct qe_key key;
     struct qe_control control;
@@ -231,7 +233,8 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic);
 // TLS and ngtcp2's defaults for both sides. 0, or -1.
 int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context);
 void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_transport_params *params, uint8_t family);
-extern const ngtcp2_callbacks qe_conn_callbacks;
+// What ngtcp2 calls, for connections of this endpoint.
+ngtcp2_callbacks qe_conn_callbacks(const struct qe_quic *quic);
 void qe_conn_on_qlog(void *conn, uint32_t flags, const void *data, size_t size);
 // A fresh connection ID of ours, registered. 0, or -1.
 int qe_conn_new_cid(struct qe_conn *conn, ngtcp2_cid *cid);
