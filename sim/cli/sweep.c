@@ -6,6 +6,7 @@
 #include "engine/memory.h"
 #include "scenario/units.h"
 #include "sweep/results.h"
+#include "sweep/sometimes.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -59,6 +60,7 @@ struct session {
     const struct options *options;
     struct sim_sweep sweep;
     struct sim_results results;
+    struct sim_sometimes sometimes;
     struct sim_progress progress;
     FILE *json;
     uint64_t failed;
@@ -182,6 +184,7 @@ static void take(void *user, const struct sim_run_report *report)
         .text = passed ? NULL : sim_copy_text(report->text)};
     if (s->json) sim_results_run(s->json, s->results.count == 0, report->json);
     sim_results_add(&s->results, &record);
+    sim_sometimes_add(&s->sometimes, report->json);
     if (passed) return;
     s->failed++;
     sim_progress_clear(&s->progress);
@@ -243,13 +246,16 @@ static int sweep(struct session *s, const struct sim_runs *runs)
     int status = sim_runs_do(runs);
     sim_progress_clear(&s->progress);
     conclude(s);
+    // A shard, or a sweep that was ended, has not seen all there is.
+    bool whole = o->shard.of == 1 && s->sweep.stop == SIM_SWEEP_WHOLE;
+    bool often = sim_sometimes_judge(&s->sometimes, stdout) || !whole;
     if (s->json) {
         sim_results_end(s->json, &s->sweep, s->results.count);
         if (fclose(s->json) != 0) return sim_complain_file(o->json);
     }
     if (o->junit && write_junit(s) != 0) return SIM_EXIT_USAGE;
     if (s->sweep.stop == SIM_SWEEP_INTERRUPTED) return EXIT_INTERRUPTED;
-    return s->failed ? SIM_EXIT_FAIL : status;
+    return s->failed || !often ? SIM_EXIT_FAIL : status;
 }
 
 static int sweep_gathered(const struct options *o, const struct sim_gathered *gathered)
@@ -279,6 +285,7 @@ static int sweep_gathered(const struct options *o, const struct sim_gathered *ga
     sim_results_init(&s.results, &s.sweep);
     int status = sweep(&s, &runs);
     sim_results_fini(&s.results);
+    sim_sometimes_fini(&s.sometimes);
     sim_release(s.failed_by_file);
     return status;
 }

@@ -139,7 +139,11 @@ struct sim_scenario_expect {
     char *text;                        // LOG, EVENT, COUNTER
     uint64_t after_ns, before_ns;      // what is looked at: sent, or happened, in [after, before)
     bool has_min, has_max;
-    uint64_t min, max;
+    uint64_t min, max; // with the margin
+    uint32_t margin_ppb;
+    bool always;            // CONNECTED, DISCONNECTED: in all of the window
+    bool sometimes;         // it fails no run; a sweep wants it to hold in one at least,
+    uint32_t sometimes_ppb; // or in this share of its runs
     unsigned line;
 };
 

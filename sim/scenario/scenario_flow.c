@@ -91,7 +91,8 @@ const struct sim_key sim_expect_keys[] = {{"flow", SIM_KEY_OTHER, 0}, {"link", S
     {"trigger", SIM_KEY_OTHER, 0}, {"point", SIM_KEY_OTHER, 0}, {"disconnected", SIM_KEY_OTHER, 0},
     {"never_connected", SIM_KEY_OTHER, 0}, {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
     {"before", SIM_KEY_DURATION, EXPECT(before_ns)}, {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0},
-    {"is", SIM_KEY_OTHER, 0}, {0}};
+    {"is", SIM_KEY_OTHER, 0}, {"margin", SIM_KEY_CHANCE, EXPECT(margin_ppb)}, {"always", SIM_KEY_FLAG, EXPECT(always)},
+    {"sometimes", SIM_KEY_OTHER, 0}, {0}};
 
 static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *value, const char *key, enum sim_unit unit)
 {
@@ -109,6 +110,12 @@ static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *val
     return number;
 }
 
+// Exactly, rounded down.
+static uint64_t share_of(uint64_t value, uint32_t ppb)
+{
+    return value / SIM_CHANCE_ONE * ppb + value % SIM_CHANCE_ONE * ppb / SIM_CHANCE_ONE;
+}
+
 static void parse_bounds(
     struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table, enum sim_unit unit)
 {
@@ -124,6 +131,10 @@ static void parse_bounds(
         sim_reader_fail(&p->reader, table, "[[expect]] has no bound; expected 'min', 'max' or 'is'");
     else if (!p->reader.failed && e->has_min && e->has_max && e->min > e->max)
         sim_reader_fail(&p->reader, table, "'min' is above 'max'");
+    // A bound is where the figure should be; the margin is what it may be beside it.
+    e->min -= share_of(e->min, e->margin_ppb);
+    uint64_t more = share_of(e->max, e->margin_ppb);
+    e->max = e->max > UINT64_MAX - more ? UINT64_MAX : e->max + more;
 }
 
 static void parse_measure(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table,
@@ -205,7 +216,9 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
     if (p->reader.failed) return;
     if (e->host == e->other)
         sim_reader_fail(&p->reader, pair, "'%s' has one host twice; expected two", key);
-    else if (kind != SIM_EXPECT_NEVER_CONNECTED && !within)
+    else if (e->always && within)
+        sim_reader_fail(&p->reader, within, "'within' stands beside 'always'; expected one of them");
+    else if (kind != SIM_EXPECT_NEVER_CONNECTED && !within && !e->always)
         sim_reader_fail(&p->reader, table, "'%s' has no 'within'; expected a duration", key);
     else if (within)
         e->max = sim_reader_duration(&p->reader, within, "within");
@@ -231,19 +244,32 @@ static void parse_point_subject(struct sim_parse *p, struct sim_scenario_expect 
     if (!p->reader.failed) parse_bounds(p, e, table, SIM_UNIT_COUNT);
 }
 
+// 'true': in one run of a sweep at least; a share: in so many of them.
+static void parse_sometimes(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, "sometimes");
+    if (!value) return;
+    e->sometimes = true;
+    if (qe_toml_kind(value) == QE_TOML_BOOLEAN && qe_toml_boolean(value)) return;
+    if (qe_toml_kind(value) == QE_TOML_STRING &&
+        sim_chance_parse(sim_reader_text(&p->reader, value, "sometimes"), &e->sometimes_ppb) && e->sometimes_ppb > 0)
+        return;
+    sim_reader_fail(&p->reader, value, "'sometimes' is neither true nor a share; expected one, such as \"20%%\"");
+}
+
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
     static const char *const subjects[] = {
         "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger", "point"};
-    static const char *const keys[][12] = {
-        {"flow", "measure", "min", "max", "is", "after", "before"},
-        {"link", "from", "measure", "min", "max", "is"},
-        {"host", "measure", "log", "event", "counter", "min", "max", "is", "after", "before"},
-        {"connected", "within", "after", "before"},
-        {"disconnected", "within", "after", "before"},
-        {"never_connected", "after", "before"},
-        {"trigger", "min", "max", "is"},
-        {"point", "min", "max", "is"},
+    static const char *const keys[][16] = {
+        {"flow", "measure", "min", "max", "is", "margin", "sometimes", "after", "before"},
+        {"link", "from", "measure", "min", "max", "is", "margin", "sometimes"},
+        {"host", "measure", "log", "event", "counter", "min", "max", "is", "margin", "sometimes", "after", "before"},
+        {"connected", "within", "always", "sometimes", "after", "before"},
+        {"disconnected", "within", "always", "sometimes", "after", "before"},
+        {"never_connected", "sometimes", "after", "before"},
+        {"trigger", "min", "max", "is", "margin", "sometimes"},
+        {"point", "min", "max", "is", "margin", "sometimes"},
     };
     static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
         "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'", "an expectation of a trigger",
@@ -261,6 +287,7 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         return;
     }
     sim_reader_only(&p->reader, table, wheres[which], keys[which]);
+    if (!p->reader.failed) parse_sometimes(p, e, table);
     if (p->reader.failed) return;
     switch (which) {
     case 0:

@@ -129,6 +129,7 @@ static void answered(struct sim_exchange *x, const struct sim_quic_stream *strea
     }
     flow->latency_ns[number] = now_of(x) - (flow->settings->start_ns + number * flow->settings->interval_ns);
     flow->delivered++;
+    sim_flow_tell(flow, flow->from, number, (uint32_t)stream->received);
 }
 
 static void received(struct sim_quic_end *end, struct sim_quic_stream *stream, size_t size, bool fin)

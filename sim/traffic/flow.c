@@ -189,6 +189,16 @@ static struct sim_flow *flow_of(struct sim_flows *flows, struct qe_span payload)
     return index < flows->count ? &flows->list[index] : NULL;
 }
 
+void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes)
+{
+    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
+                                           .who = sim_box_who(&host->box),
+                                           .name = flow->settings->name,
+                                           .a = number,
+                                           .b = flow->latency_ns[number],
+                                           .c = bytes});
+}
+
 // A packet of a flow has come to where its latency is taken: the destination, or, of pings, back at the sender.
 static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span payload)
 {
@@ -211,12 +221,7 @@ static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span
     }
     flow->latency_ns[number] = flows->engine->now_ns - sim_flow_send_time(flow, number);
     flow->delivered++;
-    sim_trace_tell(host->hosts->trace, &(struct sim_trace_item){.event = SIM_TRACE_FLOW,
-                                           .who = sim_box_who(&host->box),
-                                           .name = flow->settings->name,
-                                           .a = number,
-                                           .b = flow->latency_ns[number],
-                                           .c = flow->settings->size});
+    sim_flow_tell(flow, host, number, (uint32_t)flow->settings->size);
     if (number < flow->next_expected)
         flow->reordered++;
     else

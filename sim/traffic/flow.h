@@ -59,6 +59,10 @@ void sim_flows_delivered(
 
 // When a packet, or request, was due.
 uint64_t sim_flow_send_time(const struct sim_flow *flow, uint64_t number);
+// Tells the traces that a numbered packet, or answer, has arrived, with its latency.
+void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes);
+// What has arrived so far: bytes of packets, or of streams.
+uint64_t sim_flow_bytes(const struct sim_flow *flow);
 // What was measured of the packets sent in [after, before). False where there is nothing to say (no packet arrived).
 bool sim_flow_measure(
     const struct sim_flow *flow, enum sim_measure_id id, uint64_t after_ns, uint64_t before_ns, uint64_t *value);

@@ -1,8 +1,16 @@
 // Figures of flows whose packets or requests are numbered, from when each was due and how long it took.
 #include "traffic/exchange.h"
 #include "traffic/flow.h"
+#include "traffic/replay_flow.h"
 
 #include "engine/memory.h"
+
+uint64_t sim_flow_bytes(const struct sim_flow *flow)
+{
+    if (flow->exchange) return flow->exchange->received;
+    if (flow->replay) return flow->replay->received;
+    return flow->delivered * flow->settings->size;
+}
 
 // Arrivals (absolute or latencies) of packets sent in the window, not sorted; the caller frees them.
 static uint64_t *collect(

@@ -9,11 +9,13 @@
 #include <assert.h>
 #include <string.h>
 
-#define STREAMS_MAX      1000
-#define WINDOW           (1 << 20)
-#define WINDOW_MAX       (64 << 20)
-#define HANDSHAKE_NS     (10 * QE_NS_PER_S)
-#define INITIAL_RTT_NS   (100 * QE_NS_PER_MS)
+#define STREAMS_MAX    1000
+#define WINDOW         (1 << 20)
+#define WINDOW_MAX     (64 << 20)
+#define HANDSHAKE_NS   (10 * QE_NS_PER_S)
+#define INITIAL_RTT_NS (100 * QE_NS_PER_MS)
+// Packets until an acknowledgement is due, as of applications that read in batches.
+#define ACK_EACH         10
 #define FIRST_DCID_SIZE  8
 #define INITIAL_SIZE_MIN 1200
 
@@ -242,6 +244,7 @@ static void settle(struct sim_quic_end *end, ngtcp2_settings *settings, ngtcp2_t
     // The TUN's MTU is known and always holds.
     settings->max_tx_udp_payload_size = end->payload_max;
     settings->no_tx_udp_payload_size_shaping = 1;
+    settings->ack_thresh = ACK_EACH;
     settings->max_window = settings->max_stream_window = WINDOW_MAX;
     ngtcp2_transport_params_default(params);
     params->initial_max_stream_data_bidi_local = params->initial_max_stream_data_bidi_remote = WINDOW;

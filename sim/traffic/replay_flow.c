@@ -151,6 +151,8 @@ bool sim_replay_flow_claim(struct sim_replay_flow *r, const struct sim_host *hos
     uint64_t number = r->awaited[found].number;
     flow->latency_ns[number] = flow->flows->engine->now_ns - r->sent_ns[number];
     flow->delivered++;
+    r->received += packet.size;
+    sim_flow_tell(flow, host, number, (uint32_t)packet.size);
     remove_at(r, found);
     return true;
 }

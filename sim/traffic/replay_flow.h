@@ -21,6 +21,7 @@ struct sim_replay_flow {
     uint64_t first_ns, last_ns; // the capture's times
     uint64_t *sent_ns;          // by number
     size_t sent_capacity;
+    uint64_t received;           // bytes of IP packets that arrived
     struct sim_awaited *awaited; // open addressing
     size_t awaited_count, awaited_capacity;
     struct sim_pcap_packet next; // its bytes are in `bytes`

@@ -240,6 +240,33 @@ static bool settled_at(const struct sim_world *world, const struct sim_scenario_
     return false;
 }
 
+// When the pair is first not as wanted in the window; UINT64_MAX: never. Of things at one instant the last one counts.
+static uint64_t broken_at(const struct sim_world *world, const struct sim_scenario_expect *e, bool up)
+{
+    bool own = false, other = false;
+    for (size_t i = 0; i <= world->change_count; i++) {
+        const struct sim_connection_change *c = i < world->change_count ? &world->changes[i] : NULL;
+        uint64_t until = c && c->at_ns < e->before_ns ? c->at_ns : e->before_ns;
+        uint64_t since = i ? world->changes[i - 1].at_ns : 0;
+        if (since < e->after_ns) since = e->after_ns;
+        if (until > since && (up ? !own || !other : own)) return since;
+        if (!c || c->at_ns >= e->before_ns) break;
+        if (c->host == e->host && c->other == e->other) own = c->up;
+        if (c->host == e->other && c->other == e->host) other = c->up;
+    }
+    return UINT64_MAX;
+}
+
+static void judge_always(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
+{
+    char at[SIM_UNITS_TEXT_SIZE], after[SIM_UNITS_TEXT_SIZE], before[SIM_UNITS_TEXT_SIZE];
+    uint64_t broken = broken_at(world, e, e->kind == SIM_EXPECT_CONNECTED);
+    out->bound = text(
+        "always from %s to %s", sim_duration_format(e->after_ns, after), sim_duration_format(e->before_ns, before));
+    out->measured = broken == UINT64_MAX ? sim_copy_text("always") : text("not at %s", sim_duration_format(broken, at));
+    out->passed = broken == UINT64_MAX;
+}
+
 static void judge_pair(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
 {
     static const char *const words[] = {"connected", "disconnected"};
@@ -250,6 +277,10 @@ static void judge_pair(const struct sim_world *world, const struct sim_scenario_
     bool known = settled_at(world, e, up, &since);
     out->subject = sim_copy_text(words[!up]);
     out->what = text("%s %s %s after %s", words[!up], a, b, sim_duration_format(e->after_ns, after));
+    if (e->always) {
+        judge_always(world, e, out);
+        return;
+    }
     out->bound = text("within %s", sim_duration_format(e->max, within));
     out->measured = sim_copy_text(known ? sim_value_format(SIM_UNIT_DURATION, since, measured) : "never");
     out->passed = known && since <= e->max;
@@ -280,6 +311,8 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
         [SIM_EXPECT_LOG] = "log", [SIM_EXPECT_EVENT] = "event", [SIM_EXPECT_COUNTER] = "counter"};
     const struct sim_scenario_expect *e = &world->scenario->expects[index];
     uint64_t value;
+    out->sometimes = e->sometimes;
+    out->sometimes_ppb = e->sometimes_ppb;
     switch (e->kind) {
     case SIM_EXPECT_FLOW: {
         bool known = sim_flow_measure(&world->flows.list[e->flow], e->measure->id, e->after_ns, e->before_ns, &value);

@@ -40,7 +40,9 @@ char *sim_report_text(const struct sim_scenario *scenario, uint64_t seed, const 
         fprintf(out, "  with  %s = %s\n", scenario->parameters[i].name, scenario->parameters[i].value);
     for (size_t i = 0; i < result->outcome_count; i++) {
         const struct sim_outcome *o = &result->outcomes[i];
-        fprintf(out, "  %s  %s: %s (%s)\n", o->passed ? "pass" : "FAIL", o->what, o->measured, o->bound);
+        const char *verdict = o->passed ? "pass" : o->sometimes ? "open" : "FAIL";
+        fprintf(
+            out, "  %s  %s: %s (%s%s)\n", verdict, o->what, o->measured, o->sometimes ? "sometimes " : "", o->bound);
     }
     write_points(out, result);
     if (result->violation[0])
@@ -60,8 +62,10 @@ char *sim_report_json(const struct sim_scenario *scenario, uint64_t seed, const 
     json_t *expectations = json_array();
     for (size_t i = 0; i < result->outcome_count; i++) {
         const struct sim_outcome *o = &result->outcomes[i];
-        json_array_append_new(expectations, json_pack("{s:s, s:s, s:s, s:s}", "what", o->what, "expected", o->bound,
-                                                "measured", o->measured, "verdict", o->passed ? "pass" : "fail"));
+        json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "what", o->what, "expected", o->bound, "measured", o->measured,
+            "verdict", o->passed ? "pass" : "fail");
+        if (o->sometimes) json_object_set_new(item, "sometimes_ppb", json_integer((json_int_t)o->sometimes_ppb));
+        json_array_append_new(expectations, item);
     }
     json_t *run = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "scenario", scenario->name,
         "seed", (json_int_t)seed, "engine", "sim", "verdict", sim_verdict_name(result->verdict), "trace_hash",

@@ -53,7 +53,7 @@ static void sample_flow(struct sim_world *world, const struct sim_flow *flow)
     struct sim_sample sample = {.of = "flow", .name = flow->settings->name};
     add(&sample, "sent_packets", flow->sent);
     add(&sample, "delivered_packets", flow->delivered);
-    add(&sample, "delivered_bytes", flow->delivered * flow->settings->size);
+    add(&sample, "delivered_bytes", sim_flow_bytes(flow));
     tell(world, sim_box_who(&flow->from->box), &sample);
 }
 

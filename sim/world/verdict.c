@@ -20,7 +20,7 @@ void sim_verdict_reach(struct sim_result *result)
     if (result->violation[0]) sign(result, "invariant", sim_failure_name(result->failure));
     for (size_t i = 0; i < result->outcome_count; i++) {
         const struct sim_outcome *outcome = &result->outcomes[i];
-        if (outcome->passed) continue;
+        if (outcome->passed || outcome->sometimes) continue;
         result->verdict = SIM_FAIL;
         if (result->failure != SIM_FAILURE_NONE) continue;
         result->failure = SIM_FAILURE_EXPECTATION;

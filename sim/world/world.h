@@ -43,6 +43,8 @@ struct sim_outcome {
     char *measured; // "0"
     char *subject;  // "flow lost"; of its signature
     bool passed;
+    bool sometimes; // it need not pass in this run
+    uint32_t sometimes_ppb;
 };
 
 // A figure of the whole run, "flow.ping-a-b.latency_p50_ns": its name ends with its unit.

@@ -182,6 +182,47 @@ static void one_instant_is_one_batch(void)
     sim_result_fini(&result);
 }
 
+static void always_is_at_every_time(void)
+{
+    // The scripted node is connected from its first packet on.
+    standin_reset();
+    run(PING "[[expect]]\nconnected = [\"a\", \"b\"]\nalways = true\nafter = \"500ms\"\n"
+             "[[expect]]\nconnected = [\"a\", \"b\"]\nalways = true\n"
+             "[[expect]]\ndisconnected = [\"a\", \"b\"]\nalways = true\nbefore = \"100ms\"\n",
+        1);
+    CU_ASSERT_STRING_EQUAL(result.outcomes[0].measured, "always");
+    CU_ASSERT_TRUE(result.outcomes[0].passed);
+    CU_ASSERT_STRING_EQUAL(result.outcomes[1].measured, "not at 0s");
+    CU_ASSERT_FALSE(result.outcomes[1].passed);
+    CU_ASSERT_TRUE(result.outcomes[2].passed);
+    sim_result_fini(&result);
+}
+
+static void a_margin_widens_a_bound(void)
+{
+    standin_reset();
+    run(PING MEASURE("ping-a-b", "latency_p50") "is = \"20ms\"\nmargin = \"1%\"\n" MEASURE(
+            "ping-a-b", "latency_p50") "is = \"20ms\"\nmargin = \"0.9%\"\n",
+        1);
+    CU_ASSERT_STRING_EQUAL(result.outcomes[0].measured, "20.192ms");
+    CU_ASSERT_STRING_EQUAL(result.outcomes[0].bound, "19.8ms to 20.2ms");
+    CU_ASSERT_TRUE(result.outcomes[0].passed);
+    CU_ASSERT_FALSE(result.outcomes[1].passed);
+    sim_result_fini(&result);
+}
+
+static void what_need_hold_only_sometimes_fails_no_run(void)
+{
+    standin_reset();
+    run(PING MEASURE("ping-a-b", "lost") "min = 1\nsometimes = true\n" MEASURE(
+            "ping-a-b", "lost") "is = 0\nsometimes = \"30%\"\n",
+        1);
+    CU_ASSERT_EQUAL(result.verdict, SIM_PASS);
+    CU_ASSERT(!result.outcomes[0].passed && result.outcomes[0].sometimes && result.outcomes[0].sometimes_ppb == 0);
+    CU_ASSERT(result.outcomes[1].passed && result.outcomes[1].sometimes_ppb == 300000000);
+    sim_result_fini(&result);
+}
+
 static void a_missed_expectation_fails_the_run(void)
 {
     standin_reset();
@@ -302,6 +343,9 @@ static const struct unit_case cases[] = {
     {"counters are asked of the node", counters_are_asked_of_the_node},
     {"sockets are bound as a system binds them", sockets_are_bound_as_a_system_binds_them},
     {"one instant is one batch", one_instant_is_one_batch},
+    {"always is at every time", always_is_at_every_time},
+    {"a margin widens a bound", a_margin_widens_a_bound},
+    {"what need hold only sometimes fails no run", what_need_hold_only_sometimes_fails_no_run},
     {"a missed expectation fails the run", a_missed_expectation_fails_the_run},
     {"every broken rule is seen, with its host", every_broken_rule_is_seen_with_its_host},
     {"the same seed is the same run, and another is not", the_same_seed_is_the_same_run_and_another_is_not},
