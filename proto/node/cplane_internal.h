@@ -15,6 +15,7 @@
 #define CPLANE_LINKS_MAX       64
 #define CPLANE_LINK_ADDRESSES  8
 #define CPLANE_COMMANDS_MAX    64
+#define CPLANE_OWED_MAX        16
 #define CPLANE_PING_TIMEOUT_NS (5 * QE_NS_PER_S)
 // "ticket/" or "peer/", and an ID.
 #define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
@@ -117,6 +118,8 @@ struct qe_cplane {
     size_t link_count;
     struct cplane_command commands[CPLANE_COMMANDS_MAX];
     size_t waiting_commands;
+    uint64_t owed[CPLANE_OWED_MAX]; // commands whose answers found no memory
+    size_t owed_count;
     uint64_t cookie;
     struct qe_list actions;
     struct cplane_action *current; // the one handed out last
@@ -173,6 +176,8 @@ bool cplane_on_report(struct qe_cplane *c, struct qe_mail *mail);
 void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail);
 // Commands that waited too long.
 void cplane_commands_expire(struct qe_cplane *c);
+// Answers that could not be given.
+void cplane_retry_replies(struct qe_cplane *c);
 uint64_t cplane_commands_deadline(const struct qe_cplane *c);
 void cplane_commands_drop(struct qe_cplane *c);
 uint64_t cplane_count_open(const struct qe_cplane *c);

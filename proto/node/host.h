@@ -48,6 +48,7 @@ struct qe_qlog {
 };
 
 struct qe_tls_library; // quic/library.h
+struct qe_seam;        // quic/seam.h
 
 // Buffers that only deliveries may take: with so many free ones a node loses none of as many datagrams in one event,
 // even where each becomes a packet of its own. A host gives more credit than this; the rest is for sends.
@@ -58,6 +59,8 @@ struct qe_host {
     // What TLS shares in a process; the host makes it once, for all its nodes.
     struct qe_tls_library *tls;
     struct qe_mem mem;
+    // Between QUIC and its cryptography, for redacted recordings; else NULL.
+    const struct qe_seam *seam;
     struct qe_key identity; // the public half of QE_SECRET_IDENTITY
 
     // Fills `out` with unpredictable bytes.

@@ -142,6 +142,7 @@ void cplane_retry(struct qe_cplane *c)
 {
     c->retry_at_ns = QE_TIME_NEVER;
     if (c->unpublished) cplane_publish(c);
+    cplane_retry_replies(c);
     for (size_t i = 0; i < c->peer_count; i++)
         announce_active(c, &c->peers[i]);
 }

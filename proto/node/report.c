@@ -8,12 +8,24 @@
 
 const uint64_t cplane_duration_bounds_s[CPLANE_DURATIONS] = {1, 10, 60, 600, 3600, 86400};
 
+// Whoever asked waits for some answer: there is one when there is memory again. Beyond the room for them they give up
+// by themselves.
+static void owe_reply(struct qe_cplane *c, uint64_t command)
+{
+    if (c->owed_count == CPLANE_OWED_MAX) return;
+    c->owed[c->owed_count++] = command;
+    c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
+}
+
 static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
 {
     struct qe_span body;
     bool whole = qe_json_finish(json, &body);
     struct cplane_action *a = cplane_act(c, QE_ACTION_REPLY, body.size);
-    if (!a) return;
+    if (!a) {
+        owe_reply(c, command);
+        return;
+    }
     if (whole) memcpy(a->bytes, body.data, body.size);
     a->action.reply.command = command;
     a->action.reply.status = whole ? status : 500;
@@ -30,6 +42,14 @@ static void reply_error(struct qe_cplane *c, uint64_t command, int status, const
     qe_json_object_end(&json);
     reply(c, command, status, &json);
     qe_json_fini(&json);
+}
+
+void cplane_retry_replies(struct qe_cplane *c)
+{
+    size_t count = c->owed_count;
+    c->owed_count = 0; // those that fail again come back, behind what is read here
+    for (size_t i = 0; i < count; i++)
+        reply_error(c, c->owed[i], 503, "out of memory");
 }
 
 static void member(struct qe_json *json, const char *key, const char *value)

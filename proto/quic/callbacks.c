@@ -1,6 +1,6 @@
 // What ngtcp2 and OpenSSL ask of a connection while they are at work on it. Callbacks only note things and tell the
 // owner; whatever frees memory waits until ngtcp2 has returned (qe_conn_settle).
-#include "quic/internal.h"
+#include "quic/seam_internal.h"
 
 #include "base/mutants.h"
 #include "quic/ticket.h"
@@ -127,7 +127,7 @@ bool qe_conn_on_proven(struct qe_conn *conn, bool early)
     const struct qe_quic_owner *owner = &conn->quic->options.owner;
     struct qe_key key;
     if (conn->established || conn->over) return true;
-    if (!qe_tls_peer_key(conn->ssl, &key) || !qe_conn_on_peer_key(conn, &key)) {
+    if (!qe_seam_peer_key(conn, &key) || !qe_conn_on_peer_key(conn, &key)) {
         conn->refused = true;
         return false;
     }
@@ -143,7 +143,7 @@ static int on_complete(ngtcp2_conn *ng, void *user)
     struct qe_conn *conn = user;
     conn->complete = true;
     if (conn->client && conn->early_offered) {
-        conn->early_accepted = SSL_get_early_data_status(conn->ssl) == SSL_EARLY_DATA_ACCEPTED;
+        conn->early_accepted = qe_seam_early_accepted(conn);
         if (!conn->early_accepted) {
             int rv = ngtcp2_conn_tls_early_data_rejected(ng);
             if (rv != 0) return rv;
@@ -180,24 +180,38 @@ static int on_streams(ngtcp2_conn *ng, uint64_t count, void *user)
     return 0;
 }
 
-void qe_conn_on_session(struct qe_conn *conn, SSL_SESSION *session)
+static void keep_session(struct qe_conn *conn, struct qe_span der)
 {
     const struct qe_quic_owner *owner = &conn->quic->options.owner;
-    uint8_t parameters[256], stored[QE_TICKET_SIZE_MAX], der[QE_TICKET_SIZE_MAX];
-    if (!owner_listens(conn) || !conn->key_known) return;
+    uint8_t parameters[256], stored[QE_TICKET_SIZE_MAX];
     ngtcp2_ssize parameters_size = ngtcp2_conn_encode_0rtt_transport_params2(conn->ng, parameters, sizeof parameters);
-    int der_size = i2d_SSL_SESSION(session, NULL);
-    if (parameters_size < 0 || der_size <= 0 || (size_t)der_size > sizeof der) return;
-    uint8_t *at = der;
-    der_size = i2d_SSL_SESSION(session, &at);
-    if (der_size <= 0) return;
+    if (parameters_size < 0) return;
     struct qe_ticket ticket = {
         .key = conn->key,
         .parameters = qe_span(parameters, (size_t)parameters_size),
-        .session = qe_span(der, (size_t)der_size),
+        .session = der,
     };
     size_t size = qe_ticket_encode(&ticket, stored, sizeof stored);
     if (size) owner->ticket(owner->user, conn, qe_span(stored, size));
+}
+
+void qe_conn_on_session(struct qe_conn *conn, SSL_SESSION *session)
+{
+    uint8_t der[QE_TICKET_SIZE_MAX];
+    if (!owner_listens(conn) || !conn->key_known) return;
+    int der_size = i2d_SSL_SESSION(session, NULL);
+    if (der_size <= 0 || (size_t)der_size > sizeof der) return;
+    uint8_t *at = der;
+    der_size = i2d_SSL_SESSION(session, &at);
+    if (der_size <= 0) return;
+    qe_seam_on_session(conn, (size_t)der_size);
+    keep_session(conn, qe_span(der, (size_t)der_size));
+}
+
+void qe_conn_on_session_size(struct qe_conn *conn, size_t size)
+{
+    static const uint8_t zeros[QE_TICKET_SIZE_MAX];
+    if (owner_listens(conn) && conn->key_known && size <= sizeof zeros) keep_session(conn, qe_span(zeros, size));
 }
 
 void qe_conn_on_keylog(struct qe_conn *conn, const char *line)
@@ -333,7 +347,7 @@ static int on_validation(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path *pat
     return 0;
 }
 
-const ngtcp2_callbacks qe_conn_callbacks = {
+static const ngtcp2_callbacks ordinary = {
     .client_initial = ngtcp2_crypto_client_initial_cb,
     .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
     .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
@@ -363,3 +377,13 @@ const ngtcp2_callbacks qe_conn_callbacks = {
     .begin_path_validation = on_validation_begun,
     .path_validation = on_validation,
 };
+
+ngtcp2_callbacks qe_conn_callbacks(const struct qe_quic *quic)
+{
+    ngtcp2_callbacks callbacks = ordinary;
+    if (quic->host->seam && quic->host->seam->next)
+        qe_seam_null(&callbacks);
+    else if (quic->host->seam)
+        qe_seam_watch(&callbacks);
+    return callbacks;
+}

@@ -1,6 +1,6 @@
 // One connection: its making, its reading, its state as others see it, and its end in memory.
 #include "base/mutants.h"
-#include "quic/internal.h"
+#include "quic/seam_internal.h"
 
 #include <assert.h>
 
@@ -34,6 +34,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
     qe_control_init(&conn->control);
     if (quic->carried) conn->said = qe_zalloc(quic->mem, 1, sizeof *conn->said);
     conn->unanswered_since_ns = QE_TIME_NEVER;
+    conn->pacer_ns = QE_TIME_NEVER;
     conn->last_received_ns = quic->now_ns;
     qe_list_append(&quic->conns, &conn->link);
     quic->conn_count++;
@@ -42,6 +43,7 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic)
 
 int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context)
 {
+    if (qe_seam_is_null(conn->quic)) return 0;
     conn->ssl = SSL_new(context);
     if (!conn->ssl || ngtcp2_crypto_ossl_ctx_new(&conn->tls, conn->ssl) != 0) return -1;
     SSL_set_app_data(conn->ssl, &conn->ref);
@@ -115,8 +117,9 @@ struct qe_conn *qe_conn_new_server(struct qe_quic *quic, const struct qe_conn_se
     conn->initial_known = true;
     params.stateless_reset_token_present = 1;
     if (qe_reset_token(quic->host, qe_span(scid.data, scid.datalen), params.stateless_reset_token) != 0) goto out;
-    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &qe_conn_callbacks, &settings,
-            &params, &quic->ngmem, conn) != 0)
+    const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
+    if (ngtcp2_conn_server_new(&conn->ng, &header->scid, &scid, &path, header->version, &callbacks, &settings, &params,
+            &quic->ngmem, conn) != 0)
         goto out;
     if (qe_conn_start_tls(conn, quic->tls.server) != 0) goto out;
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);
@@ -154,7 +157,7 @@ void qe_conn_free_engine(struct qe_conn *conn)
         SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
     ngtcp2_conn_del(conn->ng);
-    ngtcp2_crypto_ossl_ctx_del(conn->tls);
+    if (conn->tls) ngtcp2_crypto_ossl_ctx_del(conn->tls);
     SSL_free(conn->ssl);
     conn->ng = NULL;
     conn->tls = NULL;
@@ -199,7 +202,8 @@ void qe_conn_read(struct qe_conn *conn, const ngtcp2_path *path, uint8_t ecn, st
     assert(conn->ng && !conn->busy);
     conn->ecn = ecn;
     conn->busy = true;
-    int rv = ngtcp2_conn_read_pkt(conn->ng, path, &info, bytes.data, bytes.size, conn->quic->now_ns);
+    int rv = qe_conn_catch_up(conn);
+    if (rv == 0) rv = ngtcp2_conn_read_pkt(conn->ng, path, &info, bytes.data, bytes.size, conn->quic->now_ns);
     conn->busy = false;
     if (rv != 0) qe_conn_fail(conn, rv);
     qe_conn_settle(conn);
@@ -246,6 +250,15 @@ void qe_conn_look(struct qe_conn *conn)
 #define SILENCE_MIN_NS (500 * QE_NS_PER_MS)
 #define SILENCE_MAX_NS (5 * QE_NS_PER_S)
 
+static bool silence_is_due(const struct qe_conn *conn)
+{
+    if (!conn->established || conn->over || conn->unheard || conn->unanswered_since_ns == QE_TIME_NEVER) return false;
+    uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
+    if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
+    if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
+    return conn->quic->now_ns - conn->unanswered_since_ns >= patience_ns;
+}
+
 static void tell_responsive(struct qe_conn *conn, bool responsive)
 {
     const struct qe_quic_owner *owner = &conn->quic->options.owner;
@@ -256,12 +269,7 @@ void qe_conn_judge(struct qe_conn *conn)
 {
     if (!conn->established || conn->over || conn->unheard) return;
     qe_conn_look(conn); // what has just been given up is no longer in flight
-    if (conn->unanswered_since_ns == QE_TIME_NEVER) return;
-    uint64_t patience_ns = 3 * ngtcp2_conn_get_pto2(conn->ng);
-    if (patience_ns < SILENCE_MIN_NS) patience_ns = SILENCE_MIN_NS;
-    if (patience_ns > SILENCE_MAX_NS) patience_ns = SILENCE_MAX_NS;
-    if (conn->quic->now_ns - conn->unanswered_since_ns < patience_ns || QE_MUTANT(silence_unheard)) return;
-    tell_responsive(conn, false);
+    if (silence_is_due(conn) && !QE_MUTANT(silence_unheard)) tell_responsive(conn, false);
 }
 
 void qe_conn_on_batch_read(struct qe_conn *conn)
@@ -283,14 +291,31 @@ void qe_conn_on_batch_read(struct qe_conn *conn)
     qe_conn_settle(conn);
 }
 
-void qe_conn_schedule(struct qe_conn *conn)
+void qe_conn_schedule_at(struct qe_conn *conn, uint64_t at_ns)
 {
-    uint64_t now_ns = conn->quic->now_ns, at_ns = ngtcp2_conn_get_expiry2(conn->ng);
+    uint64_t now_ns = conn->quic->now_ns;
+    // Whoever still sends is soon told that nobody answers; ngtcp2's own timers come more and more rarely.
+    if (silence_is_due(conn)) at_ns = now_ns;
     // Something due that could not be written now (a full window) must not make the host spin.
     if (at_ns <= now_ns) at_ns = now_ns + QE_NS_PER_MS;
     if (at_ns > now_ns + QE_NS_PER_MS && QE_FAULT(conn->quic->host, EARLY_TIMER)) at_ns = now_ns + QE_NS_PER_MS;
     if (QE_MUTANT(wakeups)) at_ns = now_ns + QE_NS_PER_MS;
     qe_heap_set(&conn->quic->heap, &conn->timer, at_ns);
+}
+
+void qe_conn_schedule(struct qe_conn *conn)
+{
+    conn->pacer_ns = QE_TIME_NEVER;
+    qe_conn_schedule_at(conn, ngtcp2_conn_get_expiry2(conn->ng));
+}
+
+// The pacing timer that nobody waited for ends when it would have: what ngtcp2 makes of that depends on the time.
+int qe_conn_catch_up(struct qe_conn *conn)
+{
+    uint64_t at_ns = conn->pacer_ns;
+    if (at_ns > conn->quic->now_ns) return 0;
+    conn->pacer_ns = QE_TIME_NEVER;
+    return ngtcp2_conn_handle_expiry(conn->ng, at_ns);
 }
 
 void *qe_conn_user(const struct qe_conn *conn)
@@ -317,7 +342,7 @@ void qe_conn_info(const struct qe_conn *conn, struct qe_conn_info *out, uint64_t
         .client = conn->client,
         .established = conn->established,
         .confirmed = conn->confirmed,
-        .resumed = conn->ssl && SSL_session_reused(conn->ssl),
+        .resumed = qe_seam_resumed(conn),
         .early_accepted = conn->early_accepted,
         .socket = conn->socket,
         .local = conn->local,

@@ -1,5 +1,5 @@
 // The client's side: dialling, resuming, and moving to another local address.
-#include "quic/internal.h"
+#include "quic/seam_internal.h"
 
 #include "quic/ticket.h"
 
@@ -34,26 +34,35 @@ void qe_conn_client_path(const struct qe_conn *conn, const struct qe_datagrams *
     binding_path(index, path, local, remote, &in->remote);
 }
 
+// Gives TLS the session of a ticket.
+static enum qe_tls_resume use_session(struct qe_conn *conn, const struct qe_ticket *ticket)
+{
+    struct qe_key key;
+    enum qe_tls_resume how = QE_TLS_RESUME_NOT;
+    SSL_SESSION *session = qe_tls_session_decode(conn->quic->host->tls, ticket->session, &key);
+    // The session must be of the peer that the ticket names: TLS asks nobody about a resumed session's key.
+    if (session && qe_key_equal(&key, &ticket->key) && SSL_set_session(conn->ssl, session))
+        how = SSL_SESSION_get_max_early_data(session) == 0 ? QE_TLS_RESUME_LATE : QE_TLS_RESUME_EARLY;
+    SSL_SESSION_free(session);
+    return how;
+}
+
 // Takes up the session of a ticket; 0-RTT where it allows that. A ticket that does not work out is as good as none.
 static void resume(struct qe_conn *conn, struct qe_span stored)
 {
     struct qe_ticket ticket;
-    struct qe_key key;
     if (stored.size == 0 || QE_FAULT(conn->quic->host, TICKET_LOST) || !qe_ticket_decode(stored, &ticket)) return;
     if (conn->pinned && !qe_key_equal(&conn->key, &ticket.key)) return;
-    SSL_SESSION *session = qe_tls_session_decode(conn->quic->host->tls, ticket.session, &key);
-    // The session must be of the peer that the ticket names: TLS asks nobody about a resumed session's key.
-    if (!session || !qe_key_equal(&key, &ticket.key) || !SSL_set_session(conn->ssl, session)) goto out;
+    enum qe_tls_resume how = qe_seam_is_null(conn->quic) ? QE_TLS_RESUME_NOT : use_session(conn, &ticket);
+    if (!qe_seam_resume(conn, &how) || how == QE_TLS_RESUME_NOT) return;
     conn->key = ticket.key;
     conn->pinned = conn->key_known = true;
-    if (SSL_SESSION_get_max_early_data(session) == 0) goto out;
+    if (how != QE_TLS_RESUME_EARLY) return;
     if (ngtcp2_conn_decode_and_set_0rtt_transport_params(conn->ng, ticket.parameters.data, ticket.parameters.size) != 0)
-        goto out;
-    SSL_set_quic_tls_early_data_enabled(conn->ssl, 1);
+        return;
+    if (conn->ssl) SSL_set_quic_tls_early_data_enabled(conn->ssl, 1);
     conn->early_offered = true;
     qe_conn_open_control(conn);
-out:
-    SSL_SESSION_free(session);
 }
 
 static int start(struct qe_conn *conn, const struct qe_quic_dial *dial)
@@ -68,8 +77,9 @@ static int start(struct qe_conn *conn, const struct qe_quic_dial *dial)
     if (qe_conn_new_cid(conn, &scid) != 0) return -1;
     qe_conn_settings(conn, &settings, &params, dial->remote.ip.family);
     binding_path(0, &path, &local, &remote, &dial->remote);
-    if (ngtcp2_conn_client_new(&conn->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &qe_conn_callbacks, &settings,
-            &params, &quic->ngmem, conn) != 0)
+    const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
+    if (ngtcp2_conn_client_new(&conn->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,
+            &quic->ngmem, conn) != 0)
         return -1;
     if (qe_conn_start_tls(conn, quic->tls.client) != 0) return -1;
     ngtcp2_conn_set_tls_native_handle(conn->ng, conn->tls);
@@ -126,7 +136,8 @@ int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64
     if (qe_ip_is_unspecified(&to->local.ip)) conn->bindings[next].local = (struct qe_addr){0};
     qe_quic_enter(conn->quic, &scope, now_ns, wall_ms);
     conn->busy = true;
-    int rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
+    int rv = qe_conn_catch_up(conn);
+    if (rv == 0) rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
     conn->busy = false;
     qe_tls_scope_leave(&scope);
     if (rv != 0) {

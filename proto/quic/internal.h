@@ -115,6 +115,8 @@ struct qe_conn {
     bool key_known;
     uint8_t ecn; // of the datagram being read
     uint8_t cid_count, reset_count, binding;
+    uint8_t seam_level; // seam.c: of the handshake messages that the script submits next
+    bool seam_resumed, seam_complete;
 
     struct qe_key key;
     struct qe_control control;
@@ -125,6 +127,7 @@ struct qe_conn {
 
     uint64_t last_received_ns, unanswered_since_ns;
     uint64_t in_flight_bytes; // when it was last looked at
+    uint64_t pacer_ns;        // when ngtcp2's pacing timer ends while there is nothing to send; QE_TIME_NEVER: not so
     // Probes of a larger MTU, sent since nothing was in flight, and since it was last looked at: a path may swallow
     // them and be well, so that they go unanswered says nothing.
     uint64_t mtu_probe_bytes, mtu_probe_new;
@@ -230,7 +233,8 @@ struct qe_conn *qe_conn_alloc(struct qe_quic *quic);
 // TLS and ngtcp2's defaults for both sides. 0, or -1.
 int qe_conn_start_tls(struct qe_conn *conn, SSL_CTX *context);
 void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_transport_params *params, uint8_t family);
-extern const ngtcp2_callbacks qe_conn_callbacks;
+// What ngtcp2 calls, for connections of this endpoint.
+ngtcp2_callbacks qe_conn_callbacks(const struct qe_quic *quic);
 void qe_conn_on_qlog(void *conn, uint32_t flags, const void *data, size_t size);
 // A fresh connection ID of ours, registered. 0, or -1.
 int qe_conn_new_cid(struct qe_conn *conn, ngtcp2_cid *cid);
@@ -255,6 +259,9 @@ void qe_conn_judge(struct qe_conn *conn);
 void qe_conn_on_batch_read(struct qe_conn *conn);
 // Sets its timer to what ngtcp2 wants.
 void qe_conn_schedule(struct qe_conn *conn);
+void qe_conn_schedule_at(struct qe_conn *conn, uint64_t at_ns);
+// To be called before anything that tells ngtcp2 the time. 0 or ngtcp2's error.
+int qe_conn_catch_up(struct qe_conn *conn);
 
 // end.c
 // Ends it because ngtcp2 returned `rv`.

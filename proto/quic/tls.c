@@ -2,6 +2,7 @@
 // no certificate, no name, no time of expiry enters the decision, which is the owner's alone.
 #include "quic/tls.h"
 #include "quic/provider.h"
+#include "quic/seam_internal.h"
 
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <ngtcp2/ngtcp2_crypto_ossl.h>
@@ -94,6 +95,12 @@ SSL_SESSION *qe_tls_session_decode(const struct qe_tls_library *library, struct 
     return NULL;
 }
 
+static bool ask(struct qe_conn *conn, const struct qe_key *key)
+{
+    qe_seam_on_ask(conn, key);
+    return qe_conn_on_peer_key(conn, key);
+}
+
 // Takes the place of X.509 verification. Resumed handshakes do not come by here; conn.c asks again for those.
 static int verify(X509_STORE_CTX *store, void *arg)
 {
@@ -101,7 +108,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
     struct qe_key key;
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct qe_conn *conn = ssl ? conn_of(ssl) : NULL;
-    if (conn && key_of(X509_STORE_CTX_get0_rpk(store), &key) && qe_conn_on_peer_key(conn, &key)) {
+    if (conn && key_of(X509_STORE_CTX_get0_rpk(store), &key) && ask(conn, &key)) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
@@ -129,7 +136,7 @@ static int allow_early_data(SSL *ssl, void *arg)
     (void)arg;
     struct qe_key key;
     struct qe_conn *conn = conn_of(ssl);
-    return conn && qe_tls_peer_key(ssl, &key) && qe_conn_on_peer_key(conn, &key);
+    return conn && qe_tls_peer_key(ssl, &key) && ask(conn, &key);
 }
 
 static int on_session(SSL *ssl, SSL_SESSION *session)

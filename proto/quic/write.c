@@ -19,6 +19,7 @@ struct batch {
     size_t left;
     size_t segment; // size of the first packet; 0: none yet
     size_t count;
+    uint64_t others_ns; // the next deadline but for the pacer's, where all was said; else 0
     struct qe_send to;
 };
 
@@ -142,6 +143,23 @@ static void put_aside(
     if (quic->carried) quic->carried->stray = quic->carried->packet;
 }
 
+// Whether there is something that the connection's owner or its control stream wants to say.
+static bool more_waits(struct qe_conn *conn)
+{
+    const struct qe_quic_owner *owner = &conn->quic->options.owner;
+    struct qe_datagram_out offer;
+    if (conn->ping || control_waits(conn)) return true;
+    if (conn->wanted && !owner->next_datagram(owner->user, conn, conn->datagram_max, &offer)) conn->wanted = false;
+    return conn->wanted;
+}
+
+static void note_probe(struct qe_conn *conn, size_t size)
+{
+    note(conn, QE_CARRIED_MTU_PROBE);
+    conn->mtu_probe_bytes += size;
+    conn->mtu_probe_new += size;
+}
+
 // Fills the batch. 0: there may be more to write; 1: there is not, for now; else ngtcp2's error.
 static int fill(struct qe_conn *conn, struct batch *batch)
 {
@@ -153,33 +171,30 @@ static int fill(struct qe_conn *conn, struct batch *batch)
     for (;;) {
         ngtcp2_pkt_info info = {0};
         ngtcp2_path *path = batch->count ? &later.path : &first.path;
-        size_t room = batch->count ? batch->segment : room_max;
+        // What is left, if anything, is ngtcp2's own, and may be larger than the packets before it.
+        size_t room = batch->count && more_waits(conn) ? batch->segment : room_max;
         if (batch->left < room) return 0;
         if (conn->quic->carried) conn->quic->carried->packet = 0;
         ngtcp2_ssize written = write_packet(conn, batch, room, path, &info);
         if (written < 0) return (int)written;
         // Too little room looks like nothing to say; only a full-sized try tells.
-        if (written == 0) return batch->count && room < path_max ? 0 : 1;
+        if (written == 0) return room < path_max ? 0 : 1;
         size_t size = (size_t)written;
+        const bool probe = size > path_max;
+        if (probe) note_probe(conn, size);
         if (batch->count == 0) {
             batch->segment = size;
             batch->to.ecn = (uint8_t)info.ecn;
             qe_conn_route(conn, path, &batch->to);
-        } else if (info.ecn != batch->to.ecn || !same_path(&later.path, &first.path)) {
+        } else if (size > batch->segment || info.ecn != batch->to.ecn || !same_path(&later.path, &first.path)) {
             put_aside(conn, batch, size, path, (uint8_t)info.ecn);
             return 0;
         }
-        if (size > path_max) note(conn, QE_CARRIED_MTU_PROBE);
         if (conn->quic->carried) conn->quic->carried->batch[batch->count] = conn->quic->carried->packet;
         batch->at += size;
         batch->left -= size;
         batch->count++;
         // A probe of a larger path MTU travels alone: whoever finds it too big drops the batch with it.
-        bool probe = size > path_max;
-        if (probe) {
-            conn->mtu_probe_bytes += size;
-            conn->mtu_probe_new += size;
-        }
         if (probe || size != batch->segment || batch->count == QE_SEGMENTS_MAX) return 0;
         if (QE_FAULT(conn->quic->host, BATCH_OF_ONE)) return 0;
     }
@@ -201,8 +216,11 @@ static int write_batch(struct qe_conn *conn, struct batch *batch)
     const size_t left = batch->left;
     conn->datagram_max = qe_conn_datagram_max(conn);
     conn->busy = true;
-    int rv = fill(conn, batch);
+    int rv = qe_conn_catch_up(conn);
+    if (rv == 0) rv = fill(conn, batch);
     conn->burst_used += left - batch->left;
+    // All is said: whoever has more to say comes by himself, and the end of the pacer's wait need not wake anybody.
+    batch->others_ns = rv == 1 && batch->count ? ngtcp2_conn_get_expiry2(conn->ng) : 0;
     // The pacer counts from the end of a burst.
     if (rv != 0 || burst_left(conn) < ngtcp2_conn_get_max_tx_udp_payload_size2(conn->ng)) {
         ngtcp2_conn_update_pkt_tx_time(conn->ng, conn->quic->now_ns);
@@ -212,11 +230,23 @@ static int write_batch(struct qe_conn *conn, struct batch *batch)
     return rv;
 }
 
+static void schedule(struct qe_conn *conn, const struct batch *batch)
+{
+    uint64_t next_ns = ngtcp2_conn_get_expiry2(conn->ng);
+    if (next_ns < batch->others_ns && next_ns > conn->quic->now_ns) {
+        conn->pacer_ns = next_ns;
+        qe_conn_schedule_at(conn, batch->others_ns);
+        return;
+    }
+    qe_conn_schedule(conn);
+}
+
 // Faults that a live connection may have at any time.
 static void disturb(struct qe_conn *conn)
 {
     const struct qe_quic *quic = conn->quic;
     if (!conn->confirmed) return;
+    if (qe_conn_catch_up(conn) != 0) return;
     if (QE_FAULT(quic->host, KEY_UPDATE)) (void)ngtcp2_conn_initiate_key_update(conn->ng, quic->now_ns);
     if (!conn->client || !QE_FAULT(quic->host, NEW_CONNECTION_ID)) return;
     const struct qe_binding *here = &conn->bindings[conn->binding];
@@ -240,7 +270,7 @@ bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out
     if (rv == 0)
         qe_conn_ready(conn);
     else
-        qe_conn_schedule(conn);
+        schedule(conn, &batch);
     qe_conn_settle(conn);
 
     if (batch.count == 0) return false;

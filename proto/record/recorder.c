@@ -4,12 +4,14 @@
 
 #include "record/config.h"
 #include "record/event.h"
+#include "record/tls.h"
 
 #include <assert.h>
 
 struct qe_recorder {
     const struct qe_host *inner;
     struct qe_host outer; // what the node sees
+    struct qe_seam seam;  // of `outer`, where a script stands in TLS's place
     struct qe_record_sink sink;
     struct qe_record_hash hash;
     struct qe_record_clock clock;
@@ -101,6 +103,35 @@ static void outer_trace(void *user, const struct qe_trace *trace)
     r->inner->trace(r->inner->user, trace);
 }
 
+static bool outer_act(void *user, struct qe_tls_act *act)
+{
+    struct qe_recorder *r = user;
+    if (!r->inner->seam->next(r->inner->seam->user, act)) return false;
+    if (!r->buffer) return true;
+    qe_record_body_clear(&r->body);
+    qe_record_put_tls(&r->body, act);
+    emit(r, QE_RECORD_TLS);
+    return true;
+}
+
+static bool outer_fault(void *user, enum qe_fault_point point)
+{
+    struct qe_recorder *r = user;
+    bool fires = r->inner->fault(r->inner->user, point);
+    if (!r->buffer) return fires;
+    qe_record_body_clear(&r->body);
+    qe_record_put8(&r->body, (uint8_t)point);
+    qe_record_put8(&r->body, fires);
+    emit(r, QE_RECORD_FAULT);
+    return fires;
+}
+
+static void outer_sealing(void *user, struct qe_span header, struct qe_span plain)
+{
+    struct qe_recorder *r = user;
+    r->inner->seam->sealing(r->inner->seam->user, header, plain);
+}
+
 static void outer_keylog(void *user, const char *line)
 {
     struct qe_recorder *r = user;
@@ -128,6 +159,12 @@ struct qe_recorder *qe_recorder_new(
     r->outer.trace = host->trace ? outer_trace : NULL;
     r->outer.keylog = host->keylog ? outer_keylog : NULL;
     r->outer.qlog = host->qlog ? outer_qlog : NULL;
+    r->outer.fault = host->fault ? outer_fault : NULL;
+    if (host->seam && host->seam->next) {
+        r->seam = (struct qe_seam){.user = r, .next = outer_act};
+        if (host->seam->sealing) r->seam.sealing = outer_sealing;
+        r->outer.seam = &r->seam;
+    }
     r->sink = *sink;
     r->buffer = buffer;
     r->hash = *hash;

@@ -17,6 +17,8 @@ enum qe_record_kind {
     QE_RECORD_IDLE,   // qe_node_next gave nothing; the node's deadline
     QE_RECORD_RANDOM, // drawn within what the next EVENT, ACTION or IDLE ends, or NODE or EVENT began
     QE_RECORD_SECRET, // likewise
+    QE_RECORD_TLS,    // likewise, in a redacted recording: what TLS did
+    QE_RECORD_FAULT,  // likewise, where the host has fault points: whether one fired
     QE_RECORD_KIND_COUNT,
 };
 

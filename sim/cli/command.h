@@ -22,6 +22,7 @@ int sim_command_check(int argc, char **argv);
 int sim_command_merge(int argc, char **argv);
 int sim_command_plot(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+int sim_command_redact(int argc, char **argv);
 int sim_command_replay(int argc, char **argv);
 int sim_command_keygen(int argc, char **argv);
 int sim_command_show(int argc, char **argv);

@@ -28,6 +28,7 @@ static const struct command {
     {"check", "says whether scenario files are right", sim_command_check},
     {"plot", "draws a run or a sweep through gnuplot", sim_command_plot},
     {"replay", "runs a recording of a node through the same core", sim_command_replay},
+    {"redact", "makes a recording that can be shown to others", sim_command_redact},
     {"keygen", "makes a key that recordings can be sealed to", sim_command_keygen},
     {"version", "says which version this is", say_version},
 };

@@ -21,7 +21,6 @@
 #define PATH_SIZE     4096
 #define SAMPLE_NS     UINT64_C(100000000) // where --all asks for everything
 #define SAMPLE_NS_MIN UINT64_C(1000000)
-#define SAMPLES_MAX   UINT64_C(1000000) // of one run
 #define APPLICATION   "quicether-sim " QE_VERSION " " QE_COMMIT
 
 enum { FILE_TRACE, FILE_JSONL, FILE_PCAP, FILE_OVERLAY, FILE_KEYLOG, FILE_COUNT };
@@ -70,6 +69,10 @@ int sim_outputs_option(struct sim_outputs_options *options, int letter, const ch
         [SIM_OUTPUT_ALL - SIM_OUTPUT_TRACE] = &options->all};
     if (letter == SIM_OUTPUT_FILTER) return take_filter(options, value);
     if (letter == SIM_OUTPUT_SAMPLE) return take_sample(options, value);
+    if (letter == SIM_OUTPUT_MESSAGES) {
+        options->messages = true;
+        return 0;
+    }
     if (letter < SIM_OUTPUT_TRACE || letter > SIM_OUTPUT_ALL) return sim_complain("unknown or incomplete option", NULL);
     if (!*value) return sim_complain("an output wants a name, not an empty one", NULL);
     *names[letter - SIM_OUTPUT_TRACE] = value;
@@ -80,10 +83,13 @@ int sim_outputs_settle(struct sim_outputs_options *options, bool each_seed)
 {
     options->each_seed = each_seed;
     if (options->all && !options->sample_ns) options->sample_ns = SAMPLE_NS;
+    if (options->all || options->filter.carries) options->messages = true;
     if (options->trace && strcmp(options->trace, "-") == 0 && each_seed)
         return sim_complain("--trace - wants a single seed", NULL);
     if (options->sample_ns && !options->trace && !options->jsonl && !options->all)
         return sim_complain("--sample wants --jsonl or --trace to write to", NULL);
+    if (options->messages && !options->trace && !options->jsonl && !options->all)
+        return sim_complain("--messages wants --jsonl or --trace to write to", NULL);
     return 0;
 }
 

@@ -1,21 +1,14 @@
-// quicether-sim replay, and keygen for recordings that are sealed.
-#include "cli/command.h"
+// quicether-sim replay.
+#include "cli/recorded.h"
 
 #include "base/time.h"
 #include "quic/library.h"
-#include "record/core.h"
 #include "replay/player.h"
-#include "replay/recording.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -34,16 +27,11 @@ static const char usage[] =
     "\n"
     "Exit status: 0 the same, 1 a difference, 2 the command line or the recording is wrong.\n";
 
-static const char keygen_usage[] =
-    "Usage: quicether-sim keygen FILE\n"
-    "\n"
-    "Makes a key pair: the secret key in FILE, for quicether-sim replay --key; the public one, for quicether start\n"
-    "--record-to, is printed. With a FILE that exists already it only prints.\n";
-
 struct options {
-    const char *file, *key, *trace, *json;
+    struct sim_recorded recorded;
+    const char *trace, *json;
     uint64_t until;
-    bool truncated, force, help;
+    bool truncated, help;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -56,7 +44,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
         case 'k':
-            o->key = optarg;
+            o->recorded.key = optarg;
             break;
         case 'u':
             if (!sim_parse_number(optarg, 0, INT64_MAX, &o->until))
@@ -72,7 +60,7 @@ static int parse_options(int argc, char **argv, struct options *o)
             o->truncated = true;
             break;
         case 'f':
-            o->force = true;
+            o->recorded.force = true;
             break;
         case 'h':
             o->help = true;
@@ -82,76 +70,8 @@ static int parse_options(int argc, char **argv, struct options *o)
         }
     }
     if (optind + 1 != argc) return sim_complain("replay wants one recording", NULL);
-    o->file = argv[optind];
+    o->recorded.file = argv[optind];
     return 0;
-}
-
-static int refuse(const char *file, const char *why)
-{
-    fprintf(stderr, "quicether-sim: %s: %s\n", file, why);
-    return SIM_EXIT_USAGE;
-}
-
-// Reads 32 bytes as 64 hexadecimal digits; false where the file holds anything else.
-static bool read_key(const char *path, uint8_t key[QE_RECORD_KEY_SIZE])
-{
-    char text[2 * QE_RECORD_KEY_SIZE + 2];
-    size_t size = 0;
-    FILE *in = fopen(path, "r");
-    if (!in) {
-        sim_complain_file(path);
-        return false;
-    }
-    size_t got = fread(text, 1, sizeof text, in);
-    fclose(in);
-    if (got == 2 * QE_RECORD_KEY_SIZE + 1 && text[got - 1] == '\n') got--;
-    if (got == 2 * QE_RECORD_KEY_SIZE && sodium_hex2bin(key, QE_RECORD_KEY_SIZE, text, got, NULL, &size, NULL) == 0 &&
-        size == QE_RECORD_KEY_SIZE)
-        return true;
-    refuse(path, "no key; expected 64 hexadecimal digits, as quicether-sim keygen writes them");
-    return false;
-}
-
-// Whether this program can be expected to replay it; says why not.
-static bool agrees(const struct options *o, const struct qe_record_header *header)
-{
-    char why[512];
-    if (memcmp(header->core, qe_core_digest, sizeof header->core) != 0)
-        snprintf(why, sizeof why,
-            "recorded by another core: commit %s (%02x%02x%02x%02x); this program's is %s (%02x%02x%02x%02x)",
-            header->commit, header->core[0], header->core[1], header->core[2], header->core[3], qe_core_commit,
-            qe_core_digest[0], qe_core_digest[1], qe_core_digest[2], qe_core_digest[3]);
-    else if (strcmp(header->openssl, qe_core_openssl) != 0)
-        snprintf(why, sizeof why, "recorded with OpenSSL %s; this program has %s", header->openssl, qe_core_openssl);
-    else if (strcmp(header->ngtcp2, qe_core_ngtcp2) != 0)
-        snprintf(why, sizeof why, "recorded with ngtcp2 %s; this program has %s", header->ngtcp2, qe_core_ngtcp2);
-    else
-        return true;
-    fprintf(stderr, "quicether-sim: %s: %s%s\n", o->file, why, o->force ? "" : "; --force tries it all the same");
-    return o->force;
-}
-
-static int open_recording(const struct options *o, struct sim_recording *recording)
-{
-    char error[QE_RECORD_ERROR_SIZE];
-    uint8_t key[QE_RECORD_KEY_SIZE];
-    if (sim_recording_open(recording, o->file, error) != 0) return refuse(o->file, error);
-    const struct qe_record_header *header = &recording->reader.header;
-    bool right = agrees(o, header);
-    if (right && header->sealed && !o->key) {
-        refuse(o->file, "sealed; --key names the file with the secret key");
-        right = false;
-    } else if (right && header->sealed) {
-        right = read_key(o->key, key);
-        if (right && qe_record_reader_unseal(&recording->reader, key) != 0) {
-            refuse(o->file, "sealed to another key");
-            right = false;
-        }
-        sodium_memzero(key, sizeof key);
-    }
-    if (right) return 0;
-    sim_recording_close(recording);
-    return SIM_EXIT_USAGE;
 }
 
 static void show_progress(void *user, const struct qe_record_reader *reader)
@@ -191,21 +111,21 @@ static int report(
     const struct qe_record_reader *reader = &recording->reader;
     int status = o->json ? write_json(o->json, r, wall_ms) : 0;
     if (r->verdict == SIM_REPLAY_REFUSED) {
-        fprintf(stderr, "quicether-sim: %s: %s%s\n", o->file, r->error,
+        fprintf(stderr, "quicether-sim: %s: %s%s\n", o->recorded.file, r->error,
             reader->state == QE_RECORD_CUT ? "; --truncated takes what is there" : "");
         return SIM_EXIT_USAGE;
     }
     if (r->verdict == SIM_REPLAY_DIFFERS) {
-        printf(
-            "%s: differs\n  at       %s\n  recorded %s\n  replayed %s\n", o->file, r->event, r->recorded, r->replayed);
+        printf("%s: differs\n  at       %s\n  recorded %s\n  replayed %s\n", o->recorded.file, r->event, r->recorded,
+            r->replayed);
         return SIM_EXIT_FAIL;
     }
     printf("%s: the same: %" PRIu64 " events, %" PRIu64 " actions, %" PRIu64 ".%03" PRIu64
            " s recorded, replayed in %" PRIu64 ".%03" PRIu64 " s\n",
-        o->file, r->events, r->actions, ms / 1000, ms % 1000, wall_ms / 1000, wall_ms % 1000);
-    if (reader->state == QE_RECORD_CUT) printf("%s: %s\n", o->file, reader->error);
+        o->recorded.file, r->events, r->actions, ms / 1000, ms % 1000, wall_ms / 1000, wall_ms % 1000);
+    if (reader->state == QE_RECORD_CUT) printf("%s: %s\n", o->recorded.file, reader->error);
     if (reader->state == QE_RECORD_FINISHED && reader->end != QE_RECORD_STOPPED)
-        printf("%s: the recording ended early: %s\n", o->file, qe_record_end_text(reader->end));
+        printf("%s: the recording ended early: %s\n", o->recorded.file, qe_record_end_text(reader->end));
     return status;
 }
 
@@ -247,47 +167,9 @@ int sim_command_replay(int argc, char **argv)
         fputs(usage, stdout);
         return SIM_EXIT_PASS;
     }
-    status = open_recording(&o, &recording);
+    status = sim_recorded_open(&o.recorded, &recording);
     if (status) return status;
     status = replay(&o, &recording);
     sim_recording_close(&recording);
     return status;
-}
-
-static int write_key(const char *path, int fd, const uint8_t key[QE_RECORD_KEY_SIZE])
-{
-    char text[2 * QE_RECORD_KEY_SIZE + 1];
-    sodium_bin2hex(text, sizeof text, key, QE_RECORD_KEY_SIZE);
-    text[sizeof text - 1] = '\n';
-    bool right = write(fd, text, sizeof text) == (ssize_t)sizeof text && fsync(fd) == 0;
-    int why = errno;
-    sodium_memzero(text, sizeof text);
-    if (close(fd) == 0 && right) return 0;
-    errno = why;
-    sim_complain_file(path);
-    unlink(path);
-    return SIM_EXIT_USAGE;
-}
-
-int sim_command_keygen(int argc, char **argv)
-{
-    uint8_t secret[QE_RECORD_KEY_SIZE], public[QE_RECORD_KEY_SIZE];
-    char text[2 * QE_RECORD_KEY_SIZE + 1];
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(keygen_usage, stdout);
-        return SIM_EXIT_PASS;
-    }
-    if (argc != 2 || argv[1][0] == '-') return sim_complain("keygen wants one file", NULL);
-    int fd = open(argv[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno != EEXIST) return sim_complain_file(argv[1]);
-    if (fd >= 0) {
-        randombytes_buf(secret, sizeof secret);
-        if (write_key(argv[1], fd, secret) != 0) return SIM_EXIT_USAGE;
-    } else if (!read_key(argv[1], secret)) {
-        return SIM_EXIT_USAGE;
-    }
-    qe_record_public_key(secret, public);
-    sodium_memzero(secret, sizeof secret);
-    printf("%s\n", sodium_bin2hex(text, sizeof text, public, sizeof public));
-    return SIM_EXIT_PASS;
 }

@@ -62,6 +62,7 @@ static void run_one(void *user, size_t index, struct sim_job_output *out)
         .seed = which.seed,
         .lanes = s->runs->lanes,
         .measures = s->runs->measures,
+        .messages = outputs && s->runs->outputs->messages,
         .sample_ns = outputs ? s->runs->outputs->sample_ns : 0,
         .sinks = outputs ? sim_outputs_sinks(outputs) : NULL,
         .core = s->runs->record ? &sim_core_recorder : &sim_core_node,

@@ -83,7 +83,7 @@ static void note_undo(struct sim_host *host, const char *key)
     while (stale < host->journal_count && now - host->journal[stale].at_ns > host->journal_ns)
         forget_undo(&host->journal[stale++]);
     host->journal_count -= stale;
-    memmove(host->journal, host->journal + stale, host->journal_count * sizeof(*host->journal));
+    if (stale) memmove(host->journal, host->journal + stale, host->journal_count * sizeof(*host->journal));
     SIM_ROOM(host->journal, host->journal_count, host->journal_capacity);
     struct sim_undo *undo = &host->journal[host->journal_count++];
     *undo = (struct sim_undo){.at_ns = now, .key = sim_copy_text(key), .existed = old != NULL};

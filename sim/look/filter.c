@@ -1,5 +1,6 @@
 #include "look/filter.h"
 
+#include "observe/carried.h"
 #include "scenario/units.h"
 
 #include <stdarg.h>
@@ -62,6 +63,15 @@ static bool add_event(struct sim_filter *filter, const char *value, char *error)
     return add_name(&filter->events, "event", value, error);
 }
 
+static bool add_class(struct sim_filter *filter, const char *value, char *error)
+{
+    enum qe_carried which;
+    if (!qe_carried_find(value, &which))
+        return refuse(error, "nothing of class %s is carried; docs/protocol.md lists the classes", value);
+    filter->carries |= UINT64_C(1) << which;
+    return true;
+}
+
 static bool add_packet(struct sim_filter *filter, const char *value, char *error)
 {
     char *end;
@@ -78,12 +88,13 @@ static bool add(struct sim_filter *filter, const char *key, const char *value, c
     if (strcmp(key, "host") == 0) return add_name(&filter->hosts, key, value, error);
     if (strcmp(key, "name") == 0) return add_name(&filter->names, key, value, error);
     if (strcmp(key, "event") == 0) return add_event(filter, value, error);
+    if (strcmp(key, "carries") == 0) return add_class(filter, value, error);
     if (strcmp(key, "packet") == 0) return add_packet(filter, value, error);
     if (strcmp(key, "after") == 0 || strcmp(key, "before") == 0) {
         uint64_t *to = *key == 'a' ? &filter->after_ns : &filter->before_ns;
         return sim_duration_parse(value, to) || refuse(error, "%s wants a duration such as 10s, not %s", key, value);
     }
-    return refuse(error, "unknown key %s; there are host, event, name, packet, after and before", key);
+    return refuse(error, "unknown key %s; there are host, event, name, carries, packet, after and before", key);
 }
 
 bool sim_filter_parse(struct sim_filter *filter, const char *text, char error[SIM_FILTER_ERROR_SIZE])
@@ -91,6 +102,7 @@ bool sim_filter_parse(struct sim_filter *filter, const char *text, char error[SI
     char copy[1024];
     if (strlen(text) >= sizeof(copy)) return refuse(error, "longer than %zu bytes", sizeof(copy) - 1);
     strcpy(copy, text);
+    filter->given = true;
     for (char *at = copy; at;) {
         char *next = strchr(at, ','), *value = NULL;
         if (next) *next++ = '\0';
@@ -105,10 +117,12 @@ bool sim_filter_parse(struct sim_filter *filter, const char *text, char error[SI
 
 bool sim_filter_match(const struct sim_filter *filter, uint64_t now_ns, const struct sim_trace_item *item)
 {
+    if (!filter->given) return true;
     if (now_ns < filter->after_ns || now_ns >= filter->before_ns) return false;
     if (filter->hosts.count && !fits_any(&filter->hosts, item->who.name)) return false;
     if (filter->events.count && !fits_any(&filter->events, event_name(item->event, item->ok))) return false;
     if (filter->names.count && !(item->name && fits_any(&filter->names, item->name))) return false;
+    if (filter->carries && !(item->packet && item->packet->carried & filter->carries)) return false;
     bool found = filter->packet_count == 0;
     for (size_t i = 0; i < filter->packet_count && !found; i++)
         found = item->packet && item->packet->number == filter->packets[i];

@@ -14,7 +14,9 @@ struct sim_filter_names {
 };
 
 struct sim_filter {
+    bool given; // else everything matches
     struct sim_filter_names hosts, events, names;
+    uint64_t carries; // classes (observe/carried.h), as bits; 0: any or none
     uint64_t packets[SIM_FILTER_VALUES_MAX];
     size_t packet_count;
     uint64_t after_ns, before_ns; // [after, before)

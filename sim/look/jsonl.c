@@ -36,6 +36,20 @@ static void truth(struct sim_out *out, const char *key, bool value)
     sim_out_text(out, value ? "true" : "false");
 }
 
+static void carries(struct sim_out *out, uint64_t classes)
+{
+    bool first = true;
+    PUT(out, ",\"carries\":[");
+    for (int i = 0; i < QE_CARRIED_COUNT; i++) {
+        if (!(classes >> i & 1)) continue;
+        sim_out_text(out, first ? "\"" : ",\"");
+        sim_out_text(out, qe_carried_name((enum qe_carried)i));
+        PUT(out, "\"");
+        first = false;
+    }
+    PUT(out, "]");
+}
+
 static void packet(struct sim_out *out, const struct sim_packet *p)
 {
     PUT(out, ",\"number\":");
@@ -48,9 +62,14 @@ static void packet(struct sim_out *out, const struct sim_packet *p)
     sim_out_number(out, p->size);
     PUT(out, ",\"ecn\":");
     sim_out_number(out, p->ecn);
+    if (p->kind == SIM_PACKET_TOO_BIG) {
+        number(out, "too_big_mtu", p->mtu);
+        return;
+    }
     PUT(out, ",\"quic\":\"");
     sim_out_text(out, sim_describe_quic(p->bytes, p->size));
     PUT(out, "\"");
+    if (p->carried & ~SIM_DESCRIBED) carries(out, p->carried & ~SIM_DESCRIBED);
 }
 
 static void inner(struct sim_out *out, const struct sim_trace_item *item)

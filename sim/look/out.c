@@ -10,6 +10,7 @@ void sim_out_init(struct sim_out *out, FILE *file)
     out->file = file;
     out->failed = false;
     out->used = 0;
+    out->time_size = 0;
     for (size_t i = 0; i < SIM_OUT_ADDRESSES; i++)
         out->addresses[i].size = 0;
 }
@@ -65,17 +66,33 @@ void sim_out_text(struct sim_out *out, const char *text)
     sim_out_bytes(out, text, strlen(text));
 }
 
+static const char pairs[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+// The digits of a number, before `end`; returns where they start. Two at a time, and in 32 bits where that is enough.
+static char *digits_before(char *end, uint64_t number)
+{
+    while (number > UINT32_MAX) {
+        memcpy(end -= 2, pairs + number % 100 * 2, 2);
+        number /= 100;
+    }
+    uint32_t rest = (uint32_t)number;
+    while (rest >= 10) {
+        memcpy(end -= 2, pairs + rest % 100 * 2, 2);
+        rest /= 100;
+    }
+    if (rest || number == 0) *--end = (char)('0' + rest);
+    return end;
+}
+
 // Decimal digits; returns how many.
 static size_t digits(char *to, uint64_t number)
 {
-    char backwards[20];
-    size_t count = 0;
-    do
-        backwards[count++] = (char)('0' + number % 10);
-    while (number /= 10);
-    for (size_t i = 0; i < count; i++)
-        to[i] = backwards[count - 1 - i];
-    return count;
+    char text[24], *end = text + sizeof(text), *start = digits_before(end, number);
+    size_t size = (size_t)(end - start);
+    memcpy(to, start, size);
+    return size;
 }
 
 void sim_out_number(struct sim_out *out, uint64_t number)
@@ -85,13 +102,20 @@ void sim_out_number(struct sim_out *out, uint64_t number)
 
 void sim_out_time(struct sim_out *out, uint64_t time_ns)
 {
-    char *at = room(out, 30);
-    size_t size = digits(at, time_ns / 1000000000);
-    uint32_t rest = (uint32_t)(time_ns % 1000000000);
-    at[size] = '.';
-    for (size_t i = 9; i > 0; i--, rest /= 10)
-        at[size + i] = (char)('0' + rest % 10);
-    out->used += size + 10;
+    // Much happens at one time.
+    if (!out->time_size || out->time_ns != time_ns) {
+        uint32_t rest = (uint32_t)(time_ns % 1000000000);
+        size_t size = digits(out->time_text, time_ns / 1000000000);
+        char *at = out->time_text + size;
+        *at = '.';
+        at[1] = (char)('0' + rest / 100000000);
+        rest %= 100000000;
+        for (size_t i = 8; i > 0; i -= 2, rest /= 100)
+            memcpy(at + i, pairs + rest % 100 * 2, 2);
+        out->time_ns = time_ns;
+        out->time_size = (uint8_t)(size + 10);
+    }
+    sim_out_bytes(out, out->time_text, out->time_size);
 }
 
 void sim_out_ip(struct sim_out *out, const struct qe_ip *ip)

@@ -24,6 +24,9 @@ struct sim_out {
     bool failed; // something could not be written; errno said why then
     int error;
     size_t used;
+    uint64_t time_ns; // whose text time_text is
+    uint8_t time_size;
+    char time_text[32];
     struct sim_out_address addresses[SIM_OUT_ADDRESSES];
     char buffer[1 << 16];
 };

@@ -23,6 +23,11 @@ static void say_packet(struct sim_out *out, const struct sim_packet *packet)
         say_number(out, "icmp too big, mtu ", packet->mtu);
     else
         sim_out_text(out, sim_describe_quic(packet->bytes, packet->size));
+    for (int i = 0; packet->carried & ~SIM_DESCRIBED && i < QE_CARRIED_COUNT; i++) {
+        if (!(packet->carried & ~SIM_DESCRIBED & UINT64_C(1) << i)) continue;
+        sim_out_text(out, " +");
+        sim_out_text(out, qe_carried_name((enum qe_carried)i));
+    }
     if (packet->ecn) say_number(out, " ecn ", packet->ecn);
 }
 

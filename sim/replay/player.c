@@ -8,6 +8,7 @@
 #include "record/config.h"
 #include "record/event.h"
 #include "record/recorder.h"
+#include "record/tls.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,6 +33,9 @@ struct player {
     uint8_t *bytes; // that its body was copied to, as a step reads records on
     size_t capacity;
     struct qe_buf *free;
+    const struct sim_replay_watch *watch;
+    struct qe_seam seam; // of a redacted recording
+    uint8_t tls_bytes[QE_TLS_BYTES_MAX];
 };
 
 static bool peek(struct player *p)
@@ -67,6 +71,12 @@ static void describe_record(const struct qe_record *record, char out[SIM_REPLAY_
         break;
     case QE_RECORD_SECRET:
         snprintf(out, SIM_REPLAY_LINE_SIZE, "a use of the secret key");
+        break;
+    case QE_RECORD_TLS:
+        snprintf(out, SIM_REPLAY_LINE_SIZE, "a turn of TLS");
+        break;
+    case QE_RECORD_FAULT:
+        snprintf(out, SIM_REPLAY_LINE_SIZE, "a fault point");
         break;
     case QE_RECORD_EVENT:
         snprintf(out, SIM_REPLAY_LINE_SIZE, "nothing more before the next event");
@@ -117,6 +127,7 @@ static void play_random(void *user, enum qe_random purpose, uint8_t *out, size_t
     memcpy(out, record->body.data + 1, size);
     p->peeked = false;
     p->result->draws++;
+    if (p->watch) p->watch->drew(p->watch->user, purpose, qe_span(out, size));
 }
 
 static int play_secret(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
@@ -134,9 +145,49 @@ static int play_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
         return -1;
     }
     memcpy(out, body.data + 3, body.size - 3);
+    int result = body.data[2] ? -1 : 0;
     p->peeked = false;
     p->result->draws++;
-    return body.data[2] ? -1 : 0;
+    if (p->watch) p->watch->answered(p->watch->user, operation, result, qe_span(out, size));
+    return result;
+}
+
+// A daemon has no fault points, so its recording has none.
+static bool play_fault(void *user, enum qe_fault_point point)
+{
+    struct player *p = user;
+    if (!peek(p) || p->record.kind != QE_RECORD_FAULT) return false;
+    struct qe_span body = p->record.body;
+    if (body.size != 2 || body.data[0] != (uint8_t)point || body.data[1] > 1) {
+        differ(p, "another fault point");
+        return false;
+    }
+    bool fires = body.data[1] != 0;
+    p->peeked = false;
+    if (p->watch) p->watch->faulted(p->watch->user, point, fires);
+    return fires;
+}
+
+// In a redacted recording TLS is what the recording says it did.
+static bool play_tls(void *user, struct qe_tls_act *act)
+{
+    struct player *p = user;
+    if (!peek(p)) return false;
+    struct qe_reader r = qe_reader(p->record.body);
+    if (p->record.kind != QE_RECORD_TLS) {
+        differ(p, "a turn of TLS");
+        return false;
+    }
+    qe_record_get_tls(&r, act);
+    if (r.failed) {
+        refuse(p, "a turn of TLS that cannot be");
+        return false;
+    }
+    if (act->bytes.size) memcpy(p->tls_bytes, act->bytes.data, act->bytes.size);
+    act->bytes.data = p->tls_bytes;
+    p->peeked = false;
+    p->result->draws++;
+    return true;
 }
 
 static struct qe_buf *play_buf_new(void *user)
@@ -215,6 +266,8 @@ static void play_node(struct player *p)
     if (qe_node_new(&p->node, &config, &p->host, p->clock.now_ns, p->clock.wall_ms) != 0) {
         p->node = NULL;
         if (peek(p)) differ(p, "the node cannot be made");
+    } else if (p->watch) {
+        p->watch->made(p->watch->user, &config, &p->host.identity, p->clock.now_ns, p->clock.wall_ms);
     }
 out:
     qe_config_fini(&config);
@@ -261,11 +314,13 @@ static void play_event(struct player *p)
         describe_event(p, line);
         fprintf(p->options->trace, "%s\n", line);
     }
+    if (p->watch) p->watch->stepping(p->watch->user, &p->event.event);
     if (p->event.event.kind == QE_EVENT_PACKETS) own_packets(p);
     qe_node_step(p->node, &p->event.event);
     // For messages: the node has the others.
     for (size_t i = 0; p->event.event.kind == QE_EVENT_PACKETS && i < p->event.event.packets.count; i++)
         p->event.packets[i].buf = &p->event.bufs[i];
+    if (p->watch && !p->over) p->watch->stepped(p->watch->user, &p->event.event);
 }
 
 static void give_back(struct player *p, const struct qe_action *action)
@@ -294,6 +349,7 @@ static void play_next(struct player *p)
         describe_record(&now, line);
         fprintf(p->options->trace, "    %s\n", line);
     }
+    if (p->watch && !p->over) p->watch->acted(p->watch->user, got ? &action : NULL);
     if (got) give_back(p, &action);
     p->peeked = false;
     p->result->actions += got;
@@ -303,6 +359,7 @@ static void play(struct player *p)
 {
     const struct sim_replay_options *o = p->options;
     while (peek(p)) {
+        if (p->watch && p->watch->failed(p->watch->user)) break;
         if (p->record.kind == QE_RECORD_NODE) {
             play_node(p);
         } else if (!p->node) {
@@ -319,7 +376,7 @@ static void play(struct player *p)
 
 void sim_replay(const struct sim_replay_options *options, struct sim_replay_result *result)
 {
-    struct player p = {.options = options, .result = result};
+    struct player p = {.options = options, .result = result, .watch = options->watch};
     *result = (struct sim_replay_result){.verdict = SIM_REPLAY_SAME};
     p.host = (struct qe_host){.user = &p,
         .tls = options->tls,
@@ -328,7 +385,10 @@ void sim_replay(const struct sim_replay_options *options, struct sim_replay_resu
         .secret = play_secret,
         .buf_new = play_buf_new,
         .buf_free = play_buf_free,
+        .fault = play_fault,
         .trace = options->trace ? play_trace : NULL};
+    p.seam = (struct qe_seam){.user = &p, .next = play_tls};
+    p.host.seam = options->reader->header.redacted ? &p.seam : p.watch ? p.watch->seam : NULL;
     qe_record_body_init(&p.body, &plain_mem);
     play(&p);
     qe_node_free(p.node);

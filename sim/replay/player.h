@@ -6,6 +6,7 @@
 #include "record/reader.h"
 
 #include "node/node.h"
+#include "quic/seam.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,22 @@ enum sim_replay_verdict {
     SIM_REPLAY_REFUSED, // the recording is at fault
 };
 
+// Who looks on while a recording is replayed; for redaction.
+struct sim_replay_watch {
+    void *user;
+    const struct qe_seam *seam;
+    // Each after the node did it. What it drew and answered was told before.
+    void (*made)(
+        void *user, const struct qe_config *config, const struct qe_key *identity, uint64_t now_ns, uint64_t wall_ms);
+    void (*stepping)(void *user, const struct qe_event *event); // before
+    void (*stepped)(void *user, const struct qe_event *event);
+    void (*acted)(void *user, const struct qe_action *action); // NULL: nothing to do
+    void (*drew)(void *user, enum qe_random purpose, struct qe_span bytes);
+    void (*answered)(void *user, enum qe_secret_operation operation, int result, struct qe_span bytes);
+    void (*faulted)(void *user, enum qe_fault_point point, bool fired);
+    bool (*failed)(void *user); // stop
+};
+
 struct sim_replay_options {
     struct qe_record_reader *reader; // header read, unsealed
     struct qe_tls_library *tls;
@@ -26,6 +43,7 @@ struct sim_replay_options {
     // Now and then; may be NULL.
     void (*progress)(void *user, const struct qe_record_reader *reader);
     void *user;
+    const struct sim_replay_watch *watch; // or NULL
 };
 
 struct sim_replay_result {

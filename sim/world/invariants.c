@@ -113,6 +113,8 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
     case SIM_CONTACT_FINE:
         break;
     case SIM_CONTACT_STRANGER:
+        // A stored address that was damaged may be any.
+        if (host->faults.state_damaged) break;
         if (host->faults.state_damaged) break; // its disk may have said so
         tell(v, host, SIM_FAILURE_STRANGER, "a datagram goes to an address that the node has from nowhere");
         break;

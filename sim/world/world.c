@@ -142,6 +142,7 @@ static void build(struct sim_world *world)
         sim_host_init(host, &world->shared, s->hosts[i].name, (uint32_t)i, s->hosts[i].router);
         host->runs_node = s->hosts[i].node;
         host->config = world->configs[i];
+        if (o->messages) host->lent.tell_carried = true;
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
         host->memory.bytes_max = s->hosts[i].memory_max;
         set_points(&s->faults, host);

@@ -25,6 +25,7 @@ struct sim_run_options {
     unsigned lanes;         // for every node; 0: as configured
     struct sim_sink *sinks; // who listens, or NULL
     uint64_t sample_ns;     // so often they are told of the state of links, flows and hosts; 0: never
+    bool messages;          // nodes tell what each datagram carries, for traces
     bool measures;          // sim_result.measured is wanted
     const struct sim_core *core;
     struct sim_record_writer *recording; // for sim_core_recorder, else NULL

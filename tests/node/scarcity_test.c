@@ -121,7 +121,33 @@ static void a_while_without_memory_is_survived(void)
     sweep(40);
 }
 
+// Whoever asks gets an answer within the time that a ping may take, if only that there was no memory.
+static void every_command_is_answered(void)
+{
+    static const enum qe_command_verb verbs[] = {
+        QE_COMMAND_STATUS, QE_COMMAND_PEERS, QE_COMMAND_ROUTES, QE_COMMAND_METRICS, QE_COMMAND_PING};
+    unsigned late = 0;
+    begin();
+    world_start(b);
+    world_start(a);
+    CU_ASSERT_TRUE_FATAL(world_until(&world, both_connected, 5 * QE_NS_PER_S));
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        for (uint64_t nth = 1; nth <= 40; nth++) {
+            world.fail_at = world.allocations + nth;
+            world.fail_count = 6;
+            int status = world_command(a, verbs[i], "host1");
+            late += status == 503;
+            CU_ASSERT(status != 0);
+            if (status == 0)
+                printf("\n    verb %d: allocations %llu to +5 refused\n", verbs[i], (unsigned long long)nth);
+            world.fail_count = 0;
+        }
+    CU_ASSERT(late > 5);
+    CU_ASSERT_EQUAL(world_fini(&world), 0);
+}
+
 static const struct unit_case cases[] = {
+    {"every command is answered", every_command_is_answered},
     {"any one allocation may fail", any_one_allocation_may_fail},
     {"a while without memory is survived", a_while_without_memory_is_survived},
 };

@@ -32,6 +32,7 @@ static void run(const char *text)
     CU_ASSERT_PTR_NOT_NULL_FATAL(scenario);
     struct sim_run_options options = {.scenario = scenario, .seed = 1, .core = &standin_core};
     standin_reset();
+    sim_result_fini(&result);
     sim_run(&options, &result);
     CU_ASSERT_STRING_EQUAL(result.violation, "");
     sim_scenario_free(scenario);
@@ -40,7 +41,6 @@ static void run(const char *text)
 // Runs the text, of which each expectation must measure what stands in `measured`, in order. The result stays.
 static void measures(const char *text, const char *const *measured)
 {
-    sim_result_fini(&result);
     run(text);
     for (size_t i = 0; i < result.outcome_count; i++) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(measured[i]);

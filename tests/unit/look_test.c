@@ -135,9 +135,9 @@ static bool matches(const char *text, uint64_t now_ns, const struct sim_trace_it
 static void a_filter_is_read_or_refused(void)
 {
     static const char *const good[] = {"host=a", "host=a,host=b,event=dropped", "event=tun*", "event=crash",
-        "packet=17,packet=18", "after=10s,before=20s", "name=session.*"};
+        "packet=17,packet=18", "after=10s,before=20s", "name=session.*", "carries=hello,carries=goodbye"};
     static const char *const bad[] = {"", "host", "host=", "=a", "event=nothing", "event=keylog", "packet=x",
-        "packet=-1", "packet=1x", "after=10", "colour=red", "host=a,", "host=a,,event=sent"};
+        "packet=-1", "packet=1x", "carries=nothing", "after=10", "colour=red", "host=a,", "host=a,,event=sent"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         CU_ASSERT_TRUE(parses(good[i]));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -165,6 +165,10 @@ static void a_filter_wants_all_keys_and_any_of_their_values(void)
     CU_ASSERT_TRUE(matches("host=x,host=a,event=sent,packet=17", 0, &sent));
     CU_ASSERT_FALSE(matches("host=x,host=a,event=sent,packet=18", 0, &sent));
     CU_ASSERT_FALSE(matches("packet=17", 0, &stop));
+    packet->carried = QE_CARRIED_BIT(HELLO);
+    CU_ASSERT_TRUE(matches("carries=hello,carries=ack", 0, &sent));
+    CU_ASSERT_FALSE(matches("carries=ack", 0, &sent));
+    CU_ASSERT_FALSE(matches("carries=hello", 0, &stop));
     CU_ASSERT_TRUE(matches("event=crash", 0, &crash));
     CU_ASSERT_FALSE(matches("event=crash", 0, &stop));
     CU_ASSERT_FALSE(matches("event=stop", 0, &crash));

@@ -490,7 +490,49 @@ static void a_hello_whose_beginning_is_late_is_asked_for_again(void)
     done();
 }
 
+static unsigned told_silent, told_heard, deaf;
+
+static bool on_responsive(void *user, struct qe_conn *conn, bool responsive)
+{
+    (void)user, (void)conn;
+    if (deaf > 0) {
+        deaf--;
+        return false;
+    }
+    if (responsive)
+        told_heard++;
+    else
+        told_silent++;
+    return true;
+}
+
+static void news_of_silence_is_told_until_it_is_heard(void)
+{
+    pair(4);
+    a->options.owner.responsive = on_responsive;
+    net_restart(a);
+    meet();
+    told_silent = told_heard = 0;
+    deaf = 1; // the first time
+    b->down = true;
+    a->outgoing = 1, a->outgoing_size = 100;
+    qe_conn_wake(a->conn);
+    run_for(5 * S);
+    CU_ASSERT_EQUAL(deaf, 0);
+    CU_ASSERT_EQUAL(told_silent, 1);
+    b->down = false;
+    deaf = 1;
+    run_for(10 * S);
+    CU_ASSERT_EQUAL(deaf, 0);
+    b->outgoing = 2, b->outgoing_size = 100;
+    qe_conn_wake(b->conn);
+    run_for(1 * S);
+    CU_ASSERT_EQUAL(told_heard, 1);
+    done();
+}
+
 static const struct unit_case cases[] = {
+    {"news of silence is told until it is heard", news_of_silence_is_told_until_it_is_heard},
     {"two nodes prove their keys to each other", two_nodes_prove_their_keys_to_each_other},
     {"datagrams and control pass both ways", datagrams_and_control_pass_both_ways},
     {"an unknown key is refused and both ends know", an_unknown_key_is_refused_and_both_ends_know},

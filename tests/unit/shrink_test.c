@@ -277,7 +277,8 @@ static void nothing_is_judged_twice(void)
 // Fails where something happens at 12.345 s or later.
 static bool fails_late(struct sim_tree *tree)
 {
-    const char *time = sim_tree_text(sim_tree_get(tree, "at") ? sim_tree_get(tree, "at")->items[0] : NULL, "time");
+    const struct sim_tree *at = sim_tree_get(tree, "at");
+    const char *time = at && at->count ? sim_tree_text(at->items[0], "time") : NULL;
     return time && strtod(time, NULL) >= 12.3;
 }
 
