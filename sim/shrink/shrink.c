@@ -166,17 +166,30 @@ enum sim_shrink_guard sim_shrink_find_guard(struct sim_shrink *s)
     return SIM_GUARD_SHAPE;
 }
 
-// Hosts that no flow, no expectation and no other host needs by name, where shape must stay.
+// Whether the hosts of both trees say the same, but for those that one of them has not.
+static bool same_hosts(const struct sim_tree *fewer, const struct sim_tree *all)
+{
+    const struct sim_tree *x = sim_tree_get(fewer, "host"), *y = sim_tree_get(all, "host");
+    for (size_t i = 0, k = 0; x && i < x->count; i++, k++) {
+        while (k < y->count && !sim_tree_equal(x->items[i], y->items[k]))
+            k++;
+        if (k == y->count) return false;
+    }
+    return true;
+}
+
+// Where shape must stay, only hosts may go that name nobody, and that no flow, no expectation and no other host names.
 static void leave_unneeded(struct sim_elements *hosts, struct sim_tree *tree)
 {
     size_t kept = 0;
     for (size_t i = 0; i < hosts->count; i++) {
         const struct sim_tree *host = sim_element_find(tree, &hosts->items[i]);
-        const struct sim_tree *router = sim_tree_get(host, "router");
         struct sim_elements one = {.items = &hosts->items[i], .count = 1};
         struct sim_tree *without = sim_reduce(tree, &one, (bool[]){false});
         bool needed = tables(without, "flow") < tables(tree, "flow") ||
-                      tables(without, "expect") < tables(tree, "expect") || (router && router->boolean);
+                      tables(without, "expect") < tables(tree, "expect") || !same_hosts(without, tree) ||
+                      sim_tree_get(host, "router") || sim_tree_get(host, "peers") || sim_tree_get(host, "allow") ||
+                      sim_tree_get(host, "config");
         sim_tree_free(without);
         if (!needed) hosts->items[kept++] = hosts->items[i];
     }
