@@ -237,7 +237,11 @@ void qe_conn_look(struct qe_conn *conn)
                info.bytes_in_flight > conn->in_flight_bytes + conn->mtu_probe_new) {
         conn->unanswered_since_ns = now_ns;
     }
-    if (!info.bytes_in_flight) conn->mtu_probe_bytes = 0;
+    if (!info.bytes_in_flight) {
+        // All of it is answered or given up: nothing waits for the peer.
+        conn->mtu_probe_bytes = 0;
+        if (!QE_MUTANT(silence_kept)) conn->unanswered_since_ns = QE_TIME_NEVER;
+    }
     conn->in_flight_bytes = info.bytes_in_flight;
     conn->mtu_probe_new = 0;
     conn->datagram_max = qe_conn_datagram_max(conn);

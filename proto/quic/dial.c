@@ -139,11 +139,15 @@ int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64
     int rv = qe_conn_catch_up(conn);
     if (rv == 0) rv = ngtcp2_conn_initiate_immediate_migration(conn->ng, &path, conn->quic->now_ns);
     conn->busy = false;
-    qe_tls_scope_leave(&scope);
-    if (rv != 0) {
+    if (rv == NGTCP2_ERR_NOMEM || rv == NGTCP2_ERR_CALLBACK_FAILURE) {
+        // ngtcp2 may be half there already: neither place is right for it.
+        qe_conn_fail(conn, rv);
+        qe_conn_settle(conn);
+    } else if (rv != 0) {
         conn->bindings[next] = before;
-        return -1;
     }
+    qe_tls_scope_leave(&scope);
+    if (rv != 0) return -1;
     conn->binding = next;
     qe_conn_ready(conn);
     return 0;

@@ -173,7 +173,8 @@ const struct qe_key *qe_conn_key(const struct qe_conn *conn);
 void qe_conn_info(const struct qe_conn *conn, struct qe_conn_info *info, uint64_t now_ns);
 
 // A client goes on from another place, keeping the connection (RFC 9000 §9.2); `moved` follows once the new path is
-// validated. 0; -1 for a server, before `confirmed`, or where the peer left no connection ID for it.
+// validated. 0; -1 for a server, before `confirmed`, or where the peer left no connection ID for it. Where memory runs
+// out the connection ends, too.
 struct qe_conn_place {
     uint32_t socket;
     uint32_t interface;

@@ -258,6 +258,7 @@ bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out
 {
     struct qe_quic *quic = conn->quic;
     if (quic->host->fault) disturb(conn);
+    if (!conn->ng) return false;
     const size_t burst = burst_left(conn);
     size_t room = buf->capacity - buf->offset;
     if (room > BATCH_MAX) room = BATCH_MAX;

@@ -44,6 +44,14 @@ enum qe_session_state qe_session_state(const struct qe_session *s)
     return s->candidate_count && !s->stopping ? QE_SESSION_BACKOFF : QE_SESSION_WAITING;
 }
 
+// Whether the peer is there now. Then that is where it is looked for first when it falls silent.
+static bool met_at(const struct qe_session *s, const struct qe_addr *addr)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_OPEN && qe_addr_equal(&s->paths[i].remote, addr)) return true;
+    return false;
+}
+
 void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, bool configured)
 {
     size_t at = 0;
@@ -52,6 +60,7 @@ void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, boo
     size_t first = s->first_is_configured && !configured ? 1 : 0;
     if (at < s->candidate_count && at <= first) {
         s->first_is_configured |= configured;
+        if (met_at(s, addr)) s->next_candidate = at;
         return;
     }
     // Moves to the front of the learned ones, or of all; the last one falls out.
@@ -60,7 +69,7 @@ void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, boo
     memmove(&s->candidates[first + 1], &s->candidates[first], (at - first) * sizeof s->candidates[0]);
     s->candidates[first] = *addr;
     s->first_is_configured |= configured;
-    s->next_candidate = 0;
+    s->next_candidate = met_at(s, addr) ? first : 0;
 }
 
 bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target)
@@ -122,10 +131,22 @@ static bool preferred(const struct qe_session *s, const struct qe_path *a, const
     return a->since_ns != b->since_ns ? a->since_ns > b->since_ns : a->id > b->id;
 }
 
+// Without any open path, one that waits for its end serves again. Each side retires what it dialled, and where news of
+// silence has crossed each may have retired the other's choice.
+static void revive(struct qe_session *s)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        struct qe_path *path = &s->paths[i];
+        if (path->state == QE_PATH_RETIRED && !path->silent && path->retire_ns != QE_TIME_NEVER)
+            path->state = QE_PATH_OPEN;
+    }
+}
+
 // Chooses the active path anew, and retires what we dialled and no longer need.
 static void choose(struct qe_session *s, uint64_t now_ns)
 {
     struct qe_path *best = NULL;
+    if (!any_in_state(s, QE_PATH_OPEN)) revive(s);
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
         struct qe_path *path = &s->paths[i];
         if (path->state == QE_PATH_OPEN && (!best || preferred(s, path, best))) best = path;
@@ -136,6 +157,7 @@ static void choose(struct qe_session *s, uint64_t now_ns)
         if (!open && path->state == QE_PATH_SILENT && (!best || preferred(s, path, best))) best = path;
         if (open && path != best && !QE_MUTANT(superseded_kept) && path->client &&
             (path->state == QE_PATH_OPEN || path->state == QE_PATH_SILENT)) {
+            path->silent = path->state == QE_PATH_SILENT;
             path->state = QE_PATH_RETIRED;
             path->retire_ns = now_ns + QE_PATH_LINGER_NS;
         }
@@ -193,6 +215,7 @@ size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoc
 void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns)
 {
     struct qe_path *path = qe_session_path(s, id);
+    if (path) path->silent = true;
     if (!path || path->state != QE_PATH_OPEN) return;
     path->state = QE_PATH_SILENT;
     choose(s, now_ns);
@@ -205,6 +228,7 @@ void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns)
 void qe_session_on_heard(struct qe_session *s, uint64_t id, uint64_t now_ns)
 {
     struct qe_path *path = qe_session_path(s, id);
+    if (path) path->silent = false;
     if (!path || path->state != QE_PATH_SILENT) return;
     path->state = QE_PATH_OPEN;
     choose(s, now_ns);

@@ -42,7 +42,8 @@ struct qe_path {
     bool heard_hello;
     uint64_t boot_epoch; // the peer's, where heard_hello
     uint64_t since_ns;   // when it opened; before that, when it was dialled
-    uint64_t retire_ns;  // RETIRED: when to close it
+    uint64_t retire_ns;  // RETIRED: when to close it; QE_TIME_NEVER: the lane has been told to
+    bool silent;         // RETIRED: nothing is heard on it
     struct qe_addr local, remote;
 };
 

@@ -133,6 +133,35 @@ static void what_opens_only_to_close_is_not_dialled_in_a_circle(void)
     CU_ASSERT_TRUE(close_to(qe_session_deadline(&s), 261 * MS));
 }
 
+// Both sides dialled. This one has retired its own, as the other's was better; the other has retired that one, because
+// this one's was the only one that it heard.
+static void a_path_that_waits_for_its_end_serves_again(void)
+{
+    begin(false);
+    know(1, true);
+    dial(1, 0);
+    open_path(1, true, 0);
+    open_path(2, false, 10 * MS);
+    CU_ASSERT_EQUAL(qe_session_active(&s)->id, 2);
+    closed(2, QE_CONN_END_REMOTE, QE_CLOSE_SUPERSEDED, 20 * MS);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(qe_session_active(&s));
+    CU_ASSERT_EQUAL(qe_session_active(&s)->id, 1);
+    CU_ASSERT_EQUAL(qe_session_state(&s), QE_SESSION_CONNECTED);
+    CU_ASSERT_EQUAL(qe_session_retired(&s, 10 * QE_NS_PER_S), 0);
+    // Nor does it where nothing is heard on it, or where its lane has been told.
+    open_path(3, false, 100 * MS);
+    qe_session_on_silent(&s, 1, 110 * MS);
+    closed(3, QE_CONN_END_REMOTE, QE_CLOSE_SUPERSEDED, 120 * MS);
+    CU_ASSERT_PTR_NULL(qe_session_active(&s));
+    qe_session_on_heard(&s, 1, 130 * MS);
+    open_path(4, false, 200 * MS);
+    CU_ASSERT_EQUAL(qe_session_retired(&s, 200 * MS + QE_PATH_LINGER_NS), 1);
+    qe_session_path(&s, 1)->retire_ns = QE_TIME_NEVER;
+    closed(4, QE_CONN_END_REMOTE, QE_CLOSE_SUPERSEDED, 210 * MS);
+    CU_ASSERT_PTR_NULL(qe_session_active(&s));
+    CU_ASSERT_EQUAL(qe_session_state(&s), QE_SESSION_BACKOFF);
+}
+
 static void of_two_clients_the_lower_id_stays_and_only_a_client_retires(void)
 {
     for (int self_lower = 0; self_lower < 2; self_lower++) {
@@ -236,6 +265,28 @@ static void attempts_take_turns_among_the_addresses(void)
     }
 }
 
+static void where_it_was_met_it_is_looked_for_first(void)
+{
+    begin(true);
+    know(1, true);
+    know(2, false);
+    know(3, false);
+    // It is met at 2, which the first attempts were not to; then nothing is heard of it.
+    struct qe_conn_info info = {.client = false, .established = true, .remote = addr(2)};
+    CU_ASSERT_PTR_NOT_NULL(qe_session_on_open(&s, 1, 0, &info, 0));
+    know(2, false);
+    qe_session_on_silent(&s, 1, 10 * MS);
+    CU_ASSERT_TRUE(due(10 * MS, 2));
+    dial(2, 10 * MS);
+    closed(2, QE_CONN_END_HANDSHAKE, 0, 20 * MS);
+    CU_ASSERT_FALSE(due(10 * QE_NS_PER_S, 2));
+    // It answers there again, and the attempt that was meant for the next one does not stay behind.
+    qe_session_on_heard(&s, 1, 30 * MS);
+    know(2, false);
+    qe_session_on_silent(&s, 1, 40 * MS);
+    CU_ASSERT_TRUE(due(10 * QE_NS_PER_S, 2));
+}
+
 static void packets_that_wait_bring_an_attempt_forward_to_a_second(void)
 {
     begin(true);
@@ -290,6 +341,7 @@ static const struct unit_case cases[] = {
     {"a refusal is not hurried, and a goodbye hardly", a_refusal_is_not_hurried_and_a_goodbye_hardly},
     {"what worked is dialled again at once", what_worked_is_dialled_again_at_once},
     {"what opens only to close is not dialled in a circle", what_opens_only_to_close_is_not_dialled_in_a_circle},
+    {"a path that waits for its end serves again where it is the last", a_path_that_waits_for_its_end_serves_again},
     {"of two clients the lower ID stays, and only a client retires",
         of_two_clients_the_lower_id_stays_and_only_a_client_retires},
     {"of one client's paths the newest stays", of_one_clients_paths_the_newest_stays},
@@ -298,6 +350,7 @@ static const struct unit_case cases[] = {
     {"another boot kills the older paths only", another_boot_kills_the_older_paths_only},
     {"configured addresses go first and learned ones are few", configured_addresses_go_first_and_learned_ones_are_few},
     {"attempts take turns among the addresses", attempts_take_turns_among_the_addresses},
+    {"where it was met it is looked for first", where_it_was_met_it_is_looked_for_first},
     {"packets that wait bring an attempt forward to a second", packets_that_wait_bring_an_attempt_forward_to_a_second},
     {"a network that comes up is tried at once", a_network_that_comes_up_is_tried_at_once},
     {"there is room for so many paths", there_is_room_for_so_many_paths},
