@@ -22,6 +22,8 @@ int sim_command_check(int argc, char **argv);
 int sim_command_merge(int argc, char **argv);
 int sim_command_plot(int argc, char **argv);
 int sim_command_run(int argc, char **argv);
+// A capture as hostile input of a node (cli/hostile.c).
+int sim_command_hostile(const char *file);
 int sim_command_redact(int argc, char **argv);
 int sim_command_replay(int argc, char **argv);
 int sim_command_keygen(int argc, char **argv);

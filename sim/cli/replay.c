@@ -23,6 +23,7 @@ static const char usage[] =
     "  --json FILE    writes the result as JSON\n"
     "  --truncated    takes a recording that stops without an end, up to its last whole block\n"
     "  --force        tries a recording of another core or of other libraries\n"
+    "  --hostile      FILE is a capture (pcap or pcapng): gives its UDP datagrams to a lone node, which must not mind\n"
     "  --help         this text\n"
     "\n"
     "Exit status: 0 the same, 1 a difference, 2 the command line or the recording is wrong.\n";
@@ -31,7 +32,7 @@ struct options {
     struct sim_recorded recorded;
     const char *trace, *json;
     uint64_t until;
-    bool truncated, help;
+    bool truncated, hostile, help;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -39,7 +40,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     static const struct option longs[] = {{"key", required_argument, NULL, 'k'},
         {"until", required_argument, NULL, 'u'}, {"trace", required_argument, NULL, 't'},
         {"json", required_argument, NULL, 'o'}, {"truncated", no_argument, NULL, 'c'},
-        {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
+        {"hostile", no_argument, NULL, 'x'}, {"force", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
         switch (letter) {
@@ -61,6 +62,9 @@ static int parse_options(int argc, char **argv, struct options *o)
             break;
         case 'f':
             o->recorded.force = true;
+            break;
+        case 'x':
+            o->hostile = true;
             break;
         case 'h':
             o->help = true;
@@ -167,6 +171,7 @@ int sim_command_replay(int argc, char **argv)
         fputs(usage, stdout);
         return SIM_EXIT_PASS;
     }
+    if (o.hostile) return sim_command_hostile(o.recorded.file);
     status = sim_recorded_open(&o.recorded, &recording);
     if (status) return status;
     status = replay(&o, &recording);

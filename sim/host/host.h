@@ -72,6 +72,8 @@ struct sim_hosts {
 
     // A packet came out of a TUN; borrowed.
     void (*delivered)(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+    // A datagram came for which the host has no socket: whether it is for something else there. Borrowed; may be NULL.
+    bool (*plain)(void *user, struct sim_host *host, const struct sim_packet *packet);
     void (*traced)(void *user, struct sim_host *host, const struct qe_trace *trace);
     void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
     void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);

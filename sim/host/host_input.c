@@ -16,11 +16,24 @@ static const struct sim_socket *find_socket(const struct sim_host *host, const s
     return wild;
 }
 
+// Not for a node: for something else on the machine, or for nobody.
+static void deliver_plain(struct sim_host *host, struct sim_packet *packet)
+{
+    struct sim_hosts *hosts = host->hosts;
+    if (!hosts->plain || !hosts->plain(hosts->user, host, packet)) {
+        sim_box_drop(&host->box, packet, SIM_DROP_NO_SOCKET);
+        return;
+    }
+    hosts->network->received++;
+    sim_trace_moved(hosts->trace, sim_box_who(&host->box), SIM_TRACE_RECEIVED, packet);
+    sim_packet_free(&hosts->network->pool, packet);
+}
+
 void sim_host_deliver(struct sim_box *box, struct sim_packet *packet)
 {
     struct sim_host *host = (struct sim_host *)box;
     if (!host->node || !find_socket(host, &packet->destination)) {
-        sim_box_drop(box, packet, SIM_DROP_NO_SOCKET);
+        deliver_plain(host, packet);
         return;
     }
     if (sim_host_idle(host) && (sim_host_asleep(host) || host->received_bytes > SIM_RECEIVED_BYTES_MAX)) {

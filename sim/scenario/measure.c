@@ -85,7 +85,7 @@ bool sim_flow_has_measure(enum sim_flow_kind kind, enum sim_measure_id id)
         return kind != SIM_FLOW_CAPTURE;
     case SIM_MEASURE_DUPLICATED:
     case SIM_MEASURE_REORDERED:
-        return kind == SIM_FLOW_PING || kind == SIM_FLOW_UDP;
+        return kind == SIM_FLOW_PING || kind == SIM_FLOW_UDP || kind == SIM_FLOW_PLAIN;
     case SIM_MEASURE_COMPLETION:
         return kind == SIM_FLOW_BULK;
     case SIM_MEASURE_BYTES:

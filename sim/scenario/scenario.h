@@ -86,6 +86,7 @@ enum sim_flow_kind {
     SIM_FLOW_BULK,
     SIM_FLOW_REQUEST,
     SIM_FLOW_CAPTURE,
+    SIM_FLOW_PLAIN, // past quicether
 };
 
 struct sim_scenario_flow {
@@ -103,8 +104,10 @@ struct sim_scenario_flow {
     uint64_t bytes;         // BULK; 0: as many as there is time for
     uint64_t request_bytes; // REQUEST
     uint64_t response_bytes;
-    uint64_t idle_ns; // BULK, REQUEST: silence after which a connection is gone
-    char *file;       // CAPTURE
+    uint64_t idle_ns;       // BULK, REQUEST: silence after which a connection is gone
+    char *file;             // CAPTURE
+    struct qe_addr address; // PLAIN: where it is sent; family 0: to an address of the host
+    uint32_t ports;         // PLAIN: source ports used by turns
     unsigned line;
 };
 

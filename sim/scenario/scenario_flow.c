@@ -16,7 +16,8 @@ const struct sim_key sim_flow_keys[] = {{"name", SIM_KEY_NAME, FLOW(name)}, {"ki
     {"start", SIM_KEY_DURATION, FLOW(start_ns)}, {"stop", SIM_KEY_DURATION, FLOW(stop_ns)},
     {"count", SIM_KEY_NUMBER, FLOW(count)}, {"source", SIM_KEY_OTHER, 0}, {"bytes", SIM_KEY_SIZE, FLOW(bytes)},
     {"request", SIM_KEY_SIZE, FLOW(request_bytes)}, {"response", SIM_KEY_SIZE, FLOW(response_bytes)},
-    {"idle", SIM_KEY_DURATION, FLOW(idle_ns)}, {"file", SIM_KEY_OTHER, 0}, {0}};
+    {"idle", SIM_KEY_DURATION, FLOW(idle_ns)}, {"file", SIM_KEY_OTHER, 0}, {"address", SIM_KEY_OTHER, 0},
+    {"ports", SIM_KEY_OTHER, 0}, {0}};
 
 static void parse_ends(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
 {
@@ -26,7 +27,7 @@ static void parse_ends(struct sim_parse *p, struct sim_scenario_flow *flow, cons
         const struct qe_toml_value *value = sim_reader_need(&p->reader, table, "[[flow]]", keys[i], QE_TOML_STRING);
         if (!value) return;
         *ends[i] = sim_parse_host(p, value, keys[i]);
-        if (!p->reader.failed && !p->scenario->hosts[*ends[i]].node)
+        if (!p->reader.failed && flow->kind != SIM_FLOW_PLAIN && !p->scenario->hosts[*ends[i]].node)
             sim_reader_fail(&p->reader, value, "'%s' has no node; expected a host with a node", keys[i]);
     }
     if (!p->reader.failed && flow->from == flow->to)

@@ -22,8 +22,10 @@
 #define CAPTURE_PACKETS_MAX (1 << 24)
 // Requests and answers begin with their number.
 #define NUMBER_SIZE 8
+// Source ports of a plain flow.
+#define PORTS_MAX 20000
 
-const char *const sim_flow_kind_names[] = {"ping", "udp", "bulk", "request", "pcap"};
+const char *const sim_flow_kind_names[] = {"ping", "udp", "bulk", "request", "pcap", "plain"};
 
 // What a flow of each kind can have, beside what all have.
 static const char *const keys_of_kind[][20] = {
@@ -32,6 +34,7 @@ static const char *const keys_of_kind[][20] = {
     {"bytes", "idle", "offload"},
     {"interval", "count", "request", "response", "idle", "offload"},
     {"file"},
+    {"interval", "rate", "size", "batch", "count", "address", "ports"},
 };
 
 #define KINDS (sizeof(keys_of_kind) / sizeof(keys_of_kind[0]))
@@ -61,8 +64,8 @@ void sim_parse_flow_kind(struct sim_parse *p, struct sim_scenario_flow *flow, co
             check_keys(p, flow, table);
             return;
         }
-    sim_reader_fail(
-        &p->reader, kind, "'kind' is \"%s\"; expected \"ping\", \"udp\", \"bulk\", \"request\" or \"pcap\"", text);
+    sim_reader_fail(&p->reader, kind,
+        "'kind' is \"%s\"; expected \"ping\", \"udp\", \"bulk\", \"request\", \"pcap\" or \"plain\"", text);
 }
 
 // Size, batch and pace fit together.
@@ -154,6 +157,25 @@ static void parse_capture(struct sim_parse *p, struct sim_scenario_flow *flow, c
     check_capture(p, flow, file);
 }
 
+static void parse_plain(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *address = qe_toml_get(table, "address"), *ports = qe_toml_get(table, "ports");
+    flow->ports = 1;
+    parse_pace(p, flow, table);
+    if (ports && !p->reader.failed) {
+        uint64_t count = sim_reader_number(&p->reader, ports, "ports");
+        if (!p->reader.failed && (count < 1 || count > PORTS_MAX))
+            sim_reader_fail(
+                &p->reader, ports, "'ports' is %llu; expected 1 to %d", (unsigned long long)count, PORTS_MAX);
+        flow->ports = (uint32_t)count;
+    }
+    if (!address || p->reader.failed) return;
+    const char *text = sim_reader_text(&p->reader, address, "address");
+    if (!p->reader.failed && (!qe_addr_parse(text, &flow->address) || flow->address.ip.family != flow->family))
+        sim_reader_fail(
+            &p->reader, address, "'address' is \"%s\"; expected an IPv%u address with a port", text, flow->family);
+}
+
 void sim_parse_flow_own(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
 {
     if (!flow->batch) flow->batch = 1;
@@ -168,6 +190,9 @@ void sim_parse_flow_own(struct sim_parse *p, struct sim_scenario_flow *flow, con
         break;
     case SIM_FLOW_CAPTURE:
         parse_capture(p, flow, table);
+        break;
+    case SIM_FLOW_PLAIN:
+        parse_plain(p, flow, table);
         break;
     }
 }

@@ -1,6 +1,7 @@
 #include "traffic/flow.h"
 
 #include "traffic/exchange.h"
+#include "traffic/plain.h"
 #include "traffic/replay_flow.h"
 
 #include "base/list.h"
@@ -13,8 +14,6 @@
 // Before the fixed content of a packet: a mark, the flow, the number.
 #define MARK        UINT32_C(0x71657331)
 #define NUMBER_SIZE 16
-// The echo identifier or UDP source port of the flow with index 0.
-#define ID_BASE 40000
 
 static void occur(struct sim_source *source);
 
@@ -60,6 +59,7 @@ static void init_flow(struct sim_flow *flow, struct sim_flows *flows, const stru
     qe_store32(flow->payload, MARK);
     qe_store32(flow->payload + 4, flow->index);
     flow->pattern_sum = sim_inner_sum(flow->payload + NUMBER_SIZE, flow->payload_size - NUMBER_SIZE);
+    if (settings->kind == SIM_FLOW_PLAIN) sim_plain_init(flow);
     for (size_t i = 1; i < settings->batch; i++)
         memcpy(flow->payload + i * flow->payload_size, flow->payload, flow->payload_size);
 }
@@ -103,8 +103,7 @@ uint64_t sim_flow_send_time(const struct sim_flow *flow, uint64_t number)
     return s->start_ns + number / s->batch * s->interval_ns;
 }
 
-// Numbers the next packet of the batch and returns the sum of its content.
-static uint32_t number_packet(struct sim_flow *flow, size_t place)
+uint32_t sim_flow_number(struct sim_flow *flow, size_t place)
 {
     uint8_t *payload = flow->payload + place * flow->payload_size;
     qe_store64(payload + 8, flow->sent);
@@ -131,8 +130,12 @@ static void send_batch(struct sim_flow *flow, size_t count)
     uint8_t packet[UINT16_MAX + 1];
     uint32_t sums[SIM_BATCH_MAX];
     assert(count <= SIM_BATCH_MAX);
+    if (s->kind == SIM_FLOW_PLAIN) {
+        sim_plain_send(flow, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
-        sums[i] = number_packet(flow, i);
+        sums[i] = sim_flow_number(flow, i);
     if (!to || (!from && !s->source.family)) {
         flow->refused += count;
         return;
@@ -140,7 +143,7 @@ static void send_batch(struct sim_flow *flow, size_t count)
     struct sim_inner inner = {.kind = kinds[s->kind],
         .source = s->source.family ? s->source : from->ip,
         .destination = to->ip,
-        .id = (uint16_t)(ID_BASE + flow->index)};
+        .id = SIM_FLOW_ID(flow->index)};
     if (s->offload) {
         inner.payload = qe_span(flow->payload, count * flow->payload_size);
         inner.segment_size = count > 1 ? (uint16_t)flow->payload_size : 0;
@@ -181,12 +184,17 @@ static void violate(struct sim_flows *flows, struct sim_host *host, const struct
     flows->violated(flows->user, host, kind, text);
 }
 
-// The flow that this content is of, or NULL.
-static struct sim_flow *flow_of(struct sim_flows *flows, struct qe_span payload)
+struct sim_flow *sim_flow_of(struct sim_flows *flows, struct qe_span payload)
 {
     if (payload.size < NUMBER_SIZE || qe_load32(payload.data) != MARK) return NULL;
     uint32_t index = qe_load32(payload.data + 4);
     return index < flows->count ? &flows->list[index] : NULL;
+}
+
+bool sim_flow_is_whole(const struct sim_flow *flow, struct qe_span payload)
+{
+    return payload.size == flow->payload_size && qe_load64(payload.data + 8) < flow->sent &&
+           memcmp(payload.data + NUMBER_SIZE, flow->payload + NUMBER_SIZE, payload.size - NUMBER_SIZE) == 0;
 }
 
 void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uint64_t number, uint32_t bytes)
@@ -199,33 +207,33 @@ void sim_flow_tell(const struct sim_flow *flow, const struct sim_host *host, uin
                                            .c = bytes});
 }
 
-// A packet of a flow has come to where its latency is taken: the destination, or, of pings, back at the sender.
-static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span payload)
+bool sim_flow_note_arrival(struct sim_flow *flow, struct sim_host *host, struct qe_span payload)
 {
-    struct sim_flows *flows = flow->flows;
     uint64_t number = qe_load64(payload.data + 8);
-    bool whole = payload.size == flow->payload_size && number < flow->sent &&
-                 memcmp(payload.data + NUMBER_SIZE, flow->payload + NUMBER_SIZE, payload.size - NUMBER_SIZE) == 0;
-    if (!whole) {
-        violate(flows, host, flow, SIM_FAILURE_DAMAGED, "a packet arrived that is not what was sent");
-        return;
-    }
-    if (host != (flow->settings->kind == SIM_FLOW_PING ? flow->from : flow->to)) {
-        violate(flows, host, flow, SIM_FAILURE_MISDELIVERED, "a packet arrived at a host that it is not for");
-        return;
-    }
     if (flow->latency_ns[number] != UINT64_MAX) {
         flow->duplicated++;
-        violate(flows, host, flow, SIM_FAILURE_DUPLICATE, "a packet was delivered twice");
-        return;
+        return false;
     }
-    flow->latency_ns[number] = flows->engine->now_ns - sim_flow_send_time(flow, number);
+    flow->latency_ns[number] = flow->flows->engine->now_ns - sim_flow_send_time(flow, number);
     flow->delivered++;
     sim_flow_tell(flow, host, number, (uint32_t)flow->settings->size);
     if (number < flow->next_expected)
         flow->reordered++;
     else
         flow->next_expected = number + 1;
+    return true;
+}
+
+// A packet of a flow has come to where its latency is taken: the destination, or, of pings, back at the sender.
+static void arrived(struct sim_flow *flow, struct sim_host *host, struct qe_span payload)
+{
+    struct sim_flows *flows = flow->flows;
+    if (!sim_flow_is_whole(flow, payload))
+        violate(flows, host, flow, SIM_FAILURE_DAMAGED, "a packet arrived that is not what was sent");
+    else if (host != (flow->settings->kind == SIM_FLOW_PING ? flow->from : flow->to))
+        violate(flows, host, flow, SIM_FAILURE_MISDELIVERED, "a packet arrived at a host that it is not for");
+    else if (!sim_flow_note_arrival(flow, host, payload))
+        violate(flows, host, flow, SIM_FAILURE_DUPLICATE, "a packet was delivered twice");
 }
 
 // The machine's network stack answers an echo request.
@@ -251,7 +259,7 @@ static void take_segments(struct sim_flows *flows, struct sim_host *host, const 
     for (size_t done = 0; done < inner->payload.size; done += segment) {
         size_t size = inner->payload.size - done < segment ? inner->payload.size - done : segment;
         struct qe_span payload = qe_span(inner->payload.data + done, size);
-        struct sim_flow *flow = flow_of(flows, payload);
+        struct sim_flow *flow = sim_flow_of(flows, payload);
         if (flow)
             arrived(flow, host, payload);
         else
@@ -284,8 +292,8 @@ static void take_too_big(struct sim_flows *flows, const struct sim_host *host, c
     struct sim_exchange *exchange = exchange_of(flows, inner->id);
     if (exchange)
         sim_exchange_too_big(exchange, host, inner->mtu);
-    else if (inner->id >= ID_BASE && inner->id - ID_BASE < (int)flows->count)
-        flows->list[inner->id - ID_BASE].too_big++;
+    else if (inner->id >= SIM_FLOW_ID(0) && inner->id - SIM_FLOW_ID(0) < (int)flows->count)
+        flows->list[inner->id - SIM_FLOW_ID(0)].too_big++;
     else if (!note_replay_too_big(flows, host))
         flows->unclaimed++;
 }

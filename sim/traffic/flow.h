@@ -28,6 +28,7 @@ struct sim_flow {
     uint64_t next_expected; // one above the highest number that arrived
     uint64_t *latency_ns;   // by number; UINT64_MAX: not arrived
     size_t latency_capacity;
+    struct qe_addr address;         // PLAIN: where it is sent; family 0: nowhere
     struct sim_exchange *exchange;  // a transfer or requests; else NULL
     struct sim_replay_flow *replay; // a capture; else NULL
 };
@@ -56,6 +57,17 @@ void sim_flows_start(struct sim_flows *flows);
 // A packet came out of a host's TUN: answers echo requests, and counts what flows sent.
 void sim_flows_delivered(
     struct sim_flows *flows, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+
+// For the files of flows. The echo identifier or UDP source port of a flow.
+#define SIM_FLOW_ID(index) ((uint16_t)(40000 + (index)))
+// Numbers the next packet, at that place of the batch, and returns the sum of its content.
+uint32_t sim_flow_number(struct sim_flow *flow, size_t place);
+// The flow that this content is of, or NULL.
+struct sim_flow *sim_flow_of(struct sim_flows *flows, struct qe_span payload);
+// Whether it is what was sent.
+bool sim_flow_is_whole(const struct sim_flow *flow, struct qe_span payload);
+// Counts it. False where it had arrived before.
+bool sim_flow_note_arrival(struct sim_flow *flow, struct sim_host *host, struct qe_span payload);
 
 // When a packet, or request, was due.
 uint64_t sim_flow_send_time(const struct sim_flow *flow, uint64_t number);

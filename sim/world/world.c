@@ -2,6 +2,7 @@
 
 #include "host/configs.h"
 #include "net/topology.h"
+#include "traffic/plain.h"
 #include "world/verdict.h"
 
 #include "base/list.h"
@@ -22,6 +23,12 @@ static void violated(void *user, struct sim_host *host, enum sim_failure kind, c
         now / 1000000000, now % 1000000000, host ? "host " : "", host ? host->box.name : "", host ? "" : "network");
     size_t used = strlen(world->result->violation);
     snprintf(world->result->violation + used, sizeof(world->result->violation) - used, ": %s", what);
+}
+
+static bool take_plain(void *user, struct sim_host *host, const struct sim_packet *packet)
+{
+    struct sim_world *world = user;
+    return sim_plain_take(&world->flows, host, packet);
 }
 
 static void delivered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
@@ -126,6 +133,7 @@ static void build(struct sim_world *world)
     sim_hosts_init(&world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
     world->shared.user = world;
     world->shared.delivered = delivered;
+    world->shared.plain = take_plain;
     world->shared.traced = traced;
     world->shared.logged = logged;
     world->shared.replied = replied;

@@ -158,7 +158,7 @@ static const struct {
     {FLOW "source = \"fd00::1\"\n", "f.toml:15: 'source' is \"fd00::1\"; expected an IPv4 address"},
     {FLOW "batch = 2\n", "f.toml:15: 'batch' does not belong to a flow of kind \"ping\""},
     {BASE "[[flow]]\nkind = \"tcp\"\nfrom = \"a\"\nto = \"b\"\n",
-        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\", \"udp\", \"bulk\", \"request\" or \"pcap\""},
+        "f.toml:12: 'kind' is \"tcp\"; expected \"ping\", \"udp\", \"bulk\", \"request\", \"pcap\" or \"plain\""},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\n",
         "f.toml:11: the flow has no pace; expected 'rate' or 'interval'"},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\nrate = \"1Mbit/s\"\ninterval = \"1s\"\n",
@@ -286,6 +286,14 @@ static const struct {
         "f.toml:17: 'starts' is of the whole run; expected neither 'after' nor 'before'"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nfrom = \"a\"\nmeasure = \"lost\"\nis = 1\n",
         "f.toml:17: 'from' does not belong to an expectation of a flow"},
+    {BASE "[[flow]]\nkind = \"plain\"\nfrom = \"a\"\nto = \"b\"\n",
+        "f.toml:11: the flow has no pace; expected 'rate' or 'interval'"},
+    {BASE "[[flow]]\nkind = \"plain\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1s\"\nports = 0\n",
+        "f.toml:16: 'ports' is 0; expected 1 to 20000"},
+    {BASE "[[flow]]\nkind = \"plain\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1s\"\naddress = \"[::1]:5\"\n",
+        "f.toml:16: 'address' is \"[::1]:5\"; expected an IPv4 address with a port"},
+    {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1s\"\nports = 2\n",
+        "f.toml:16: 'ports' does not belong to a flow of kind \"udp\""},
 };
 
 static void every_mistake_is_told_with_its_line(void)
