@@ -9,6 +9,7 @@
 
 #define MS_NS      UINT64_C(1000000)
 #define DIGITS_MAX 10
+#define LINE_MAX   100
 #define SHOWN_MAX  24
 
 struct line {
@@ -32,7 +33,7 @@ static bool read_line(FILE *in, struct line *line)
             c = '\r';
         }
         if (line->size < SHOWN_MAX) line->text[line->size] = (char)(c >= ' ' && c <= '~' ? c : '?');
-        line->size++;
+        if (++line->size > LINE_MAX) break; // whatever it is, it is no trace
         line->is_number = line->is_number && c >= '0' && c <= '9' && line->size <= DIGITS_MAX;
         if (line->is_number) line->value = line->value * 10 + (uint64_t)(c - '0');
     }

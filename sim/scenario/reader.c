@@ -21,6 +21,9 @@ static void fail(struct sim_reader *r, unsigned line, const char *format, va_lis
     int used = snprintf(r->error, sizeof(r->error), "%s:%u: ", r->file, line);
     if (used < 0 || (size_t)used >= sizeof(r->error)) return;
     vsnprintf(r->error + used, sizeof(r->error) - (size_t)used, format, args);
+    // What a file says may have anything in it; the message stays one line.
+    for (char *c = r->error + used; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F) *c = '?';
 }
 
 void sim_reader_fail(struct sim_reader *r, const struct qe_toml_value *value, const char *format, ...)

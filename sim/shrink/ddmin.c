@@ -56,7 +56,7 @@ static bool try_round(struct sim_shrink *s, const struct sim_tree *base, const s
         size_t count = 0, taken;
         for (; count < SIM_SHRINK_BATCH && first + count < all; count++) {
             mask_of(round, first + count, keep, elements->count);
-            candidates[count] = sim_reduce(base, elements, keep);
+            candidates[count] = sim_reduce(base, elements, keep, s->guard);
         }
         if (!sim_shrink_try(s, candidates, count, &taken)) continue;
         *found = first + taken;
@@ -68,7 +68,7 @@ static bool try_round(struct sim_shrink *s, const struct sim_tree *base, const s
 
 static bool try_without_all(struct sim_shrink *s, const struct sim_elements *elements, const bool *keep)
 {
-    struct sim_tree *none = sim_reduce(s->tree, elements, keep);
+    struct sim_tree *none = sim_reduce(s->tree, elements, keep, s->guard);
     size_t taken;
     return sim_shrink_try(s, &none, 1, &taken);
 }

@@ -92,7 +92,8 @@ static void add_keys(struct sim_elements *out, const struct sim_tree *table, con
     for (size_t i = 0; i < table->count && element->depth < SIM_ELEMENT_DEPTH_MAX; i++) {
         const struct sim_tree *item = table->items[i];
         struct sim_element inner = below(element, i);
-        if (item->key && listed(needed, item->key)) continue;
+        // A link's table of directions is no need, but the direction of a fault is.
+        if (item->key && listed(needed, item->key) && !sim_tree_has_header(item)) continue;
         if (table->kind == QE_TOML_TABLE || item->kind == QE_TOML_TABLE) add(out, &inner);
         if (sim_tree_has_header(item)) add_keys(out, item, &inner, needed);
     }
@@ -101,7 +102,11 @@ static void add_keys(struct sim_elements *out, const struct sim_tree *table, con
 void sim_elements_keys(struct sim_elements *out, const struct sim_tree *root, enum sim_shrink_guard guard)
 {
     // Without them a table means something else, or nothing.
-    static const char *const needed[] = {"name", "between", "kind", "time", "duration", "seed", NULL};
+    static const char *const plain[] = {"name", "between", "kind", "time", "duration", "seed", NULL};
+    // What ends a fault is needed, too, where a fault that goes on would be another reason.
+    static const char *const all[] = {"name", "between", "kind", "time", "duration", "seed", "start_after", "for",
+        "before", "calm", "heal", "from", NULL};
+    const char *const *needed = guard == SIM_GUARD_NONE ? plain : all;
     for (size_t i = 0; i < root->count; i++) {
         const struct sim_tree *entry = root->items[i];
         const struct sim_element element = {.path = {i}, .depth = 1};

@@ -30,7 +30,13 @@ void sim_elements_quantities(struct sim_elements *out, const struct sim_tree *ro
 // Whether the root's entry under this key is a kind of fault: something that happens.
 bool sim_is_fault(const struct sim_tree *entry);
 // A copy of the tree without the elements for which keep is false, and without what mentions those.
-struct sim_tree *sim_reduce(const struct sim_tree *tree, const struct sim_elements *elements, const bool *keep);
+// Where there is a guard, what ends a fault stays as long as the fault.
+struct sim_tree *sim_reduce(
+    const struct sim_tree *tree, const struct sim_elements *elements, const bool *keep, enum sim_shrink_guard guard);
+// Takes back the doom of entries of the timeline that end one that stays.
+void sim_keep_endings(struct sim_tree *root);
+// Whether the timelines of both trees, which have the same entries, have them in the same order.
+bool sim_same_order(const struct sim_tree *a, const struct sim_tree *b);
 // A copy as `guard` wants to see it pass: without faults, and with plain links if need be.
 struct sim_tree *sim_reduce_to_plain(const struct sim_tree *tree, enum sim_shrink_guard guard);
 

@@ -144,11 +144,13 @@ static void settle(struct sim_tree *root)
     drop_empty(root);
 }
 
-struct sim_tree *sim_reduce(const struct sim_tree *tree, const struct sim_elements *elements, const bool *keep)
+struct sim_tree *sim_reduce(
+    const struct sim_tree *tree, const struct sim_elements *elements, const bool *keep, enum sim_shrink_guard guard)
 {
     struct sim_tree *copy = sim_tree_copy(tree);
     for (size_t i = 0; i < elements->count; i++)
         if (!keep[i]) sim_element_find(copy, &elements->items[i])->doomed = true;
+    if (guard != SIM_GUARD_NONE) sim_keep_endings(copy);
     settle(copy);
     return copy;
 }

@@ -135,7 +135,7 @@ static struct sim_tree *rounded(
         quantity.value = round_off(quantity.value / divisor, digits);
         changed = put_quantity(value, &quantity);
     }
-    if (changed) return copy;
+    if (changed && sim_same_order(tree, copy)) return copy;
     sim_tree_free(copy);
     return NULL;
 }

@@ -185,7 +185,7 @@ static void leave_unneeded(struct sim_elements *hosts, struct sim_tree *tree)
     for (size_t i = 0; i < hosts->count; i++) {
         const struct sim_tree *host = sim_element_find(tree, &hosts->items[i]);
         struct sim_elements one = {.items = &hosts->items[i], .count = 1};
-        struct sim_tree *without = sim_reduce(tree, &one, (bool[]){false});
+        struct sim_tree *without = sim_reduce(tree, &one, (bool[]){false}, SIM_GUARD_SHAPE);
         bool needed = tables(without, "flow") < tables(tree, "flow") ||
                       tables(without, "expect") < tables(tree, "expect") || !same_hosts(without, tree) ||
                       sim_tree_get(host, "router") || sim_tree_get(host, "peers") || sim_tree_get(host, "allow") ||

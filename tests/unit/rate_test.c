@@ -182,6 +182,9 @@ static void a_trace_that_is_none_is_refused_with_its_line(void)
     }
     CU_ASSERT_PTR_NULL(sim_rate_trace_load("/dev/null", error));
     CU_ASSERT_STRING_EQUAL(error, "/dev/null:1: empty; expected milliseconds, one a line");
+    CU_ASSERT_PTR_NULL(sim_rate_trace_load("/dev/zero", error)); // a line without end
+    CU_ASSERT_STRING_EQUAL(
+        error, "/dev/zero:1: \"????????????????????????...\"; expected a whole number of milliseconds below 2^32");
     CU_ASSERT_PTR_NULL(sim_rate_trace_load("/nonexistent/trace", error));
     CU_ASSERT_STRING_EQUAL(error, "/nonexistent/trace: No such file or directory");
     CU_ASSERT_PTR_NULL(sim_rate_trace_load("/", error));

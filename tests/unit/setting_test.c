@@ -155,6 +155,7 @@ static void mistakes_are_told(void)
         {"rate_timeline = [[\"0s\", \"1Mbit/s\"], [\"1s\", \"2Mbit/s\"]]\nrate_repeat = \"1s\"",
             "f.toml:10: 'rate_repeat' is not after the last step of 'rate_timeline'"},
         {"rate_trace = \"/nonexistent/x\"", "f.toml:10: 'rate_trace': /nonexistent/x: No such file or directory"},
+        {"rate_trace = \"a\\nb\\u001b\"", "f.toml:10: 'rate_trace': a?b?: No such file or directory"},
         {"rate_trace = \"\"", "f.toml:10: 'rate_trace' is no file's name; expected one relative to the scenario"},
         {"icmp = 1", "f.toml:10: 'icmp' is an integer; expected true or false"},
         {"[[at]]\ntime = \"1s\"\nlink = \"a-b\"\ncodel = 7", "f.toml:13: 'codel' is an integer; expected a table"},

@@ -166,7 +166,7 @@ static void what_mentions_something_that_is_gone_goes_with_it(void)
     struct sim_elements hosts = {0};
     sim_elements_tables(&hosts, tree, "host");
     CU_ASSERT_EQUAL(hosts.count, 3);
-    struct sim_tree *without = sim_reduce(tree, &hosts, (bool[]){true, true, false});
+    struct sim_tree *without = sim_reduce(tree, &hosts, (bool[]){true, true, false}, SIM_GUARD_NONE);
     check_text(without,
         "[[host]]\nname = \"a\"\npeers = [\"b\"]\n\n[[host]]\nname = \"b\"\n\n[[link]]\nbetween = [\"a\", "
         "\"b\"]\nname = \"a-b-c\"\n\n[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"b\"\n\n[[at]]\n"
@@ -175,7 +175,7 @@ static void what_mentions_something_that_is_gone_goes_with_it(void)
     sim_elements_fini(&hosts);
     struct sim_elements links = {0};
     sim_elements_tables(&links, tree, "link");
-    without = sim_reduce(tree, &links, (bool[]){false, true});
+    without = sim_reduce(tree, &links, (bool[]){false, true}, SIM_GUARD_NONE);
     CU_ASSERT_EQUAL(entries(without, "at"), 3);
     CU_ASSERT_EQUAL(entries(without, "flow"), 2);
     sim_tree_free(without);
@@ -249,6 +249,34 @@ static void the_guard_is_the_strictest_that_there_is(void)
     sim_tree_free(shrink.tree);
 }
 
+static void what_ends_a_fault_stays_with_it(void)
+{
+    struct sim_tree *tree = tree_of(
+        "[[link]]\nbetween = [\"a\", \"b\"]\nloss = \"1%\"\n"
+        "[[at]]\ntime = \"1s\"\nlink = \"a-b\"\ndown = true\n[[at]]\ntime = \"2s\"\nlink = \"a-b\"\nup = true\n"
+        "[[at]]\ntime = \"3s\"\nhost = \"a\"\ncrash = true\n[[at]]\ntime = \"4s\"\nhost = \"b\"\nstart = true\n"
+        "[[at]]\ntime = \"5s\"\nhost = \"a\"\nstart = true\n[[at]]\ntime = \"6s\"\nlink = \"a-b\"\nloss = \"9%\"\n"
+        "[[at]]\ntime = \"7s\"\nlink = \"a-b\"\nloss = \"1%\"\n[[at]]\ntime = \"8s\"\nlink = \"a-b\"\nloss = \"9%\"\n");
+    struct sim_elements ats = {0};
+    sim_elements_tables(&ats, tree, "at");
+    CU_ASSERT_EQUAL_FATAL(ats.count, 8);
+    static const struct {
+        bool keep[8];
+        size_t left;
+    } cases[] = {{{true}, 2}, {{false, true}, 1}, {{false, false, true}, 2}, {{false, false, false, true}, 1},
+        {{false, false, false, false, false, true}, 2}, {{false, false, false, false, false, false, false, true}, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sim_tree *left = sim_reduce(tree, &ats, cases[i].keep, SIM_GUARD_FAULTS);
+        CU_ASSERT_EQUAL(entries(left, "at"), cases[i].left);
+        sim_tree_free(left);
+        left = sim_reduce(tree, &ats, cases[i].keep, SIM_GUARD_NONE);
+        CU_ASSERT_EQUAL(entries(left, "at"), 1);
+        sim_tree_free(left);
+    }
+    sim_elements_fini(&ats);
+    sim_tree_free(tree);
+}
+
 static void it_ends_when_it_is_told_to(void)
 {
     struct fake fake = {.fails = fails_with_7_and_31, .stop_after = 5};
@@ -307,6 +335,7 @@ static const struct unit_case cases[] = {
     {"what mentions something that is gone goes with it", what_mentions_something_that_is_gone_goes_with_it},
     {"an expectation fails for its own reason", an_expectation_fails_for_its_own_reason},
     {"the guard is the strictest that there is", the_guard_is_the_strictest_that_there_is},
+    {"what ends a fault stays with it", what_ends_a_fault_stays_with_it},
     {"it ends when it is told to", it_ends_when_it_is_told_to},
     {"nothing is judged twice", nothing_is_judged_twice},
     {"time is cut and values are rounded", time_is_cut_and_values_are_rounded},
