@@ -203,7 +203,11 @@ static bool on_responsive(void *user, struct qe_conn *conn, bool responsive)
     struct qe_lane *lane = user;
     struct lane_path *path = qe_conn_user(conn);
     if (!path || !path->told) return true;
-    if (!post(lane, responsive ? QE_MAIL_HEARD : QE_MAIL_SILENT, path, qe_span(NULL, 0))) return false;
+    if (!post(lane, responsive ? QE_MAIL_HEARD : QE_MAIL_SILENT, path, qe_span(NULL, 0))) {
+        // Its end needs no memory, and has the peer dialled anew as well.
+        if (!responsive) qe_conn_close(conn, QE_CLOSE_LIMIT);
+        return !responsive;
+    }
     lane_trace(lane, responsive ? "path.heard" : "path.silent", path->peer->index, path->id, 0);
     return true;
 }
