@@ -93,8 +93,11 @@ static void crash(struct sim_world *world, const struct sim_scenario_at *at)
 {
     struct sim_host *host = world->hosts[at->host];
     if (!sim_host_running(host)) return;
+    // A crash in writes that is still to come has its own.
+    uint64_t armed_ns = world->start_after[at->host];
     world->start_after[at->host] = at->start_after_ns;
     sim_host_crash(host);
+    world->start_after[at->host] = armed_ns;
     sim_host_lose_unsynced(host, at->unsynced_ns);
 }
 
