@@ -34,7 +34,7 @@ enum qe_secret_operation {
 // A thing that happened in the core, for the trace. Names are dotted and documented in docs/protocol.md.
 struct qe_trace {
     uint64_t now_ns;
-    const char *name;       // "session.connected", "path.failed", "drop.policy", …
+    const char *name;       // "session.connected", "path.closed", "drop_…", …
     struct qe_node_id peer; // all zero: about no peer
     uint64_t a, b;          // two numbers whose meaning the name gives
 };

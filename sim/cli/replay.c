@@ -2,6 +2,7 @@
 #include "cli/recorded.h"
 
 #include "base/time.h"
+#include "pcap/pcap_reader.h"
 #include "quic/library.h"
 #include "replay/player.h"
 
@@ -9,6 +10,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -23,7 +25,8 @@ static const char usage[] =
     "  --json FILE    writes the result as JSON\n"
     "  --truncated    takes a recording that stops without an end, up to its last whole block\n"
     "  --force        tries a recording of another core or of other libraries\n"
-    "  --hostile      FILE is a capture (pcap or pcapng): gives its UDP datagrams to a lone node, which must not mind\n"
+    "  --hostile      FILE is a capture (pcap or pcapng; one that looks like it needs no option): gives its UDP\n"
+    "                 datagrams to a lone node, which must not mind\n"
     "  --help         this text\n"
     "\n"
     "Exit status: 0 the same, 1 a difference, 2 the command line or the recording is wrong.\n";
@@ -161,6 +164,19 @@ static int replay(const struct options *o, struct sim_recording *recording)
     return status;
 }
 
+// Only a file can be looked at twice; a pipe is a recording unless the command line says otherwise.
+static bool is_capture(const char *path)
+{
+    struct stat status;
+    uint8_t magic[4];
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    FILE *in = fopen(path, "rb");
+    if (!in) return false;
+    bool is = fread(magic, sizeof(magic), 1, in) == 1 && sim_pcap_recognizes(magic);
+    fclose(in);
+    return is;
+}
+
 int sim_command_replay(int argc, char **argv)
 {
     struct options o = {.until = UINT64_MAX};
@@ -171,7 +187,7 @@ int sim_command_replay(int argc, char **argv)
         fputs(usage, stdout);
         return SIM_EXIT_PASS;
     }
-    if (o.hostile) return sim_command_hostile(o.recorded.file);
+    if (o.hostile || is_capture(o.recorded.file)) return sim_command_hostile(o.recorded.file);
     status = sim_recorded_open(&o.recorded, &recording);
     if (status) return status;
     status = replay(&o, &recording);

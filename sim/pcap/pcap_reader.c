@@ -261,6 +261,14 @@ static void read_head(struct sim_pcap_reader *r)
     }
 }
 
+bool sim_pcap_recognizes(const uint8_t magic[4])
+{
+    uint32_t straight = qe_load32(magic);
+    uint32_t turned = straight >> 24 | (straight >> 8 & 0xff00) | (straight & 0xff00) << 8 | straight << 24;
+    return straight == NG_SECTION || straight == PCAP_MICROS || straight == PCAP_NANOS || turned == PCAP_MICROS ||
+           turned == PCAP_NANOS;
+}
+
 struct sim_pcap_reader *sim_pcap_read(FILE *in, const char *file, char error[SIM_PCAP_ERROR_SIZE])
 {
     struct sim_pcap_reader *r = sim_obtain(1, sizeof(*r));

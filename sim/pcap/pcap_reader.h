@@ -31,6 +31,8 @@ enum sim_pcap_result {
     SIM_PCAP_DAMAGED, // sim_pcap_error says how
 };
 
+// Whether a file that begins with these bytes says that it is a capture.
+bool sim_pcap_recognizes(const uint8_t magic[4]);
 // NULL where the file cannot be read or is no capture: `error` then has one line with the file's name.
 struct sim_pcap_reader *sim_pcap_open(const char *file, char error[SIM_PCAP_ERROR_SIZE]);
 // The same of a stream, which it takes, whatever the result. `file` is what messages call it.
