@@ -208,8 +208,10 @@ static void drop_privileges(struct daemon *d)
     // After the drop, so that the worker has no more rights than we; before the filter, which holds for it, too.
     if (qe_store_start(d->store))
         qe_log(&d->log, QE_LOG_ERROR, "state will not be saved: no thread to write it: %s", strerror(errno));
-    if (d->recording && qe_recording_start(d->recording))
-        qe_log(&d->log, QE_LOG_ERROR, "the recording has no thread to write it: %s", strerror(errno));
+    if (d->recording && qe_recording_start(d->recording)) {
+        qe_log(&d->log, QE_LOG_ERROR, "the recording has no thread to write it and ends: %s", strerror(errno));
+        if (d->io.recorder) qe_recorder_end(d->io.recorder, QE_RECORD_MEMORY);
+    }
     if (sandbox && strcmp(sandbox, "off") == 0)
         qe_log(&d->log, QE_LOG_WARN, "QUICETHER_SANDBOX=off: running without the system call filter");
     else
@@ -301,8 +303,10 @@ static void tear_down(struct daemon *d)
         if (d->up) qe_io_log_counters(&d->io);
         qe_io_fini(&d->io);
     }
-    qe_recording_close(d->recording);
+    // The state first: a recording may wait for a slow disk.
     qe_store_close(d->store);
+    if (!d->up) qe_recording_discard(d->recording);
+    qe_recording_close(d->recording);
     qe_identity_close(d->identity);
     if (d->signals >= 0) close(d->signals);
     qe_loop_fini(&d->loop);

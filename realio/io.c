@@ -322,9 +322,10 @@ static void take_datagrams(struct qe_io *io, struct qe_io_socket *socket)
         while (event.datagrams.count < left &&
                (segments += segment_count(&event.datagrams.list[event.datagrams.count])) <= QE_NODE_DELIVERIES)
             event.datagrams.count++;
+        // What another socket's datagrams became still has its buffers.
+        if (io->pool.lent > QE_BUFPOOL_SENDS) do_actions(io);
         if (io->credit_back > 0) give_credit_back(io);
         step(io, &event);
-        if (event.datagrams.count < left) do_actions(io);
     }
 }
 

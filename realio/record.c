@@ -257,6 +257,11 @@ int qe_recording_start(struct qe_recording *r)
     return result ? -1 : 0;
 }
 
+void qe_recording_discard(struct qe_recording *r)
+{
+    if (r) unlink(r->path);
+}
+
 void qe_recording_close(struct qe_recording *r)
 {
     if (!r) return;

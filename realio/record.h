@@ -30,6 +30,8 @@ int qe_recording_open(
     struct qe_recording **recording, const struct qe_recording_options *options, struct qe_fault *fault);
 // Starts the thread, with the rights of the caller's. Blocks that were queued before wait for it. 0, or -1.
 int qe_recording_start(struct qe_recording *recording);
+// Before qe_recording_close: removes the file, of a daemon that did not come up. NULL is fine.
+void qe_recording_discard(struct qe_recording *recording);
 // After the recorder is gone: writes what still waits, then frees. NULL is fine.
 void qe_recording_close(struct qe_recording *recording);
 

@@ -149,7 +149,9 @@ static bool more_waits(struct qe_conn *conn)
     const struct qe_quic_owner *owner = &conn->quic->options.owner;
     struct qe_datagram_out offer;
     if (conn->ping || control_waits(conn)) return true;
-    if (conn->wanted && !owner->next_datagram(owner->user, conn, conn->datagram_max, &offer)) conn->wanted = false;
+    if (conn->wanted && conn->established && conn->datagram_max > 0 &&
+        !owner->next_datagram(owner->user, conn, conn->datagram_max, &offer))
+        conn->wanted = false;
     return conn->wanted;
 }
 
