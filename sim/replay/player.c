@@ -3,6 +3,7 @@
 #include "replay/player.h"
 
 #include "engine/memory.h"
+#include "replay/spares.h"
 
 #include "base/time.h"
 #include "record/config.h"
@@ -193,25 +194,13 @@ static bool play_tls(void *user, struct qe_tls_act *act)
 static struct qe_buf *play_buf_new(void *user)
 {
     struct player *p = user;
-    struct qe_buf *buf = p->free;
-    if (buf) {
-        p->free = buf->next;
-    } else {
-        buf = sim_obtain(1, sizeof *buf);
-        buf->data = sim_obtain(1, QE_BUF_SIZE);
-        buf->capacity = QE_BUF_SIZE;
-    }
-    buf->offset = QE_BUF_HEADROOM;
-    buf->size = 0;
-    buf->next = NULL;
-    return buf;
+    return sim_spares_take(&p->free);
 }
 
 static void play_buf_free(void *user, struct qe_buf *buf)
 {
     struct player *p = user;
-    buf->next = p->free;
-    p->free = buf;
+    sim_spares_give(&p->free, buf);
 }
 
 static void play_trace(void *user, const struct qe_trace *trace)
@@ -395,12 +384,7 @@ void sim_replay(const struct sim_replay_options *options, struct sim_replay_resu
     qe_record_body_fini(&p.body);
     if (p.at_event) qe_record_event_fini(&p.event);
     sim_release(p.bytes);
-    while (p.free) {
-        struct qe_buf *buf = p.free;
-        p.free = buf->next;
-        sim_release(buf->data);
-        sim_release(buf);
-    }
+    sim_spares_free(&p.free);
     const struct qe_record_reader *reader = options->reader;
     bool unread = reader->state == QE_RECORD_BAD || (reader->state == QE_RECORD_CUT && !options->cut);
     if (result->verdict == SIM_REPLAY_SAME && unread) {

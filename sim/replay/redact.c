@@ -3,6 +3,7 @@
 #include "engine/memory.h"
 #include "replay/redact_input.h"
 #include "replay/redact_packet.h"
+#include "replay/spares.h"
 
 #include "quic/ticket.h"
 #include "record/event.h"
@@ -257,25 +258,13 @@ static void null_sealing(void *user, struct qe_span header, struct qe_span plain
 static struct qe_buf *null_buf_new(void *user)
 {
     struct redaction *r = user;
-    struct qe_buf *buf = r->free;
-    if (buf) {
-        r->free = buf->next;
-    } else {
-        buf = sim_obtain(1, sizeof *buf);
-        buf->data = sim_obtain(1, QE_BUF_SIZE);
-        buf->capacity = QE_BUF_SIZE;
-    }
-    buf->offset = QE_BUF_HEADROOM;
-    buf->size = 0;
-    buf->next = NULL;
-    return buf;
+    return sim_spares_take(&r->free);
 }
 
 static void null_buf_free(void *user, struct qe_buf *buf)
 {
     struct redaction *r = user;
-    buf->next = r->free;
-    r->free = buf;
+    sim_spares_give(&r->free, buf);
 }
 
 static uint8_t *take_block(void *user, uint8_t *payload, size_t size, enum qe_record_end end)
@@ -506,12 +495,7 @@ static void fini(struct redaction *r)
 {
     qe_node_free(r->node);
     qe_recorder_free(r->recorder);
-    while (r->free) {
-        struct qe_buf *buf = r->free;
-        r->free = buf->next;
-        sim_release(buf->data);
-        sim_release(buf);
-    }
+    sim_spares_free(&r->free);
     free_items(&r->random);
     free_items(&r->secret);
     free_items(&r->tls);

@@ -1,56 +1,9 @@
 // Faults of hosts and of the network, around a scripted node.
-#include "standin.h"
+#include "around.h"
 #include "unit.h"
 #include "world/world.h"
 
 #include <string.h>
-
-#define HEAD(keys)                                                                                                     \
-    "[scenario]\nname = \"s\"\nduration = \"2s\"\nwall_clock_ms = 1000000000\n"                                        \
-    "[[host]]\nname = \"a\"\npeers = [\"b\"]\n[[host]]\nname = \"b\"\nallow = [\"a\"]\n" keys
-// 10 ms each way, and 92 bytes in UDP: 120 bytes, without a rate.
-#define LINK(keys) HEAD(keys) "[[link]]\nbetween = [\"a\", \"b\"]\ndelay = \"10ms\"\n"
-#define PING       LINK("") "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"100ms\"\nstart = \"100ms\"\n"
-#define UDP(keys)                                                                                                      \
-    LINK(keys)                                                                                                         \
-    "[[flow]]\nname = \"u\"\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1ms\"\nsize = 100\n"               \
-    "start = \"100ms\"\nstop = \"1500ms\"\n"
-#define AT(time, what)         "[[at]]\ntime = \"" time "\"\n" what "\n"
-#define AT_B(time, what)       AT(time, "host = \"b\"\n" what)
-#define FLOW(flow, measure)    "[[expect]]\nflow = \"" flow "\"\nmeasure = \"" measure "\"\nmin = 0\n"
-#define LATENCY(flow, measure) "[[expect]]\nflow = \"" flow "\"\nmeasure = \"" measure "\"\nmin = \"0s\"\n"
-#define OF_B(measure)          "[[expect]]\nhost = \"b\"\nmeasure = \"" measure "\"\nmin = 0\n"
-#define LOG_B(text)            "[[expect]]\nhost = \"b\"\nlog = \"" text "\"\nmin = 0\n"
-
-static struct sim_result result;
-
-static void run(const char *text)
-{
-    char error[SIM_ERROR_SIZE] = "";
-    struct sim_scenario *scenario = sim_scenario_parse("f.toml", text, strlen(text), error);
-    CU_ASSERT_STRING_EQUAL(error, "");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(scenario);
-    struct sim_run_options options = {.scenario = scenario, .seed = 1, .core = &standin_core};
-    standin_reset();
-    sim_result_fini(&result);
-    sim_run(&options, &result);
-    CU_ASSERT_STRING_EQUAL(result.violation, "");
-    sim_scenario_free(scenario);
-}
-
-// Runs the text, of which each expectation must measure what stands in `measured`, in order. The result stays.
-static void measures(const char *text, const char *const *measured)
-{
-    run(text);
-    for (size_t i = 0; i < result.outcome_count; i++) {
-        CU_ASSERT_PTR_NOT_NULL_FATAL(measured[i]);
-        CU_ASSERT_STRING_EQUAL(result.outcomes[i].measured, measured[i]);
-        if (strcmp(result.outcomes[i].measured, measured[i]) != 0)
-            fprintf(
-                stderr, "%s: got %s, expected %s\n", result.outcomes[i].what, result.outcomes[i].measured, measured[i]);
-    }
-    CU_ASSERT_PTR_NULL(measured[result.outcome_count]);
-}
 
 static void a_partition_keeps_apart_until_it_heals(void)
 {
