@@ -198,6 +198,7 @@ int qe_identity_secret(const struct qe_identity *identity, enum qe_secret_operat
     case QE_SECRET_MAC:
         if (size != crypto_generichash_BYTES) return -1;
         return crypto_generichash(out, size, input.data, input.size, identity->mac, sizeof identity->mac);
+    default:
+        return -1;
     }
-    return -1;
 }

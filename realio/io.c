@@ -266,6 +266,19 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
     case QE_ACTION_REPLY:
         io->options.reply(io->options.user, action->reply.command, action->reply.status, action->reply.body);
         break;
+    case QE_ACTION_ADDRESSES:
+    case QE_ACTION_ROUTES:
+        answer(io, action->routes.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
+        break;
+    case QE_ACTION_FORWARD:
+        answer(io, action->forward.prefixes.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
+        break;
+    case QE_ACTION_RESOLVE:
+        answer(io, action->resolve.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
+        break;
+    case QE_ACTION_DNS:
+        answer(io, action->dns.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
+        break;
     case QE_ACTION_STOPPED:
         io->stopped = true;
         if (action->stopped) {

@@ -14,12 +14,17 @@ enum qe_action_kind {
     QE_ACTION_DELIVER,     // a packet to the TUN
     QE_ACTION_SOCKET_OPEN, // bind a UDP socket; RESULT follows
     QE_ACTION_SOCKET_CLOSE,
-    QE_ACTION_TUN_OPEN, // create and configure the TUN; RESULT follows
-    QE_ACTION_STORE,    // keep these bytes under this key across restarts
-    QE_ACTION_ERASE,    // forget that key
-    QE_ACTION_LOG,      // a line for the log
-    QE_ACTION_REPLY,    // the answer to a command
-    QE_ACTION_STOPPED,  // everything is said; the host may end the node
+    QE_ACTION_TUN_OPEN,  // create and configure the TUN; RESULT follows
+    QE_ACTION_STORE,     // keep these bytes under this key across restarts
+    QE_ACTION_ERASE,     // forget that key
+    QE_ACTION_LOG,       // a line for the log
+    QE_ACTION_REPLY,     // the answer to a command
+    QE_ACTION_ADDRESSES, // the TUN's addresses are these from now on; RESULT follows
+    QE_ACTION_RESOLVE,   // ask the DNS for a name's addresses; RESULT follows
+    QE_ACTION_ROUTES,    // the kernel's routes into the TUN are these from now on; RESULT follows
+    QE_ACTION_FORWARD,   // peers may reach these networks through this host from now on; RESULT follows
+    QE_ACTION_DNS,       // the system's resolver asks the node for names of this domain; RESULT follows
+    QE_ACTION_STOPPED,   // everything is said; the host may end the node
 };
 
 enum qe_log_level { QE_LOG_ERROR, QE_LOG_WARN, QE_LOG_INFO, QE_LOG_DEBUG };
@@ -50,6 +55,13 @@ struct qe_tun_open {
     size_t address_count;
 };
 
+// The whole of what is to be, not a change of it: the host finds the difference.
+struct qe_prefixes {
+    uint64_t request;
+    const struct qe_cidr *list;
+    size_t count;
+};
+
 struct qe_action {
     enum qe_action_kind kind;
     union {
@@ -76,6 +88,21 @@ struct qe_action {
             int status;          // as an HTTP status
             struct qe_span body; // JSON
         } reply;
+        struct qe_prefixes addresses; // each with its network's prefix, as in TUN_OPEN
+        struct qe_prefixes routes;    // networks of peers; those of the overlay itself follow from the TUN's addresses
+        struct {
+            struct qe_prefixes prefixes; // none: forwarding as it was before the node
+            bool masquerade;             // hosts there see this host's address, and need no route back
+        } forward;
+        struct {
+            uint64_t request;
+            const char *name; // a host name
+        } resolve;
+        struct {
+            uint64_t request;
+            const char *domain;    // without dots at its ends
+            struct qe_addr server; // where the node answers; family 0: the resolver as it was before the node
+        } dns;
         const char *stopped; // why the node cannot go on; NULL where it was asked to stop
     };
 };

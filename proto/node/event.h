@@ -55,8 +55,10 @@ enum qe_result_code {
 struct qe_result {
     uint64_t request; // as in the action
     enum qe_result_code code;
-    struct qe_addr local; // SOCKET_OPEN: the address really bound
-    const char *text;     // the system's own words where code is not OK; else NULL
+    struct qe_addr local;          // SOCKET_OPEN: the address really bound
+    const struct qe_ip *addresses; // RESOLVE: what the name stands for
+    size_t address_count;
+    const char *text; // the system's own words where code is not OK; else NULL
 };
 
 // Requests of the control interface (docs/api.md). The answer is QE_ACTION_REPLY with the same ID.
@@ -67,6 +69,14 @@ enum qe_command_verb {
     QE_COMMAND_METRICS,
     QE_COMMAND_PING, // argument: a peer's ID, unique ID prefix or name
     QE_COMMAND_STOP, // says goodbye to peers; QE_ACTION_STOPPED follows
+    QE_COMMAND_DHT_STATUS,
+    QE_COMMAND_DHT_NODES,
+    QE_COMMAND_DHT_LOOKUP, // argument: a node's ID or name, an overlay address or a network
+    QE_COMMAND_DHT_GET,    // argument: docs/api.md
+    QE_COMMAND_DHT_PUT,    // argument: docs/api.md
+    QE_COMMAND_INVITE,     // argument: docs/api.md
+    QE_COMMAND_JOIN,       // argument: an invitation
+    QE_COMMAND_COUNT,
 };
 
 struct qe_command {

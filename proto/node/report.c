@@ -563,6 +563,9 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         reply(c, command->id, 202, &json);
         cplane_goodbye(c);
         break;
+    default:
+        reply_error(c, command->id, 501, "not implemented");
+        break;
     }
     qe_json_fini(&json);
 }

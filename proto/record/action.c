@@ -14,6 +14,14 @@ static void put_hash(struct qe_record_body *body, struct qe_span bytes, const st
     qe_record_put_bytes(body, out, sizeof out);
 }
 
+static void put_prefixes(struct qe_record_body *body, const struct qe_prefixes *prefixes)
+{
+    qe_record_put(body, prefixes->request);
+    qe_record_put(body, prefixes->count);
+    for (size_t i = 0; i < prefixes->count; i++)
+        qe_record_put_cidr(body, &prefixes->list[i]);
+}
+
 static void put_send(struct qe_record_body *body, const struct qe_send *send, const struct qe_record_hash *hash)
 {
     qe_record_put(body, send->socket);
@@ -68,6 +76,25 @@ void qe_record_put_action(
         qe_record_put(body, action->reply.command);
         qe_record_put_signed(body, action->reply.status);
         put_hash(body, action->reply.body, hash);
+        break;
+    case QE_ACTION_ADDRESSES:
+        put_prefixes(body, &action->addresses);
+        break;
+    case QE_ACTION_ROUTES:
+        put_prefixes(body, &action->routes);
+        break;
+    case QE_ACTION_FORWARD:
+        put_prefixes(body, &action->forward.prefixes);
+        qe_record_put8(body, action->forward.masquerade);
+        break;
+    case QE_ACTION_RESOLVE:
+        qe_record_put(body, action->resolve.request);
+        qe_record_put_text(body, action->resolve.name);
+        break;
+    case QE_ACTION_DNS:
+        qe_record_put(body, action->dns.request);
+        qe_record_put_text(body, action->dns.domain);
+        qe_record_put_addr(body, &action->dns.server);
         break;
     case QE_ACTION_STOPPED:
         qe_record_put_text(body, action->stopped);
@@ -137,6 +164,22 @@ static void describe_tun_open(struct qe_reader *r, char *out, size_t size)
     r->at = r->failed ? r->at : r->end; // the other addresses need no line
 }
 
+static void describe_prefixes(enum qe_action_kind kind, struct qe_reader *r, char *out, size_t size)
+{
+    const char *name = kind == QE_ACTION_ADDRESSES ? "addresses" : kind == QE_ACTION_ROUTES ? "routes" : "forward";
+    char addr[QE_ADDR_TEXT_SIZE];
+    unsigned long long request = qe_record_get(r), count = qe_record_get(r);
+    int used = snprintf(out, size, "%s request=%llu count=%llu", name, request, count);
+    for (unsigned long long i = 0; i < count && !r->failed; i++) {
+        struct qe_cidr cidr = qe_record_get_cidr(r);
+        if (used >= 0 && (size_t)used < size)
+            used += snprintf(out + used, size - (size_t)used, " %s", qe_cidr_format(&cidr, addr));
+    }
+    if (kind != QE_ACTION_FORWARD) return;
+    bool masquerade = qe_read8(r) != 0;
+    if (used >= 0 && (size_t)used < size && masquerade) snprintf(out + used, size - (size_t)used, " masquerade");
+}
+
 static void describe_rest(enum qe_action_kind kind, struct qe_reader *r, char *out, size_t size)
 {
     char addr[QE_ADDR_TEXT_SIZE], hash[64];
@@ -167,6 +210,18 @@ static void describe_rest(enum qe_action_kind kind, struct qe_reader *r, char *o
         b = (unsigned long long)qe_record_get_signed(r);
         snprintf(out, size, "reply command=%llu status=%lld %s", a, (long long)b, get_hash(r, hash));
         break;
+    case QE_ACTION_RESOLVE:
+        a = qe_record_get(r);
+        text = get_text(r);
+        snprintf(out, size, "resolve request=%llu name=%.*s", a, text.size, text.at);
+        break;
+    case QE_ACTION_DNS:
+        a = qe_record_get(r);
+        text = get_text(r);
+        bind = qe_record_get_addr(r);
+        snprintf(out, size, "dns request=%llu domain=%.*s server=%s", a, text.size, text.at,
+            bind.ip.family ? qe_addr_format(&bind, addr) : "-");
+        break;
     default:
         text = get_text(r);
         snprintf(out, size, "%s %.*s", kind == QE_ACTION_ERASE ? "erase" : "stopped", text.size, text.at);
@@ -183,6 +238,8 @@ void qe_record_describe_action(struct qe_span body, char *out, size_t size)
         describe_deliver(&r, out, size);
     else if (!r.failed && kind == QE_ACTION_TUN_OPEN)
         describe_tun_open(&r, out, size);
+    else if (!r.failed && (kind == QE_ACTION_ADDRESSES || kind == QE_ACTION_ROUTES || kind == QE_ACTION_FORWARD))
+        describe_prefixes(kind, &r, out, size);
     else if (!r.failed)
         describe_rest(kind, &r, out, size);
     if (r.failed || qe_reader_left(&r) > 0) snprintf(out, size, "no action");

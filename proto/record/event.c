@@ -98,6 +98,9 @@ void qe_record_put_event(struct qe_record_body *body, const struct qe_event *eve
         qe_record_put8(body, (uint8_t)event->result.code);
         qe_record_put_addr(body, &event->result.local);
         qe_record_put_text(body, event->result.text);
+        qe_record_put(body, event->result.address_count);
+        for (size_t i = 0; i < event->result.address_count; i++)
+            qe_record_put_addr(body, &(struct qe_addr){.ip = event->result.addresses[i]});
         break;
     case QE_EVENT_COMMAND:
         qe_record_put(body, event->command.id);
@@ -185,6 +188,20 @@ static void get_link(struct qe_reader *r, struct qe_record_event *out)
     if (!link->name) r->failed = true;
 }
 
+static void get_result(struct qe_reader *r, struct qe_record_event *out)
+{
+    struct qe_result *result = &out->event.result;
+    result->request = qe_record_get(r);
+    result->code = (enum qe_result_code)qe_record_get_max(r, QE_RESULT_UNAVAILABLE);
+    result->local = qe_record_get_addr(r);
+    result->text = get_text(r, out);
+    result->address_count = (size_t)qe_record_get_max(r, CIDRS_MAX);
+    out->ips = items(r, out->mem, result->address_count, sizeof *out->ips);
+    for (size_t i = 0; i < result->address_count && !r->failed; i++)
+        out->ips[i] = qe_record_get_addr(r).ip;
+    result->addresses = out->ips;
+}
+
 static void get_rest(struct qe_reader *r, struct qe_record_event *out)
 {
     struct qe_event *event = &out->event;
@@ -210,14 +227,11 @@ static void get_rest(struct qe_reader *r, struct qe_record_event *out)
         if (!event->stored.key) r->failed = true;
         break;
     case QE_EVENT_RESULT:
-        event->result.request = qe_record_get(r);
-        event->result.code = (enum qe_result_code)qe_record_get_max(r, QE_RESULT_UNAVAILABLE);
-        event->result.local = qe_record_get_addr(r);
-        event->result.text = get_text(r, out);
+        get_result(r, out);
         break;
     case QE_EVENT_COMMAND:
         event->command.id = qe_record_get(r);
-        event->command.verb = (enum qe_command_verb)qe_record_get_max(r, QE_COMMAND_STOP);
+        event->command.verb = (enum qe_command_verb)qe_record_get_max(r, QE_COMMAND_COUNT - 1);
         event->command.argument = get_text(r, out);
         break;
     }
@@ -244,6 +258,7 @@ void qe_record_event_fini(struct qe_record_event *event)
     qe_free(event->mem, event->packets);
     qe_free(event->mem, event->bufs);
     qe_free(event->mem, event->cidrs);
+    qe_free(event->mem, event->ips);
     qe_free(event->mem, event->text);
 }
 

@@ -22,6 +22,7 @@ struct qe_record_event {
     struct qe_packet_in *packets;
     struct qe_buf *bufs;
     struct qe_cidr *cidrs;
+    struct qe_ip *ips;
     char *text; // with its NUL
 };
 

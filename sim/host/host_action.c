@@ -88,6 +88,11 @@ static void answer(struct sim_host *host, struct sim_pending_result result)
     host->results[host->result_count++] = result;
 }
 
+static void refuse(struct sim_host *host, uint64_t request, const char *text)
+{
+    answer(host, (struct sim_pending_result){.request = request, .code = QE_RESULT_UNAVAILABLE, .text = text});
+}
+
 static bool port_taken(const struct sim_host *host, const struct qe_addr *bind)
 {
     for (size_t i = 0; i < host->socket_count; i++) {
@@ -192,6 +197,19 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         break;
     case QE_ACTION_REPLY:
         hosts->replied(hosts->user, host, action->reply.command, action->reply.status, action->reply.body);
+        break;
+    case QE_ACTION_ADDRESSES:
+    case QE_ACTION_ROUTES:
+        refuse(host, action->routes.request, "Function not implemented");
+        break;
+    case QE_ACTION_FORWARD:
+        refuse(host, action->forward.prefixes.request, "Function not implemented");
+        break;
+    case QE_ACTION_RESOLVE:
+        refuse(host, action->resolve.request, "Function not implemented");
+        break;
+    case QE_ACTION_DNS:
+        refuse(host, action->dns.request, "Function not implemented");
         break;
     case QE_ACTION_STOPPED:
         break; // the caller's

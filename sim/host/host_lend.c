@@ -30,8 +30,9 @@ static int lend_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
             sizeof(context) - 1);
         return crypto_generichash(out, size, input.data, input.size, mac_key, sizeof(mac_key));
     }
+    default:
+        return -1;
     }
-    return -1;
 }
 
 static struct qe_buf *lend_buf_new(void *user)

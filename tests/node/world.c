@@ -312,6 +312,19 @@ static void act(struct world_host *h, const struct qe_action *a)
         h->reply_status = a->reply.status;
         break;
     }
+    case QE_ACTION_ADDRESSES:
+    case QE_ACTION_ROUTES:
+        answer(h, a->routes.request, NULL, NULL);
+        break;
+    case QE_ACTION_FORWARD:
+        answer(h, a->forward.prefixes.request, NULL, NULL);
+        break;
+    case QE_ACTION_RESOLVE:
+        answer(h, a->resolve.request, "Function not implemented", NULL);
+        break;
+    case QE_ACTION_DNS:
+        answer(h, a->dns.request, NULL, NULL);
+        break;
     case QE_ACTION_STOPPED:
         h->stopped = true;
         snprintf(h->failure, sizeof h->failure, "%s", a->stopped ? a->stopped : "");

@@ -62,6 +62,10 @@ static void on_command(void *user, const struct qe_command *command)
             status = 404;
             body = "{\"error\":\"there is no such peer\"}";
         }
+        break;
+    default:
+        status = 501;
+        break;
     }
     qe_control_reply(control, command->id, status, qe_span(body, strlen(body)));
 }

@@ -67,6 +67,7 @@ static size_t make_events(struct qe_event out[16])
                                                             .checksum_offset = 16}},
         {&some_buf, {.kind = QE_OFFLOAD_NONE}}};
     static const struct qe_cidr cidrs[] = {{{4, {10, 0, 0, 1}}, 24}, {{6, {0xfd, 9, 15, 1}}, 64}};
+    static const struct qe_ip ips[] = {{4, {192, 0, 2, 1}}, {6, {0x20, 1, 15, 1}}};
     size_t n = 0;
     out[n++] = (struct qe_event){.kind = QE_EVENT_START, .now_ns = 1, .wall_ms = 100};
     out[n++] = (struct qe_event){.kind = QE_EVENT_TIMEOUT, .now_ns = 1000000000000, .wall_ms = 50};
@@ -76,8 +77,10 @@ static size_t make_events(struct qe_event out[16])
     out[n++] = (struct qe_event){.kind = QE_EVENT_LINK, .link = {3, "eth0", true, cidrs, 2}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_LINK, .link = {3, "", false, NULL, 0}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_STORED, .stored = {"peer/x", {some_bytes, 300}}};
-    out[n++] = (struct qe_event){.kind = QE_EVENT_RESULT, .result = {UINT64_MAX, QE_RESULT_OK, some_addr, NULL}};
-    out[n++] = (struct qe_event){.kind = QE_EVENT_RESULT, .result = {1, QE_RESULT_REFUSED, other_addr, "no right"}};
+    out[n++] =
+        (struct qe_event){.kind = QE_EVENT_RESULT, .result = {UINT64_MAX, QE_RESULT_OK, some_addr, ips, 2, NULL}};
+    out[n++] =
+        (struct qe_event){.kind = QE_EVENT_RESULT, .result = {1, QE_RESULT_REFUSED, other_addr, NULL, 0, "no right"}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_COMMAND, .command = {7, QE_COMMAND_PING, "b"}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_COMMAND, .command = {8, QE_COMMAND_STOP, NULL}};
     return n;
@@ -191,7 +194,14 @@ static void a_field_counts(void)
         {.kind = QE_ACTION_LOG, .log = {QE_LOG_INFO, "x"}}, {.kind = QE_ACTION_LOG, .log = {QE_LOG_WARN, "x"}},
         {.kind = QE_ACTION_REPLY, .reply = {1, 200, {some_bytes, 10}}},
         {.kind = QE_ACTION_REPLY, .reply = {1, -1, {some_bytes, 10}}}, {.kind = QE_ACTION_STOPPED, .stopped = NULL},
-        {.kind = QE_ACTION_STOPPED, .stopped = ""}};
+        {.kind = QE_ACTION_STOPPED, .stopped = ""}, {.kind = QE_ACTION_ADDRESSES, .addresses = {1, &cidr, 1}},
+        {.kind = QE_ACTION_ADDRESSES, .addresses = {1, &wider, 1}}, {.kind = QE_ACTION_ROUTES, .routes = {1, &cidr, 1}},
+        {.kind = QE_ACTION_ROUTES, .routes = {1, NULL, 0}},
+        {.kind = QE_ACTION_FORWARD, .forward = {{1, &cidr, 1}, true}},
+        {.kind = QE_ACTION_FORWARD, .forward = {{1, &cidr, 1}, false}},
+        {.kind = QE_ACTION_RESOLVE, .resolve = {1, "a.example"}},
+        {.kind = QE_ACTION_RESOLVE, .resolve = {2, "a.example"}}, {.kind = QE_ACTION_DNS, .dns = {1, "qe", some_addr}},
+        {.kind = QE_ACTION_DNS, .dns = {1, "qe", {{0}, 0, 0}}}};
     enum { COUNT = sizeof actions / sizeof actions[0] };
     struct qe_record_body bodies[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
