@@ -19,8 +19,8 @@ static bool secret(const struct qe_host *host, enum qe_secret_key key, enum qe_s
     return host->secret(host->user, key, operation, qe_span(input, input_size), out, size) == 0;
 }
 
-bool qe_index_locate(const struct qe_host *host, bool network, enum qe_index_kind kind, struct qe_span key,
-    struct qe_index_place *place)
+bool qe_index_locate(
+    const struct qe_host *host, bool network, enum qe_index_kind kind, struct qe_span key, struct qe_index_place *place)
 {
     *place = (struct qe_index_place){.network = network};
     if (key.size > QE_INDEX_KEY_MAX) return false;

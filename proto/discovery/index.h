@@ -24,8 +24,8 @@ enum qe_index_kind {
 
 struct qe_index_place {
     struct qe_node_id target;
-    bool network;            // of a private network
-    struct qe_key authority; // where network
+    bool network;                        // of a private network
+    struct qe_key authority;             // where network
     uint8_t label[1 + QE_INDEX_KEY_MAX]; // kind and key
     size_t label_size;
 };

@@ -72,8 +72,8 @@ size_t qe_node_record_write(const struct qe_node_record *record, const struct qe
     qe_write32(&w, record->capabilities);
     write_fields(&w, record);
     compose(&text, &host->identity, qe_span(out, qe_writer_size(&w)));
-    if (host->secret(host->user, QE_SECRET_IDENTITY, QE_SECRET_SIGN, qe_span(text.bytes, text.size), w.at,
-            SIGNATURE_SIZE) != 0)
+    if (host->secret(
+            host->user, QE_SECRET_IDENTITY, QE_SECRET_SIGN, qe_span(text.bytes, text.size), w.at, SIGNATURE_SIZE) != 0)
         return 0;
     return qe_writer_size(&w) + SIGNATURE_SIZE;
 }
@@ -245,13 +245,15 @@ bool qe_node_record_same(const struct qe_node_record *a, const struct qe_node_re
         a->gateway_count != b->gateway_count || a->subnet_count != b->subnet_count)
         return false;
     for (size_t i = 0; i < a->endpoint_count; i++)
-        if (a->endpoints[i].kind != b->endpoints[i].kind || !qe_addr_equal(&a->endpoints[i].addr, &b->endpoints[i].addr))
+        if (a->endpoints[i].kind != b->endpoints[i].kind ||
+            !qe_addr_equal(&a->endpoints[i].addr, &b->endpoints[i].addr))
             return false;
     for (size_t i = 0; i < a->address_count; i++)
         if (!qe_ip_equal(&a->addresses[i], &b->addresses[i])) return false;
     for (size_t i = 0; i < a->gateway_count; i++)
         if (!qe_node_id_equal(&a->gateways[i], &b->gateways[i])) return false;
     for (size_t i = 0; i < a->subnet_count; i++)
-        if (a->subnets[i].bits != b->subnets[i].bits || !qe_ip_equal(&a->subnets[i].ip, &b->subnets[i].ip)) return false;
+        if (a->subnets[i].bits != b->subnets[i].bits || !qe_ip_equal(&a->subnets[i].ip, &b->subnets[i].ip))
+            return false;
     return true;
 }

@@ -16,8 +16,7 @@ static struct qe_node_record sample(void)
         .lifetime_s = 7200,
         .role = QE_ROLE_BOOTSTRAP,
         .capabilities = 5,
-        .endpoints = {{QE_ENDPOINT_HOST, {qe_ip4(192, 0, 2, 7), 9000, 0}},
-            {QE_ENDPOINT_REFLEXIVE, {six(7), 9001, 0}}},
+        .endpoints = {{QE_ENDPOINT_HOST, {qe_ip4(192, 0, 2, 7), 9000, 0}}, {QE_ENDPOINT_REFLEXIVE, {six(7), 9001, 0}}},
         .endpoint_count = 2,
         .addresses = {qe_ip4(100, 64, 1, 2), six(9)},
         .address_count = 2,
@@ -113,8 +112,8 @@ static void the_fullest_record_fits_and_drops_what_does_not(void)
     record.gateway_count = QE_NODE_RECORD_GATEWAYS_MAX;
     size_t size = qe_node_record_encode(&record, true, &writer.host, value);
     CU_ASSERT(size > 400 && size <= sizeof value);
-    CU_ASSERT_EQUAL(qe_node_record_decode(qe_span(value, size), &writer.host.identity, &writer.host, &got),
-        QE_NODE_RECORD_FINE);
+    CU_ASSERT_EQUAL(
+        qe_node_record_decode(qe_span(value, size), &writer.host.identity, &writer.host, &got), QE_NODE_RECORD_FINE);
     CU_ASSERT_EQUAL(got.address_count, QE_NODE_RECORD_ADDRESSES_MAX);
     CU_ASSERT(got.endpoint_count >= 4 && qe_addr_equal(&got.endpoints[0].addr, &record.endpoints[0].addr));
 }
@@ -139,7 +138,8 @@ static size_t sign(const struct secrets *s, struct qe_span contents, uint8_t *ou
     memcpy(text + sizeof label, s->host.identity.bytes, 32);
     memcpy(text + sizeof label + 32, contents.data, contents.size);
     memcpy(out, contents.data, contents.size);
-    qe_secret_do(&s->identity, QE_SECRET_SIGN, qe_span(text, sizeof label + 32 + contents.size), out + contents.size, 64);
+    qe_secret_do(
+        &s->identity, QE_SECRET_SIGN, qe_span(text, sizeof label + 32 + contents.size), out + contents.size, 64);
     return contents.size + 64;
 }
 
