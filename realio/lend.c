@@ -33,8 +33,14 @@ static int host_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     uint8_t *out, size_t size)
 {
     struct qe_io *io = user;
-    if (key != QE_SECRET_IDENTITY) return -1;
-    return qe_identity_secret(io->options.identity, operation, input, out, size);
+    if (key == QE_SECRET_IDENTITY) return qe_identity_secret(io->options.identity, operation, input, out, size);
+    // Whoever gets the secret has paid with an invitation: that it is spent must be on the disk first.
+    if (operation == QE_SECRET_HAND_OVER) {
+        uint64_t lost = qe_store_lost(io->options.store);
+        qe_store_flush(io->options.store);
+        if (qe_store_lost(io->options.store) != lost) return -1;
+    }
+    return qe_network_secret(io->options.network, io->options.identity, operation, input, out, size);
 }
 
 static struct qe_buf *host_buf_new(void *user)
