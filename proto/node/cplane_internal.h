@@ -19,6 +19,10 @@
 #define CPLANE_PING_TIMEOUT_NS (5 * QE_NS_PER_S)
 // "ticket/" or "peer/", and an ID.
 #define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
+// The nodes of the DHT to begin with next time.
+#define CPLANE_DHT_KEY "dht/nodes"
+// Host names of bootstrap nodes: this and their place in the configuration.
+#define CPLANE_REQUEST_RESOLVE UINT64_C(256)
 
 // Peers in all; those beyond are not taken in.
 #define CPLANE_PEERS_MAX 16384
@@ -142,6 +146,7 @@ struct qe_cplane {
     struct cplane_action *current; // the one handed out last
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
+    struct cplane_discovery *discovery;
     bool stopping;
     char failure[192]; // "" for none
 };
@@ -196,7 +201,24 @@ void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
 // Builds a snapshot and posts it to every lane.
 void cplane_publish(struct qe_cplane *c);
 
+// discovery.c
+int cplane_discovery_new(struct qe_cplane *c);
+void cplane_discovery_free(struct qe_cplane *c);
+// Sockets are bound: nodes can be asked.
+void cplane_discovery_on_up(struct qe_cplane *c);
+// True: the result was for it.
+bool cplane_discovery_on_result(struct qe_cplane *c, const struct qe_result *result);
+bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span value);
+// This node's addresses, on the underlay or in the overlay, or what lies behind it, changed.
+void cplane_discovery_on_addresses(struct qe_cplane *c);
+// A peer is there: it is a node to ask, too.
+void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_addr *at);
+void cplane_discovery_on_stop(struct qe_cplane *c);
+void cplane_discovery_expire(struct qe_cplane *c);
+uint64_t cplane_discovery_deadline(const struct qe_cplane *c);
+
 // state.c
+void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size);
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr);
 void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_span ticket);

@@ -248,6 +248,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     }
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
+    cplane_discovery_on_connected(c, &peer->id, &info->remote);
     if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
     if (path->has_hello) apply_hello(c, path);
     cplane_peer_refresh(c, peer);
@@ -359,6 +360,7 @@ void cplane_goodbye(struct qe_cplane *c)
 {
     size_t cursor = 0;
     const struct cplane_path *path;
+    if (!c->stopping) cplane_discovery_on_stop(c);
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
         c->by_id[i]->session.stopping = true;
