@@ -324,7 +324,11 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
         break;
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);
+        cplane_discovery_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
+        break;
+    case QE_MAIL_UNROUTED:
+        cplane_discovery_on_unrouted(c, &mail->address);
         break;
     case QE_MAIL_ECHO_REPLY:
         cplane_on_echo_reply(c, mail);

@@ -33,6 +33,17 @@ enum cplane_why {
     CPLANE_WHY_MEMBER = 2, // of this node's private network
 };
 
+// The lookup of a peer's record (seek.c).
+struct cplane_seek {
+    uint64_t at_ns;     // when to look for it; 0: not decided
+    uint64_t operation; // under way; 0: none
+    uint64_t asked_ns;  // the last time
+    uint64_t issued_ms; // of the newest record; 0: none was found
+    uint32_t lifetime_s;
+    unsigned failures;
+    bool wanted; // packets wait
+};
+
 struct cplane_peer {
     uint32_t index;
     struct qe_node_id id;
@@ -52,6 +63,9 @@ struct cplane_peer {
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t address_count;
+    struct qe_ip announced[4]; // overlay addresses, as the DHT has them
+    size_t announced_count;
+    struct cplane_seek seek;
     uint8_t *ticket; // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
@@ -213,6 +227,16 @@ bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span 
 void cplane_discovery_on_addresses(struct qe_cplane *c);
 // A peer is there: it is a node to ask, too.
 void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_addr *at);
+// The peer's session is in another state, maybe.
+void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
+// Packets wait for a peer that is not connected.
+void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// Packets wait for an overlay address that no peer has.
+void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip);
+// This node became a member of a network, or left it.
+void cplane_discovery_on_network(struct qe_cplane *c);
+// The peer is about to be freed.
+void cplane_discovery_forget(struct qe_cplane *c, struct cplane_peer *peer);
 void cplane_discovery_on_stop(struct qe_cplane *c);
 void cplane_discovery_expire(struct qe_cplane *c);
 uint64_t cplane_discovery_deadline(const struct qe_cplane *c);

@@ -105,6 +105,11 @@ void discovery_unask(struct qe_cplane *c, uint64_t operation)
     }
 }
 
+bool discovery_joined(const struct qe_cplane *c)
+{
+    return c->discovery->bootstrap.joined && !c->discovery->bootstrap.partitioned;
+}
+
 bool discovery_in_network(struct qe_cplane *c)
 {
     struct qe_index_place place;
@@ -215,6 +220,7 @@ void cplane_discovery_on_addresses(struct qe_cplane *c)
     qe_dht_on_network_change(c->discovery->dht, c->now_ns);
     c->discovery->stirred = true;
     announce_wake(c, QE_NS_PER_S);
+    seek_all(c);
 }
 
 void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_addr *at)
@@ -241,6 +247,8 @@ void cplane_discovery_expire(struct qe_cplane *c)
     d->at_ns = QE_TIME_NEVER; // each says when it wants to be called again
     bootstrap_expire(c);
     announce_expire(c);
+    members_expire(c);
+    seek_expire(c);
 }
 
 uint64_t cplane_discovery_deadline(const struct qe_cplane *c)

@@ -52,6 +52,35 @@ struct discovery_announce {
     bool failed, sealed;
 };
 
+// seek.c
+struct discovery_seek {
+    unsigned running, spent;
+    uint64_t refilled_ns;
+    size_t turn;
+};
+
+// members.c
+struct discovery_members {
+    uint64_t at_ns; // when to read who is listed
+    unsigned running, reads;
+    bool failed;
+};
+
+// owners.c
+#define DISCOVERY_OWNERS_MAX 64
+struct discovery_owner {
+    struct qe_ip ip;    // family 0: free
+    uint64_t operation; // 0: answered
+    uint64_t until_ns;  // the answer holds
+    bool network, found;
+    struct qe_node_id owner; // where found
+};
+struct discovery_owners {
+    struct discovery_owner list[DISCOVERY_OWNERS_MAX];
+    unsigned running, spent;
+    uint64_t refilled_ns;
+};
+
 struct cplane_question {
     struct qe_list link;
     uint64_t operation;
@@ -78,6 +107,9 @@ struct cplane_discovery {
     uint64_t at_ns; // not later than anything below is due
     struct discovery_bootstrap bootstrap;
     struct discovery_announce announce;
+    struct discovery_seek seek;
+    struct discovery_members members;
+    struct discovery_owners owners;
 };
 
 // Has cplane_discovery_expire called by then.
@@ -93,8 +125,13 @@ uint64_t discovery_ask(
 void discovery_unask(struct qe_cplane *c, uint64_t operation);
 // The number of the socket for that family, 0 where there is none.
 uint32_t discovery_socket(const struct qe_cplane *c, const struct qe_ip *to);
+// There are nodes to ask.
+bool discovery_joined(const struct qe_cplane *c);
 // This node is a member of a private network.
 bool discovery_in_network(struct qe_cplane *c);
+
+// With more peers than this, members are dialled only when there are packets for them.
+#define DISCOVERY_EAGER_MAX 64
 
 // Where a member is listed.
 #define DISCOVERY_SHARDS 4
@@ -117,5 +154,16 @@ void announce_expire(struct qe_cplane *c);
 void announce_compose(struct qe_cplane *c, struct qe_node_record *record);
 // Looks soon whether there is something to say.
 void announce_wake(struct qe_cplane *c, uint64_t within_ns);
+
+// seek.c
+// Takes in what a peer's record says. False where it is void, or older than what is known.
+bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_node_record *record);
+void seek_expire(struct qe_cplane *c);
+// Looks for everybody who is not connected, now.
+void seek_all(struct qe_cplane *c);
+
+// members.c
+void members_expire(struct qe_cplane *c);
+void members_wake(struct qe_cplane *c);
 
 #endif

@@ -203,6 +203,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    cplane_discovery_on_peer(c, peer);
     cplane_peer_timer(c, peer);
 }
 
