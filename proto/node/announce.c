@@ -41,7 +41,8 @@ static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
     struct qe_addr seen;
     for (size_t i = 0; i < c->config->listen_count; i++)
         if (c->config->public_ip.family != 0 && c->sockets[i].bound.ip.family == c->config->public_ip.family)
-            add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &(struct qe_addr){c->config->public_ip, c->sockets[i].bound.port, 0});
+            add_endpoint(
+                r, QE_ENDPOINT_REFLEXIVE, &(struct qe_addr){c->config->public_ip, c->sockets[i].bound.port, 0});
     for (uint8_t family = 4; family <= 6; family += 2)
         if (qe_dht_external(c->discovery->dht, family, &seen)) add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
     for (size_t i = 0; i < c->config->listen_count; i++) {
@@ -176,8 +177,8 @@ void announce_expire(struct qe_cplane *c)
         return;
     }
     announce_compose(c, &record);
-    bool changed = a->said.issued_ms == 0 || !qe_node_record_same(&record, &a->said) ||
-                   a->sealed != discovery_in_network(c);
+    bool changed =
+        a->said.issued_ms == 0 || !qe_node_record_same(&record, &a->said) || a->sealed != discovery_in_network(c);
     a->at_ns = QE_TIME_NEVER;
     if (changed && a->published_ns != 0 && c->now_ns - a->published_ns < SETTLE_NS)
         announce_wake(c, a->published_ns + SETTLE_NS - c->now_ns);

@@ -76,8 +76,8 @@ void bootstrap_on_resolved(struct qe_cplane *c, size_t index, const struct qe_re
             add_address(c, &(struct qe_addr){result->addresses[i], addr.port, 0});
         return;
     }
-    cplane_log(c, name->failures == 0 ? QE_LOG_INFO : QE_LOG_DEBUG, "the bootstrap name %s has no address yet: %s", host,
-        result->text ? result->text : "none known");
+    cplane_log(c, name->failures == 0 ? QE_LOG_INFO : QE_LOG_DEBUG, "the bootstrap name %s has no address yet: %s",
+        host, result->text ? result->text : "none known");
     name->at_ns = c->now_ns + discovery_back_off(c, name->failures++, NAME_FIRST_NS, NAME_LAST_NS);
     discovery_wake(c, name->at_ns);
 }

@@ -20,7 +20,8 @@ typedef void cplane_heard(struct qe_cplane *c, const struct qe_dht_answer *answe
 #define BOOTSTRAP_CACHED_MAX    32
 #define BOOTSTRAP_PROBES_MAX    4
 
-// A host name to begin with. `at_ns`: when to ask for its addresses; QE_TIME_NEVER: it is being asked, or is an address.
+// A host name to begin with. `at_ns`: when to ask for its addresses; QE_TIME_NEVER: it is being asked, or is an
+// address.
 struct bootstrap_name {
     uint64_t at_ns;
     unsigned failures, resolved;
@@ -119,8 +120,7 @@ uint64_t discovery_spread(struct qe_cplane *c, uint64_t wait_ns);
 // `first` doubled with each failure up to `last`, and spread.
 uint64_t discovery_back_off(struct qe_cplane *c, unsigned failures, uint64_t first_ns, uint64_t last_ns);
 // Asks the DHT: the operation's number, or 0 where that is not possible now.
-uint64_t discovery_ask(
-    struct qe_cplane *c, const struct qe_dht_request *request, cplane_heard *heard, uint64_t user);
+uint64_t discovery_ask(struct qe_cplane *c, const struct qe_dht_request *request, cplane_heard *heard, uint64_t user);
 // Drops a question; nothing more is heard of it.
 void discovery_unask(struct qe_cplane *c, uint64_t operation);
 // The number of the socket for that family, 0 where there is none.

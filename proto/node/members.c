@@ -64,8 +64,7 @@ static void drop_gone(struct qe_cplane *c)
 {
     for (size_t i = c->peer_count; i-- > 0;) {
         struct cplane_peer *peer = c->by_id[i];
-        const struct qe_node_record last = {
-            .issued_ms = peer->seek.issued_ms, .lifetime_s = peer->seek.lifetime_s};
+        const struct qe_node_record last = {.issued_ms = peer->seek.issued_ms, .lifetime_s = peer->seek.lifetime_s};
         if (!member_only(peer) || peer->seek.issued_ms == 0 || qe_session_active(&peer->session)) continue;
         if (qe_node_record_expired(&last, c->wall_ms)) cplane_peer_disallow(c, peer, CPLANE_WHY_MEMBER);
     }

@@ -101,7 +101,8 @@ static void carry(struct qe_node *node)
 #define TO_DHT    -2
 
 // The lane of a QUIC datagram: our connection IDs name it (docs/protocol.md), a client's first ID of 8 bytes spreads
-// over all of them. TO_NOBODY: not QUIC (RFC 9443 §3: the second bit of the first byte is set in every QUIC packet of ours).
+// over all of them. TO_NOBODY: not QUIC (RFC 9443 §3: the second bit of the first byte is set in every QUIC packet of
+// ours).
 static int lane_of(const struct qe_node *node, const uint8_t *bytes, size_t size)
 {
     if (size < 1 + QE_CID_SIZE || (bytes[0] & 0x40) == 0) return TO_NOBODY;

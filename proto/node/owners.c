@@ -52,7 +52,8 @@ static bool take_owner(struct qe_cplane *c, const struct qe_ip *ip, const struct
         if (peer) qe_session_limit(&peer->session, c->peer_count > DISCOVERY_EAGER_MAX);
     }
     if (!peer || peer->said_hello) return false; // who says what it has itself does not have this
-    if (peer->announced_count < sizeof peer->announced / sizeof peer->announced[0]) peer->announced[peer->announced_count++] = *ip;
+    if (peer->announced_count < sizeof peer->announced / sizeof peer->announced[0])
+        peer->announced[peer->announced_count++] = *ip;
     c->snapshot_due = true;
     cplane_trace(c, "owner.found", peer, 0, 0);
     cplane_peer_timer(c, peer);
@@ -123,11 +124,10 @@ void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip)
     }
     struct qe_index_place index;
     *place = (struct discovery_owner){.ip = *ip, .network = discovery_in_network(c)};
-    bool located = qe_index_locate(
-        c->host, place->network, QE_INDEX_ADDRESS, qe_span(ip->bytes, qe_ip_size(ip)), &index);
+    bool located =
+        qe_index_locate(c->host, place->network, QE_INDEX_ADDRESS, qe_span(ip->bytes, qe_ip_size(ip)), &index);
     const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = index.target};
-    if (located && may_ask(c))
-        place->operation = discovery_ask(c, &request, on_owners, (uint64_t)(place - o->list));
+    if (located && may_ask(c)) place->operation = discovery_ask(c, &request, on_owners, (uint64_t)(place - o->list));
     if (place->operation)
         o->running++;
     else

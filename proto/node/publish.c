@@ -90,7 +90,8 @@ static void expect_addresses(const struct qe_cplane *c, struct cplane_peer *peer
         peer->addresses[peer->address_count++] = *ip;
         announced |= ip->family == 4;
     }
-    if (!announced && qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) && !owner_of(c, &four.ip, peer))
+    if (!announced && qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) &&
+        !owner_of(c, &four.ip, peer))
         peer->addresses[peer->address_count++] = four.ip;
 }
 
