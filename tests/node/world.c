@@ -59,12 +59,20 @@ static int keep_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     uint8_t *out, size_t size)
 {
     struct world_host *h = user;
-    (void)key;
-    if (operation == QE_SECRET_SIGN && size == 64)
-        return crypto_sign_detached(out, NULL, input.data, input.size, h->secret_key);
-    if (operation == QE_SECRET_MAC && size == 32)
-        return crypto_generichash(out, 32, input.data, input.size, h->secret_key, 32);
-    return -1;
+    if (key == QE_SECRET_IDENTITY) return qe_secret_do(&h->secret, operation, input, out, size);
+    if (operation == QE_SECRET_TAKE_OVER) {
+        uint8_t seed[QE_SECRET_SIZE];
+        if (h->member || qe_secret_open_handed(&h->secret, input, seed) != 0) return -1;
+        world_join(h, seed);
+        return 0;
+    }
+    return h->member ? qe_secret_do(&h->network, operation, input, out, size) : -1;
+}
+
+void world_join(struct world_host *h, const uint8_t seed[QE_SECRET_SIZE])
+{
+    qe_secret_init(&h->network, seed);
+    h->member = true;
 }
 
 static struct qe_buf *buf_make(size_t capacity)
@@ -119,7 +127,8 @@ struct world_host *world_add(struct world *w)
     uint8_t seed[32] = {0};
     seed[0] = (uint8_t)(h->index + 1);
     memcpy(seed + 1, &w->seed, sizeof w->seed);
-    crypto_sign_seed_keypair(h->host.identity.bytes, h->secret_key, seed);
+    qe_secret_init(&h->secret, seed);
+    h->host.identity = qe_secret_public(&h->secret);
     h->id = qe_node_id_from_key(&h->host.identity);
     h->ip = qe_ip4(10, 0, 0, (uint8_t)(h->index + 1));
     h->host.user = h;

@@ -37,7 +37,8 @@ struct world_host {
     struct qe_node *node; // NULL: not running
     struct qe_quic *bare; // instead of a node: an endpoint that a test speaks through (bare.h)
     struct qe_node_id id;
-    uint8_t secret_key[64]; // Ed25519, as libsodium has it
+    struct qe_secret secret, network;
+    bool member; // of the network whose secret that is
     uint64_t draws[QE_RANDOM_COUNT];
     struct qe_ip ip;                    // on the underlay
     uint32_t lent;                      // buffers out
@@ -87,6 +88,8 @@ void world_init(struct world *w, uint64_t seed);
 size_t world_fini(struct world *w);
 // A host at 10.0.0.(index + 1), not started; its configuration listens on 0.0.0.0:9000 and knows no peers.
 struct world_host *world_add(struct world *w);
+// Makes `h` a member of the network with that secret.
+void world_join(struct world_host *h, const uint8_t seed[QE_SECRET_SIZE]);
 // Lets `a` accept `b`; with an address, dial it too.
 void world_allow(struct world_host *a, const struct world_host *b, bool dial);
 // False, and it does not run, where an allocation was made to fail.

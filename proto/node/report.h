@@ -1,0 +1,40 @@
+// What the answers to commands are written with, shared by the files that write them.
+#ifndef QE_NODE_REPORT_H
+#define QE_NODE_REPORT_H
+
+#include "node/cplane_internal.h"
+#include "observe/json.h"
+
+static inline void member(struct qe_json *json, const char *key, const char *value)
+{
+    qe_json_key(json, key);
+    qe_json_string(json, value);
+}
+
+static inline void number(struct qe_json *json, const char *key, uint64_t value)
+{
+    qe_json_key(json, key);
+    qe_json_u64(json, value);
+}
+
+// A number, or null where it means nothing.
+static inline void number_if(struct qe_json *json, const char *key, bool known, uint64_t value)
+{
+    qe_json_key(json, key);
+    if (known)
+        qe_json_u64(json, value);
+    else
+        qe_json_null(json);
+}
+
+static inline void flag(struct qe_json *json, const char *key, bool value)
+{
+    qe_json_key(json, key);
+    qe_json_bool(json, value);
+}
+
+uint64_t cplane_count_connected(const struct qe_cplane *c);
+// metrics.c
+void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command);
+
+#endif
