@@ -13,7 +13,7 @@ static void owe_reply(struct qe_cplane *c, uint64_t command)
     c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
 }
 
-static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
+void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
 {
     struct qe_span body;
     bool whole = qe_json_finish(json, &body);
@@ -28,7 +28,7 @@ static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_j
     a->action.reply.body = qe_span(a->bytes, body.size);
 }
 
-static void reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text)
+void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text)
 {
     struct qe_json json;
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
@@ -36,7 +36,7 @@ static void reply_error(struct qe_cplane *c, uint64_t command, int status, const
     qe_json_key(&json, "error");
     qe_json_string(&json, text);
     qe_json_object_end(&json);
-    reply(c, command, status, &json);
+    cplane_reply(c, command, status, &json);
     qe_json_fini(&json);
 }
 
@@ -45,7 +45,7 @@ void cplane_retry_replies(struct qe_cplane *c)
     size_t count = c->owed_count;
     c->owed_count = 0; // those that fail again come back, behind what is read here
     for (size_t i = 0; i < count; i++)
-        reply_error(c, c->owed[i], 503, "out of memory");
+        cplane_reply_error(c, c->owed[i], 503, "out of memory");
 }
 
 uint64_t cplane_count_open(const struct qe_cplane *c)
@@ -63,80 +63,6 @@ uint64_t cplane_count_connected(const struct qe_cplane *c)
     for (size_t i = 0; i < c->peer_count; i++)
         count += qe_session_state(&c->by_id[i]->session) == QE_SESSION_CONNECTED;
     return count;
-}
-
-static void write_status(struct qe_cplane *c, struct qe_json *json)
-{
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
-    qe_json_object_begin(json);
-    member(json, "node_id", qe_node_id_format(&c->self, id));
-    member(json, "name", c->config->name);
-    member(json, "version", QUICETHER_VERSION);
-    member(json, "state", c->stopping ? "stopping" : c->up ? "up" : "starting");
-    number(json, "uptime_ms", (c->now_ns - c->started_ns) / QE_NS_PER_MS);
-    qe_json_key(json, "listen");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < c->config->listen_count; i++)
-        if (c->sockets[i].bound.ip.family != 0) qe_json_string(json, qe_addr_format(&c->sockets[i].bound, text));
-    qe_json_array_end(json);
-    qe_json_key(json, "tun");
-    qe_json_object_begin(json);
-    member(json, "name", c->config->tun_name);
-    number(json, "mtu", c->config->mtu);
-    qe_json_key(json, "addresses");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < 2; i++)
-        qe_json_string(json, qe_cidr_format(&c->own[i], text));
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-    qe_json_key(json, "peers");
-    qe_json_object_begin(json);
-    number(json, "configured", c->peer_count);
-    number(json, "connected", cplane_count_connected(c));
-    qe_json_object_end(json);
-    qe_json_key(json, "paths");
-    qe_json_object_begin(json);
-    number(json, "active", cplane_count_open(c));
-    qe_json_object_end(json);
-    number(json, "lanes", c->options.lane_count);
-    qe_json_key(json, "warnings");
-    qe_json_array_begin(json);
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-}
-
-static void write_routes(struct qe_cplane *c, struct qe_json *json)
-{
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
-    qe_json_object_begin(json);
-    qe_json_key(json, "routes");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < 2; i++) {
-        struct qe_cidr own = c->own[i];
-        own.bits = own.ip.family == 4 ? 32 : 128;
-        qe_json_object_begin(json);
-        member(json, "destination", qe_cidr_format(&own, text));
-        member(json, "next_hop", "local");
-        member(json, "name", c->config->name);
-        member(json, "via", "local");
-        member(json, "interface", c->config->tun_name);
-        qe_json_object_end(json);
-    }
-    for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = c->by_id[i];
-        for (size_t j = 0; j < peer->address_count; j++) {
-            struct qe_cidr host = {peer->addresses[j], peer->addresses[j].family == 4 ? 32 : 128};
-            qe_json_object_begin(json);
-            member(json, "destination", qe_cidr_format(&host, text));
-            member(json, "next_hop", qe_node_id_format(&peer->id, id));
-            member(json, "name", peer->name);
-            member(json, "via", "direct");
-            member(json, "interface", c->config->tun_name);
-            qe_json_object_end(json);
-        }
-    }
-    qe_json_array_end(json);
-    qe_json_object_end(json);
 }
 
 // What the letters of a report say of one peer.
@@ -170,6 +96,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
     member(json, "name", peer->name);
+    member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
     member(json, "state", qe_session_state_name(state));
     qe_json_key(json, "address");
     if (path || s->candidate_count)
@@ -183,6 +110,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     for (size_t i = 0; i < peer->address_count; i++)
         qe_json_string(json, qe_ip_format(&peer->addresses[i], text));
     qe_json_array_end(json);
+    cplane_write_peer_discovery(c, json, peer);
     number(json, "sent_bytes", r->traffic.sent_bytes);
     number(json, "received_bytes", r->traffic.received_bytes);
     number(json, "sent_packets", r->traffic.sent_packets);
@@ -230,7 +158,7 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
         write_peers(c, &json, command);
     else
         cplane_write_metrics(c, &json, command);
-    reply(c, command->id, 200, &json);
+    cplane_reply(c, command->id, 200, &json);
     qe_json_fini(&json);
     command_free(c, command);
 }
@@ -279,7 +207,7 @@ static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_comm
 {
     struct cplane_command *place = find_command(c, 0);
     if (!place) {
-        reply_error(c, command->id, 503, "too many commands are waiting");
+        cplane_reply_error(c, command->id, 503, "too many commands are waiting");
         return NULL;
     }
     // Random, because an echo's cookie is what proves that the answer is one.
@@ -336,11 +264,11 @@ static void ping(struct qe_cplane *c, const struct qe_command *command)
     const char *error;
     struct cplane_peer *peer = find_peer(c, command->argument ? command->argument : "", &error);
     if (!peer) {
-        reply_error(c, command->id, 404, error);
+        cplane_reply_error(c, command->id, 404, error);
         return;
     }
     if (!peer->session.active) {
-        reply_error(c, command->id, 409, "not connected to that peer");
+        cplane_reply_error(c, command->id, 409, "not connected to that peer");
         return;
     }
     struct cplane_command *place = wait_for(c, command);
@@ -361,7 +289,7 @@ void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
     member(&json, "peer", qe_node_id_format(&c->peers[mail->peer]->id, id));
     number(&json, "rtt_us", (c->now_ns - command->begun_ns) / QE_NS_PER_US);
     qe_json_object_end(&json);
-    reply(c, command->id, 200, &json);
+    cplane_reply(c, command->id, 200, &json);
     qe_json_fini(&json);
     command_free(c, command);
 }
@@ -372,12 +300,12 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     switch (command->verb) {
     case QE_COMMAND_STATUS:
-        write_status(c, &json);
-        reply(c, command->id, 200, &json);
+        cplane_write_status(c, &json);
+        cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_ROUTES:
-        write_routes(c, &json);
-        reply(c, command->id, 200, &json);
+        cplane_write_routes(c, &json);
+        cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_PEERS:
     case QE_COMMAND_METRICS:
@@ -390,11 +318,11 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         qe_json_object_begin(&json);
         flag(&json, "stopping", true);
         qe_json_object_end(&json);
-        reply(c, command->id, 202, &json);
+        cplane_reply(c, command->id, 202, &json);
         cplane_goodbye(c);
         break;
     default:
-        reply_error(c, command->id, 501, "not implemented");
+        cplane_reply_error(c, command->id, 501, "not implemented");
         break;
     }
     qe_json_fini(&json);
@@ -405,7 +333,7 @@ void cplane_commands_expire(struct qe_cplane *c)
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
         struct cplane_command *command = &c->commands[i];
         if (command->cookie == 0 || c->now_ns - command->begun_ns < CPLANE_PING_TIMEOUT_NS) continue;
-        reply_error(c, command->id, 504, "no answer");
+        cplane_reply_error(c, command->id, 504, "no answer");
         command_free(c, command);
     }
 }
@@ -432,7 +360,7 @@ void cplane_commands_forget(struct qe_cplane *c, uint32_t index)
             if (mail->peer == index) qe_mail_free(c->host, mail);
         }
         if (command->verb != QE_COMMAND_PING || command->peer != index) continue;
-        reply_error(c, command->id, 404, "no such peer");
+        cplane_reply_error(c, command->id, 404, "no such peer");
         command_free(c, command);
     }
 }
