@@ -1,6 +1,6 @@
-// Many nodes of the production DHT (qe_dht), and nothing else of a node, in virtual time: they send each other datagrams
-// with the delays and losses of an internet, come and go, store and look things up, and some of them attack. The same
-// plan and seed give the same datagrams, byte for byte.
+// Many nodes of the production DHT (qe_dht), and nothing else of a node, in virtual time: they send each other
+// datagrams with the delays and losses of an internet, come and go, store and look things up, and some of them attack.
+// The same plan and seed give the same datagrams, byte for byte.
 #ifndef QE_SIM_CROWD_CROWD_H
 #define QE_SIM_CROWD_CROWD_H
 
@@ -26,12 +26,12 @@ struct sim_crowd_outcome {
 };
 
 struct sim_crowd_result {
-    struct sim_figures figures;
+    struct sim_crowd_figures figures;
     struct sim_crowd_outcome *outcomes; // of every [[expect]]
     size_t outcome_count;
-    bool passed;          // all of them
-    bool whole;           // it was not ended by `progress`
-    uint64_t hash[2];     // over every datagram: when, from where, to where, what
+    bool passed;      // all of them
+    bool whole;       // it was not ended by `progress`
+    uint64_t hash[2]; // over every datagram: when, from where, to where, what
     uint64_t events, virtual_ns;
 };
 

@@ -7,17 +7,17 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum sim_figure_unit {
-    SIM_FIGURE_COUNT,
-    SIM_FIGURE_MILLI, // thousandths of something counted
-    SIM_FIGURE_SHARE, // parts per billion
-    SIM_FIGURE_TIME,  // ns
-    SIM_FIGURE_BYTES,
-    SIM_FIGURE_RATE, // bytes a second
+enum sim_crowd_figure_unit {
+    SIM_AS_COUNT,
+    SIM_AS_MILLI, // thousandths of something counted
+    SIM_AS_SHARE, // parts per billion
+    SIM_AS_TIME,  // ns
+    SIM_AS_BYTES,
+    SIM_AS_RATE, // bytes a second
 };
 
 // X(identifier, name, unit, what it is)
-#define SIM_FIGURES(X)                                                                                                 \
+#define SIM_CROWD_FIGURES(X)                                                                                           \
     X(STARTED, "started", COUNT, "operations begun")                                                                   \
     X(SUCCESS, "success", SHARE, "operations that came to what they should, of those that ended")                      \
     X(FAILED, "failed", COUNT, "operations that did not")                                                              \
@@ -33,7 +33,7 @@ enum sim_figure_unit {
     X(QUERIES, "queries", MILLI, "queries of an operation, mean")                                                      \
     X(TIMEOUTS, "timeouts", MILLI, "of them not answered in time")                                                     \
     X(MESSAGES, "messages", MILLI, "datagrams of an operation, both ways, mean")                                       \
-    X(BYTES, "bytes", BYTES, "bytes of an operation, both ways, with IP and UDP headers, mean")                        \
+    X(BYTES, "bytes", BYTES, "of them with IP and UDP headers, by the mean size of such datagrams")                    \
     X(STORED_ON, "stored_on", MILLI, "nodes that took what was put, mean")                                             \
     X(RECOVERED, "recovered", TIME, "from the begin of the table to its last lookup that failed")                      \
     X(NODES, "nodes", COUNT, "nodes there at the end")                                                                 \
@@ -70,45 +70,47 @@ enum sim_figure_unit {
     X(VICTIM_BYTES, "victim_bytes", BYTES, "the same, with IP and UDP headers")                                        \
     X(AMPLIFICATION, "amplification", MILLI, "bytes that reached the victim for each that the attacker sent")
 
-enum sim_figure_id {
-#define SIM_FIGURE_ID(id, name, unit, help) SIM_FIGURE_##id,
-    SIM_FIGURES(SIM_FIGURE_ID)
-#undef SIM_FIGURE_ID
-        SIM_FIGURE_IDS
+enum sim_crowd_figure_id {
+#define SIM_CROWD_FIGURE_ID(id, name, unit, help) SIM_CROWD_FIGURE_##id,
+    SIM_CROWD_FIGURES(SIM_CROWD_FIGURE_ID)
+#undef SIM_CROWD_FIGURE_ID
+        SIM_CROWD_FIGURE_IDS
 };
 
-struct sim_figure_name {
+struct sim_crowd_figure_name {
     const char *name;
-    enum sim_figure_id id;
-    enum sim_figure_unit unit;
+    enum sim_crowd_figure_id id;
+    enum sim_crowd_figure_unit unit;
     const char *help;
 };
 
-extern const struct sim_figure_name sim_figure_names[SIM_FIGURE_IDS];
+extern const struct sim_crowd_figure_name sim_crowd_figure_names[SIM_CROWD_FIGURE_IDS];
 
 // NULL where there is none of that name.
-const struct sim_figure_name *sim_figure_find(const char *name);
+const struct sim_crowd_figure_name *sim_crowd_figure_find(const char *name);
 
-struct sim_figure {
+struct sim_crowd_figure {
     const char *of; // a table's name; NULL: of the run
-    const struct sim_figure_name *what;
+    const struct sim_crowd_figure_name *what;
     uint64_t value;
 };
 
-struct sim_figures {
-    struct sim_figure *list;
+struct sim_crowd_figures {
+    struct sim_crowd_figure *list;
     size_t count, capacity;
 };
 
-void sim_figures_fini(struct sim_figures *figures);
-void sim_figures_add(struct sim_figures *figures, const char *of, enum sim_figure_id id, uint64_t value);
+void sim_crowd_figures_fini(struct sim_crowd_figures *figures);
+void sim_crowd_figures_add(
+    struct sim_crowd_figures *figures, const char *of, enum sim_crowd_figure_id id, uint64_t value);
 // NULL where the run has none.
-const struct sim_figure *sim_figures_get(
-    const struct sim_figures *figures, const char *of, const struct sim_figure_name *what);
+const struct sim_crowd_figure *sim_crowd_figures_get(
+    const struct sim_crowd_figures *figures, const char *of, const struct sim_crowd_figure_name *what);
 
 // How a value of that unit is written in a file ("99.9%", "500ms", "2.9", "16KiB" or numbers); false where it is not.
-bool sim_figure_parse(enum sim_figure_unit unit, const char *text, uint64_t *out);
-#define SIM_FIGURE_TEXT_SIZE 48
-const char *sim_figure_format(enum sim_figure_unit unit, uint64_t value, char out[SIM_FIGURE_TEXT_SIZE]);
+bool sim_crowd_figure_parse(enum sim_crowd_figure_unit unit, const char *text, uint64_t *out);
+#define SIM_CROWD_FIGURE_TEXT_SIZE 48
+const char *sim_crowd_figure_format(
+    enum sim_crowd_figure_unit unit, uint64_t value, char out[SIM_CROWD_FIGURE_TEXT_SIZE]);
 
 #endif

@@ -53,6 +53,7 @@ struct sim_member {
     struct qe_node_id id;
     struct sim_place place;
     uint8_t role, attack; // attack: which of the plan's
+    uint8_t untold;       // buckets whose nodes it has yet to be told of
     bool other_side;      // of a partition
     bool joined;
     uint32_t life; // how many have been in this place before
@@ -69,6 +70,7 @@ struct sim_task {
     uint64_t begun_ns, first_ns; // first: right answer; 0: none yet
     uint32_t kind, subject, table;
     uint64_t wanted; // the version that was stored when it began
+    uint32_t life;   // of whom it looks for, or whose it is
 };
 
 enum sim_task_kind {
@@ -78,15 +80,15 @@ enum sim_task_kind {
 };
 
 enum sim_crowd_event {
-    SIM_EVENT_LETTER,    // subject: its number
-    SIM_EVENT_WAKE,      // subject: member
-    SIM_EVENT_START,     // member
-    SIM_EVENT_TELL,      // member: hears of contacts
-    SIM_EVENT_DEATH,     // member; the event's upper bits: its life
-    SIM_EVENT_PUT,       // item
-    SIM_EVENT_LOOKUP,    // table
-    SIM_EVENT_AT,        // table
-    SIM_EVENT_ATTACK,    // table
+    SIM_EVENT_LETTER, // subject: its number
+    SIM_EVENT_WAKE,   // subject: member
+    SIM_EVENT_START,  // member
+    SIM_EVENT_TELL,   // member: hears of contacts
+    SIM_EVENT_DEATH,  // member; the event's upper bits: its life
+    SIM_EVENT_PUT,    // item
+    SIM_EVENT_LOOKUP, // table
+    SIM_EVENT_AT,     // table
+    SIM_EVENT_ATTACK, // table
     SIM_EVENT_IDLE_FROM,
     SIM_EVENT_IDLE_UNTIL,
     SIM_EVENT_CHURN,
@@ -125,7 +127,7 @@ struct sim_crowd {
     struct sim_tally *puts, *lookups, *attacks; // one a table
     struct sim_attack_count *attack_counts;
     struct sim_samples joins, idles;
-    uint64_t idle_sent_bytes, idle_nodes, idle_from_ns;
+    uint64_t idle_sent_bytes;
     uint64_t sent, sent_bytes, lost, nobody, parted, malformed, limited, memory_peak;
     uint64_t about_sent[SIM_ABOUTS], about_bytes[SIM_ABOUTS];
     uint64_t hash[2];
@@ -135,13 +137,13 @@ struct sim_crowd {
 struct sim_attack_count {
     uint64_t sent, sent_bytes, accepted, refused, received, received_bytes;
     uint32_t first, count; // members
-    struct qe_node_id target;
-    uint64_t turn; // of the next datagram or operation
+    uint64_t turn;         // of the next datagram or operation
 };
 
 // member.c: one node.
-// Puts somebody into the next place; `id` NULL: one of its own.
+// Somebody with an address, who does nothing yet.
 uint32_t sim_member_add(struct sim_crowd *crowd, enum sim_role role, struct sim_place place);
+// `id` NULL: one of its own.
 void sim_member_start(struct sim_crowd *crowd, uint32_t index, const struct qe_node_id *id);
 void sim_member_stop(struct sim_crowd *crowd, uint32_t index);
 void sim_member_receive(struct sim_crowd *crowd, uint32_t index, const struct sim_letter *letter);
@@ -180,7 +182,8 @@ void sim_lookups_answer(struct sim_crowd *crowd, struct sim_task *task, const st
 
 // tasks.c
 // Starts an operation; false where the DHT refuses.
-bool sim_task_start(struct sim_crowd *crowd, uint32_t member, const struct qe_dht_request *request, struct sim_task task);
+bool sim_task_start(
+    struct sim_crowd *crowd, uint32_t member, const struct qe_dht_request *request, struct sim_task task);
 void sim_task_answer(void *user, const struct qe_dht_answer *answer); // a qe_dht_options.answer
 
 // attacks.c and lies.c: those who do otherwise.
@@ -189,8 +192,13 @@ void sim_attacks_next(struct sim_crowd *crowd, uint32_t table);
 void sim_attacks_answer(struct sim_crowd *crowd, struct sim_task *task, const struct qe_dht_answer *answer);
 // A datagram to a socket that has no node.
 void sim_attacks_receive(struct sim_crowd *crowd, uint32_t index, const struct sim_letter *letter);
+// The item that has this target, or SIM_NOBODY.
+uint32_t sim_items_find(const struct sim_crowd *crowd, const struct qe_node_id *target);
 // Whether the member answers this query in its own way; it has, then.
 bool sim_lie(struct sim_crowd *crowd, uint32_t index, const struct sim_letter *letter);
+
+// census.c: all figures of a run that ends.
+void sim_census(struct sim_crowd *crowd, struct sim_crowd_figures *out);
 
 static inline void sim_crowd_schedule(struct sim_crowd *crowd, uint64_t at_ns, uint32_t kind, uint32_t subject)
 {

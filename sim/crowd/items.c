@@ -1,5 +1,5 @@
-// What honest nodes store: each item has an owner, who puts it and puts it again. Where the owner goes, whoever comes in
-// its place has an item of its own instead.
+// What honest nodes store: each item has an owner, who puts it and puts it again. Where the owner goes, whoever comes
+// in its place has an item of its own instead.
 #include "crowd/internal.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ void sim_items_record(
     uint8_t whole[QE_DHT_VALUE_MAX], text[QE_DHT_SIGNED_MAX];
     make_value(crowd, index, seq, whole);
     size_t bytes = crowd->plan->items[item->table].bytes;
-    memcpy(value, memchr(whole, ':', sizeof(whole)), bytes); // any bytes do
+    memcpy(value, (uint8_t *)memchr(whole, ':', sizeof(whole)) + 1, bytes);
     *out = (struct qe_dht_record){.owner = owner.key,
         .seq = seq,
         .certified = crowd->plan->items[item->table].kind == SIM_ITEM_INDEX,
@@ -86,6 +86,7 @@ static bool put_now(struct sim_crowd *crowd, uint32_t index, uint64_t seq)
     struct qe_dht_request request = {.kind = QE_DHT_PUT};
     struct qe_dht_item made;
     struct qe_dht_record record;
+    struct pair owner;
     uint8_t value[QE_DHT_VALUE_MAX];
     switch (crowd->plan->items[item->table].kind) {
     case SIM_ITEM_MUTABLE:
@@ -100,7 +101,8 @@ static bool put_now(struct sim_crowd *crowd, uint32_t index, uint64_t seq)
         request.record = &record;
         break;
     case SIM_ITEM_PEERS:
-        item->target = qe_node_id_from_key(&(struct qe_key){make_pair(crowd, index, 'k').key.bytes[0]});
+        owner = make_pair(crowd, index, 'k');
+        item->target = qe_node_id_from_key(&owner.key);
         request.kind = QE_DHT_ANNOUNCE;
         item->announced = crowd->members[item->owner].place;
         break;
@@ -175,4 +177,11 @@ void sim_items_begin(struct sim_crowd *crowd)
         }
     }
     crowd->item_first[plan->item_count] = crowd->item_count;
+}
+
+uint32_t sim_items_find(const struct sim_crowd *crowd, const struct qe_node_id *target)
+{
+    for (uint32_t i = 0; i < crowd->item_count; i++)
+        if (crowd->items[i].seq && qe_node_id_equal(&crowd->items[i].target, target)) return i;
+    return SIM_NOBODY;
 }

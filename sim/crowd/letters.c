@@ -50,7 +50,8 @@ uint32_t sim_letters_new(struct sim_letters *letters, size_t size)
 struct sim_letter *sim_letters_get(const struct sim_letters *letters, uint32_t number)
 {
     uint32_t which = number >> CLASS_SHIFT, slot = number & ((1u << CLASS_SHIFT) - 1);
-    return (void *)(letters->classes[which].blocks[slot >> BLOCK_BITS] + (size_t)(slot & (BLOCK - 1)) * slot_sizes[which]);
+    return (
+        void *)(letters->classes[which].blocks[slot >> BLOCK_BITS] + (size_t)(slot & (BLOCK - 1)) * slot_sizes[which]);
 }
 
 void sim_letters_free(struct sim_letters *letters, uint32_t number)

@@ -21,7 +21,8 @@ static bool draw_item(struct sim_crowd *crowd, uint32_t table, uint32_t *out)
     for (int i = 0; i < TRIES; i++) {
         *out = first + (uint32_t)sim_random_below(&crowd->work_chance, count);
         const struct sim_item *item = &crowd->items[*out];
-        if (item->stored_seq && item->owner_life == crowd->members[item->owner].life) return true;
+        const struct sim_member *owner = &crowd->members[item->owner];
+        if (item->stored_seq && owner->dht && item->owner_life == owner->life) return true;
     }
     return false;
 }
@@ -52,7 +53,7 @@ static bool look(struct sim_crowd *crowd, uint32_t t)
         if (!draw_member(crowd, &task.subject)) return false;
         other = task.subject;
         request.target = crowd->members[other].id;
-        task.wanted = crowd->members[other].life;
+        task.life = crowd->members[other].life;
     } else {
         if (!draw_item(crowd, (uint32_t)table->items, &task.subject)) return false;
         const struct sim_item *item = &crowd->items[task.subject];
@@ -60,6 +61,7 @@ static bool look(struct sim_crowd *crowd, uint32_t t)
         request.kind = item_requests[crowd->plan->items[item->table].kind];
         request.target = item->target;
         task.wanted = item->stored_seq;
+        task.life = item->owner_life;
     }
     return draw_reader(crowd, table, other, &reader) && sim_task_start(crowd, reader, &request, task);
 }
@@ -93,16 +95,15 @@ static enum verdict judge_version(const struct sim_item *item, uint64_t wanted, 
     return seq < wanted ? STALE : RIGHT;
 }
 
-static enum verdict judge_item(struct sim_crowd *crowd, uint32_t index, uint64_t wanted, const struct qe_dht_item *found)
+static enum verdict judge_item(
+    struct sim_crowd *crowd, uint32_t index, uint64_t wanted, const struct qe_dht_item *found)
 {
     const struct sim_item *item = &crowd->items[index];
     struct qe_dht_item made;
     uint8_t value[QE_DHT_VALUE_MAX];
     if (!found) return NOTHING;
     uint64_t seq = found->mutable ? (uint64_t)found->seq : wanted;
-    struct sim_item kept = *item; // making one writes its key and target
     sim_items_make(crowd, index, seq, &made, value);
-    crowd->items[index] = kept;
     bool same = found->mutable == made.mutable && qe_span_equal(found->value, made.value) &&
                 (!made.mutable || qe_key_equal(&found->key, &made.key));
     return judge_version(item, wanted, seq, same);
@@ -117,9 +118,7 @@ static enum verdict judge_records(
         struct qe_dht_record made;
         uint8_t value[QE_DHT_RECORD_MAX];
         if (!qe_key_equal(&found->owner, &item->key)) continue;
-        struct sim_item kept = *item;
         sim_items_record(crowd, index, found->seq, &made, value);
-        crowd->items[index] = kept;
         return judge_version(item, wanted, found->seq, qe_span_equal(found->value, made.value));
     }
     return NOTHING;
@@ -163,12 +162,9 @@ static enum verdict judge(struct sim_crowd *crowd, const struct sim_task *task, 
 // Whether what was looked for has gone meanwhile: then nobody was to find it.
 static bool is_gone(const struct sim_crowd *crowd, const struct sim_task *task)
 {
-    if (crowd->plan->lookups[task->table].kind == SIM_LOOKUP_NODE) {
-        const struct sim_member *m = &crowd->members[task->subject];
-        return !m->dht || m->life != task->wanted;
-    }
-    const struct sim_item *item = &crowd->items[task->subject];
-    return item->owner_life != crowd->members[item->owner].life;
+    bool node = crowd->plan->lookups[task->table].kind == SIM_LOOKUP_NODE;
+    const struct sim_member *m = &crowd->members[node ? task->subject : crowd->items[task->subject].owner];
+    return !m->dht || m->life != task->life;
 }
 
 static void note_end(struct sim_crowd *crowd, struct sim_tally *tally, const struct sim_task *task,

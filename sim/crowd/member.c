@@ -122,10 +122,11 @@ void sim_member_stop(struct sim_crowd *crowd, uint32_t index)
     abort();
 }
 
-static void send_one(struct sim_crowd *crowd, struct sim_member *m, const uint8_t *bytes, const struct qe_dht_send *send)
+static void send_one(
+    struct sim_crowd *crowd, struct sim_member *m, const uint8_t *bytes, const struct qe_dht_send *send)
 {
-    enum sim_about about = sim_about_is_query(bytes, send->size) ? sim_about_query(bytes, send->size)
-                                                                 : (enum sim_about)crowd->handling;
+    enum sim_about about =
+        sim_about_is_query(bytes, send->size) ? sim_about_query(bytes, send->size) : (enum sim_about)crowd->handling;
     m->sent++;
     m->sent_bytes += send->size + SIM_IP_UDP_BYTES;
     if (crowd->idle) m->idle_sent += (uint32_t)send->size + SIM_IP_UDP_BYTES;

@@ -4,11 +4,12 @@
 
 #include <assert.h>
 
-#define SOME_MAX          4096
+#define SOME_MAX           4096
 #define NEIGHBOUR_PER_CENT 10
-#define DRAWS_MAX         10000
+#define DRAWS_MAX          10000
 
-void sim_places_init(struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns)
+void sim_places_init(
+    struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns)
 {
     size_t slots = 64;
     while (slots < count_max * 2)

@@ -26,14 +26,15 @@ struct sim_places {
     struct {
         uint32_t ip;
         uint32_t who; // SIM_NOBODY: free
-    } *slots;
+    } * slots;
     uint32_t *some; // addresses given so far, for neighbours in the same /24
     size_t some_count;
 };
 
 #define SIM_NOBODY UINT32_MAX
 
-void sim_places_init(struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns);
+void sim_places_init(
+    struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns);
 void sim_places_fini(struct sim_places *places);
 // A public address that nobody has, and a port.
 struct sim_place sim_places_draw(struct sim_places *places);

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX     (1 << 20)
-#define RTT_MAX_NS        (10 * QE_NS_PER_S)
-#define DURATION_MAX_NS   (7 * 24 * 3600 * QE_NS_PER_S)
-#define VALUE_BYTES_MAX   900
-#define RECORD_BYTES_MAX  500
+#define FILE_SIZE_MAX    (1 << 20)
+#define RTT_MAX_NS       (10 * QE_NS_PER_S)
+#define DURATION_MAX_NS  (7 * 24 * 3600 * QE_NS_PER_S)
+#define VALUE_BYTES_MAX  900
+#define RECORD_BYTES_MAX 500
 
 static const char *const begin_words[] = {"join", "tables", NULL};
 static const char *const item_words[] = {"mutable", "immutable", "index", "open", "peers", NULL};
@@ -29,8 +29,8 @@ static const struct sim_key dht_keys[] = {{"name", SIM_KEY_NAME, TOP(name)},
     {"join", SIM_KEY_DURATION, TOP(join_ns)}, {0}};
 static const struct sim_key network_keys[] = {{"rtt_min", SIM_KEY_DURATION, TOP(rtt_min_ns)},
     {"rtt_max", SIM_KEY_DURATION, TOP(rtt_max_ns)}, {"loss", SIM_KEY_CHANCE, TOP(loss_ppb)}, {0}};
-static const struct sim_key churn_keys[] = {{"median", SIM_KEY_DURATION, TOP(churn_median_ns)},
-    {"from", SIM_KEY_DURATION, TOP(churn_from_ns)}, {0}};
+static const struct sim_key churn_keys[] = {
+    {"median", SIM_KEY_DURATION, TOP(churn_median_ns)}, {"from", SIM_KEY_DURATION, TOP(churn_from_ns)}, {0}};
 static const struct sim_key idle_keys[] = {
     {"from", SIM_KEY_DURATION, TOP(idle_from_ns)}, {"until", SIM_KEY_DURATION, TOP(idle_until_ns)}, {0}};
 
@@ -47,16 +47,16 @@ static const struct sim_key lookups_keys[] = {{"name", SIM_KEY_NAME, LOOKUPS(nam
     {"same_side", SIM_KEY_FLAG, LOOKUPS(same_side)}, {0}};
 
 #define AT(field) offsetof(struct sim_crowd_at, field)
-static const struct sim_key at_keys[] = {{"time", SIM_KEY_DURATION, AT(time_ns)}, {"kill", SIM_KEY_CHANCE, AT(kill_ppb)},
-    {"partition", SIM_KEY_FLAG, AT(partition)}, {"heal", SIM_KEY_FLAG, AT(heal)}, {0}};
+static const struct sim_key at_keys[] = {{"time", SIM_KEY_DURATION, AT(time_ns)},
+    {"kill", SIM_KEY_CHANCE, AT(kill_ppb)}, {"partition", SIM_KEY_FLAG, AT(partition)},
+    {"heal", SIM_KEY_FLAG, AT(heal)}, {0}};
 
 #define ATTACK(field) offsetof(struct sim_crowd_attack, field)
 static const struct sim_key attack_keys[] = {{"name", SIM_KEY_NAME, ATTACK(name)}, {"kind", SIM_KEY_OTHER, 0},
-    {"share", SIM_KEY_CHANCE, ATTACK(share_ppb)}, {"lies", SIM_KEY_OTHER, 0},
-    {"count", SIM_KEY_NUMBER, ATTACK(count)}, {"bits", SIM_KEY_NUMBER, ATTACK(bits)},
-    {"network", SIM_KEY_NUMBER, ATTACK(network)}, {"rate", SIM_KEY_NUMBER, ATTACK(rate)},
-    {"of", SIM_KEY_NAME, ATTACK(of)}, {"from", SIM_KEY_DURATION, ATTACK(from_ns)},
-    {"until", SIM_KEY_DURATION, ATTACK(until_ns)}, {0}};
+    {"share", SIM_KEY_CHANCE, ATTACK(share_ppb)}, {"lies", SIM_KEY_OTHER, 0}, {"count", SIM_KEY_NUMBER, ATTACK(count)},
+    {"bits", SIM_KEY_NUMBER, ATTACK(bits)}, {"network", SIM_KEY_NUMBER, ATTACK(network)},
+    {"rate", SIM_KEY_NUMBER, ATTACK(rate)}, {"of", SIM_KEY_NAME, ATTACK(of)},
+    {"from", SIM_KEY_DURATION, ATTACK(from_ns)}, {"until", SIM_KEY_DURATION, ATTACK(until_ns)}, {0}};
 
 // The values of an array of tables, at most `max`; NULL with *count = 0 where there is none.
 static const struct qe_toml_value *tables(
@@ -212,18 +212,18 @@ static bool has_table(const struct sim_crowd_plan *plan, const char *name)
 }
 
 static bool read_bound(struct sim_reader *r, const struct qe_toml_value *table, const char *key,
-    const struct sim_figure_name *what, uint64_t *out)
+    const struct sim_crowd_figure_name *what, uint64_t *out)
 {
     const struct qe_toml_value *value = qe_toml_get(table, key);
     if (!value || r->failed) return false;
     if (qe_toml_kind(value) == QE_TOML_INTEGER) {
-        *out = sim_reader_number(r, value, key) * (what->unit == SIM_FIGURE_MILLI ? 1000 : 1);
-        if (what->unit == SIM_FIGURE_SHARE || what->unit == SIM_FIGURE_TIME)
+        *out = sim_reader_number(r, value, key) * (what->unit == SIM_AS_MILLI ? 1000 : 1);
+        if (what->unit == SIM_AS_SHARE || what->unit == SIM_AS_TIME)
             sim_reader_fail(r, value, "'%s' of '%s' wants a unit", key, what->name);
         return true;
     }
     const char *text = sim_reader_text(r, value, key);
-    if (!r->failed && !sim_figure_parse(what->unit, text, out))
+    if (!r->failed && !sim_crowd_figure_parse(what->unit, text, out))
         sim_reader_fail(r, value, "'%s' is \"%s\", which '%s' cannot be", key, text, what->name);
     return true;
 }
@@ -244,11 +244,11 @@ static void read_expects(struct sim_reader *r, const struct qe_toml_value *root,
         value = sim_reader_get(r, table, "of", QE_TOML_STRING);
         if (value) expect->of = sim_copy_text(sim_reader_text(r, value, "of"));
         expect->figure = sim_copy_text(figure);
-        expect->what = sim_figure_find(figure);
+        expect->what = sim_crowd_figure_find(figure);
         if (!expect->what) sim_reader_fail(r, table, "there is no figure '%s'", figure);
         if (expect->of && !has_table(plan, expect->of))
-            sim_reader_fail(r, table, "'of' is \"%s\", which no [[items]], [[lookups]] or [[attack]] is called",
-                expect->of);
+            sim_reader_fail(
+                r, table, "'of' is \"%s\", which no [[items]], [[lookups]] or [[attack]] is called", expect->of);
         if (r->failed) break;
         expect->has_min = read_bound(r, table, "min", expect->what, &expect->min);
         expect->has_max = read_bound(r, table, "max", expect->what, &expect->max);

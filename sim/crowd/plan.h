@@ -33,9 +33,9 @@ struct sim_crowd_items {
     char *name;
     unsigned kind;
     uint64_t count;
-    uint64_t bytes;                        // of a value
-    uint64_t from_ns, until_ns;            // when each is put first
-    uint64_t republish_ns;                 // 0: never
+    uint64_t bytes;             // of a value
+    uint64_t from_ns, until_ns; // when each is put first
+    uint64_t republish_ns;      // 0: never
 };
 
 enum sim_lookup_kind {
@@ -77,20 +77,20 @@ enum sim_attack_kind {
 struct sim_crowd_attack {
     char *name;
     unsigned kind;
-    uint32_t share_ppb;  // LIARS: of the nodes
-    unsigned lies;       // LIARS
-    uint64_t count;      // SYBILS, and attackers of the others
-    uint64_t bits;       // SYBILS: that their IDs share with the target's
-    uint64_t network;    // SYBILS: bits of the network that all are in
-    uint64_t rate;       // datagrams or operations a second, of all attackers together
-    char *of;            // name of the items that are attacked
+    uint32_t share_ppb; // LIARS: of the nodes
+    unsigned lies;      // LIARS
+    uint64_t count;     // SYBILS, and attackers of the others
+    uint64_t bits;      // SYBILS: that their IDs share with the target's
+    uint64_t network;   // SYBILS: bits of the network that all are in
+    uint64_t rate;      // datagrams or operations a second, of all attackers together
+    char *of;           // name of the items that are attacked
     size_t items;
     uint64_t from_ns, until_ns;
 };
 
 struct sim_crowd_expect {
     char *of, *figure; // of: a table's name, or NULL
-    const struct sim_figure_name *what;
+    const struct sim_crowd_figure_name *what;
     bool has_min, has_max;
     uint64_t min, max;
     unsigned line;
@@ -121,7 +121,8 @@ struct sim_crowd_plan {
 
 // Reads a file; NULL with "file:line: what is wrong; what is expected" in `error`.
 struct sim_crowd_plan *sim_crowd_plan_load(const char *file, char error[SIM_ERROR_SIZE]);
-struct sim_crowd_plan *sim_crowd_plan_parse(const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
+struct sim_crowd_plan *sim_crowd_plan_parse(
+    const char *file, const char *text, size_t size, char error[SIM_ERROR_SIZE]);
 void sim_crowd_plan_free(struct sim_crowd_plan *plan);
 
 #endif

@@ -6,6 +6,8 @@
 
 #define KNOWN_BOOTSTRAPS 3 // well-known addresses that a node is given
 #define TOLD_A_BUCKET    QE_DHT_K
+#define BUCKETS_AT_ONCE  2
+#define TELL_AGAIN_NS    QE_NS_PER_S
 
 void sim_population_bootstrap(struct sim_crowd *crowd, uint32_t index)
 {
@@ -147,21 +149,36 @@ static void tell_some(struct sim_crowd *crowd, struct sim_member *m, size_t low,
     }
 }
 
+// The part of the sorted list that shares the first `bits` bits with the ID; *other: that which shares one less, and
+// has another last one.
+static bool find_range(const struct sim_crowd *crowd, const struct qe_node_id *id, unsigned bits, size_t other[2])
+{
+    size_t low = 0, high = crowd->plan->nodes;
+    for (unsigned bit = 0; bit < bits; bit++) {
+        if (high - low < 2) return false;
+        size_t middle = split(crowd, low, high, bit);
+        bool upper = has_bit(id, bit);
+        other[0] = upper ? low : middle;
+        other[1] = upper ? middle : high;
+        low = upper ? middle : low;
+        high = upper ? high : middle;
+    }
+    return true;
+}
+
+// From the nearest ones to the farthest, some at a time: a node asks everybody that it is told of, and only so many at
+// once.
 void sim_population_tell(struct sim_crowd *crowd, uint32_t index)
 {
     struct sim_member *m = &crowd->members[index];
-    size_t low = 0, high = crowd->plan->nodes;
+    size_t other[2];
     if (!m->dht) return;
-    for (unsigned bit = 0; bit < 160 && high - low > 1; bit++) {
-        size_t middle = split(crowd, low, high, bit);
-        if (has_bit(&m->id, bit)) {
-            tell_some(crowd, m, low, middle);
-            low = middle;
-        } else {
-            tell_some(crowd, m, middle, high);
-            high = middle;
-        }
-    }
+    if (m->untold == 0)
+        while (m->untold < 160 && find_range(crowd, &m->id, m->untold + 1u, other))
+            m->untold++;
+    for (unsigned i = 0; i < BUCKETS_AT_ONCE && m->untold > 0; i++, m->untold--)
+        if (find_range(crowd, &m->id, m->untold, other)) tell_some(crowd, m, other[0], other[1]);
+    if (m->untold > 0) sim_crowd_schedule(crowd, crowd->now_ns + TELL_AGAIN_NS, SIM_EVENT_TELL, index);
     sim_member_settle(crowd, index);
 }
 
@@ -179,8 +196,8 @@ void sim_population_begin(struct sim_crowd *crowd)
 {
     uint32_t nodes = (uint32_t)crowd->plan->nodes;
     for (uint32_t i = 0; i < nodes; i++)
-        sim_member_add(crowd, i < crowd->plan->bootstraps ? SIM_ROLE_BOOTSTRAP : SIM_ROLE_HONEST,
-            sim_places_draw(&crowd->places));
+        sim_member_add(
+            crowd, i < crowd->plan->bootstraps ? SIM_ROLE_BOOTSTRAP : SIM_ROLE_HONEST, sim_places_draw(&crowd->places));
     if (crowd->plan->begin == SIM_BEGIN_TABLES) {
         begin_with_tables(crowd);
         return;

@@ -48,30 +48,33 @@ static uint64_t milli(uint64_t sum, uint64_t count)
     return count ? sum * 1000 / count : 0;
 }
 
-void sim_tally_figures(struct sim_tally *tally, const char *of, uint64_t from_ns, bool lookup, struct sim_figures *out)
+void sim_tally_figures(
+    struct sim_tally *tally, const char *of, uint64_t from_ns, bool lookup, struct sim_crowd_figures *out)
 {
     uint64_t judged = tally->right + tally->failed;
-    sim_figures_add(out, of, SIM_FIGURE_STARTED, tally->begun);
-    sim_figures_add(out, of, SIM_FIGURE_SUCCESS,
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_STARTED, tally->begun);
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_SUCCESS,
         judged ? (uint64_t)((unsigned __int128)tally->right * 1000000000 / judged) : 0);
-    sim_figures_add(out, of, SIM_FIGURE_FAILED, tally->failed);
-    sim_figures_add(out, of, SIM_FIGURE_ABORTED, tally->aborted);
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_FAILED, tally->failed);
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_ABORTED, tally->aborted);
     if (lookup) {
-        sim_figures_add(out, of, SIM_FIGURE_STALE, tally->stale);
-        sim_figures_add(out, of, SIM_FIGURE_FORGED, tally->forged);
-        sim_figures_add(out, of, SIM_FIGURE_HOPS, milli(tally->hops, tally->hops_of));
-        sim_figures_add(out, of, SIM_FIGURE_LATENCY_P50, sim_samples_at(&tally->first, 500));
-        sim_figures_add(out, of, SIM_FIGURE_LATENCY_P99, sim_samples_at(&tally->first, 990));
-        sim_figures_add(out, of, SIM_FIGURE_LATENCY_MAX, sim_samples_at(&tally->first, 1000));
-        sim_figures_add(out, of, SIM_FIGURE_RECOVERED,
-            tally->last_failed_ns > from_ns ? tally->last_failed_ns - from_ns : 0);
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_STALE, tally->stale);
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_FORGED, tally->forged);
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_HOPS, milli(tally->hops, tally->hops_of));
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_LATENCY_P50, sim_samples_at(&tally->first, 500));
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_LATENCY_P99, sim_samples_at(&tally->first, 990));
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_LATENCY_MAX, sim_samples_at(&tally->first, 1000));
+        sim_crowd_figures_add(
+            out, of, SIM_CROWD_FIGURE_RECOVERED, tally->last_failed_ns > from_ns ? tally->last_failed_ns - from_ns : 0);
     } else {
-        sim_figures_add(out, of, SIM_FIGURE_STORED_ON, milli(tally->stored, tally->ended));
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_STORED_ON, milli(tally->stored, tally->ended));
     }
-    sim_figures_add(out, of, SIM_FIGURE_FINISH_P50, sim_samples_at(&tally->finish, 500));
-    sim_figures_add(out, of, SIM_FIGURE_FINISH_P99, sim_samples_at(&tally->finish, 990));
-    sim_figures_add(out, of, SIM_FIGURE_QUERIES, milli(tally->queries, tally->ended));
-    sim_figures_add(out, of, SIM_FIGURE_TIMEOUTS, milli(tally->timeouts, tally->ended));
-    sim_figures_add(out, of, SIM_FIGURE_MESSAGES, milli(2 * tally->queries - tally->timeouts, tally->ended));
-    if (tally->ended && tally->bytes) sim_figures_add(out, of, SIM_FIGURE_BYTES, tally->bytes / tally->ended);
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_FINISH_P50, sim_samples_at(&tally->finish, 500));
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_FINISH_P99, sim_samples_at(&tally->finish, 990));
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_QUERIES, milli(tally->queries, tally->ended));
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_TIMEOUTS, milli(tally->timeouts, tally->ended));
+    uint64_t messages = milli(2 * tally->queries - tally->timeouts, tally->ended);
+    sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_MESSAGES, messages);
+    if (tally->datagram_bytes)
+        sim_crowd_figures_add(out, of, SIM_CROWD_FIGURE_BYTES, messages * tally->datagram_bytes / 1000);
 }

@@ -23,12 +23,13 @@ struct sim_tally {
     uint64_t ended; // with hops, queries, …
     uint64_t hops, hops_of, queries, timeouts, stored;
     uint64_t last_failed_ns; // when the last one that failed had begun
-    uint64_t messages, bytes; // of queries and replies of its kind
+    uint64_t datagram_bytes; // mean size of a datagram of its kind, with headers; 0: not known
     struct sim_samples first, finish;
 };
 
 void sim_tally_fini(struct sim_tally *tally);
 // Its figures, under the table's name. What is not looked at by that kind of table is left out.
-void sim_tally_figures(struct sim_tally *tally, const char *of, uint64_t from_ns, bool lookup, struct sim_figures *out);
+void sim_tally_figures(
+    struct sim_tally *tally, const char *of, uint64_t from_ns, bool lookup, struct sim_crowd_figures *out);
 
 #endif

@@ -12,7 +12,8 @@ static uint32_t task_new(struct sim_crowd *crowd)
     return crowd->task_count++;
 }
 
-bool sim_task_start(struct sim_crowd *crowd, uint32_t member, const struct qe_dht_request *request, struct sim_task task)
+bool sim_task_start(
+    struct sim_crowd *crowd, uint32_t member, const struct qe_dht_request *request, struct sim_task task)
 {
     struct sim_member *m = &crowd->members[member];
     uint64_t operation = qe_dht_start(m->dht, request, crowd->now_ns);

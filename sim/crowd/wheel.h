@@ -1,5 +1,5 @@
-// What is to happen in a run of many nodes, by time: a timing wheel of eleven levels of 64 slots, one level for each six
-// bits of a time in nanoseconds. An event lies at the level of the highest digit in which its time differs from the
+// What is to happen in a run of many nodes, by time: a timing wheel of eleven levels of 64 slots, one level for each
+// six bits of a time in nanoseconds. An event lies at the level of the highest digit in which its time differs from the
 // wheel's, and comes down a level when the time gets there: a few moves within memory that lies together, however many
 // millions wait. Events of one time come out in the order in which they went in, so the order is total and the same in
 // every run.
@@ -40,7 +40,8 @@ void sim_wheel_init(struct sim_wheel *wheel);
 void sim_wheel_fini(struct sim_wheel *wheel);
 // A time in the past is now.
 void sim_wheel_put(struct sim_wheel *wheel, struct sim_wheel_event event);
-// Takes out the next event that is due at or before `until_ns`; false where there is none.
+// Takes out the next event that is due at or before `until_ns`. False where there is none: until_ns is the present
+// then, and what is put in for an earlier time may come at it.
 bool sim_wheel_take(struct sim_wheel *wheel, uint64_t until_ns, struct sim_wheel_event *out);
 
 #endif
