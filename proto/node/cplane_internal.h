@@ -1,5 +1,5 @@
-// The inside of the control plane, shared by cplane.c (life, events), peering.c (sessions), publish.c (addresses and
-// the snapshot), state.c (what is stored) and report.c (commands).
+// The inside of the control plane, shared by cplane.c (life, events), peers.c (who may connect), peering.c (sessions),
+// publish.c (addresses and the snapshot), state.c (what is stored) and report.c (commands).
 #ifndef QE_NODE_CPLANE_INTERNAL_H
 #define QE_NODE_CPLANE_INTERNAL_H
 
@@ -20,9 +20,22 @@
 // "ticket/" or "peer/", and an ID.
 #define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
 
+// Peers in all; those beyond are not taken in.
+#define CPLANE_PEERS_MAX 16384
+
+// Why a peer may connect, as bits.
+enum cplane_why {
+    CPLANE_WHY_CONFIG = 1,
+    CPLANE_WHY_MEMBER = 2, // of this node's private network
+};
+
 struct cplane_peer {
     uint32_t index;
-    const struct qe_config_peer *config;
+    struct qe_node_id id;
+    char name[QE_NAME_SIZE]; // "" for none
+    unsigned why;            // 0: nobody allows it any more, and it leaves
+    bool leaving;
+    uint32_t told, forgot; // lanes, as bits: that are to forget it, and that have
     struct qe_session session;
     struct qe_timer timer;
     bool pinned; // the whole key is known
@@ -103,15 +116,19 @@ struct qe_cplane {
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
-    struct qe_cidr own[2]; // IPv4, IPv6
-    struct cplane_peer *peers;
-    size_t peer_count;
+    struct qe_cidr own[2];      // IPv4, IPv6
+    struct cplane_peer **peers; // by index; NULL: free
+    size_t peer_slots, peer_capacity;
+    struct cplane_peer **by_id; // in the order of their IDs, without those that leave
+    size_t peer_count, leaving_count;
     struct qe_table *paths; // of cplane_path, by ID
     uint64_t path_sequence;
     struct qe_heap timers;
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
     uint64_t generation;  // of the snapshot
+    bool snapshot_due;    // peers came or went since
+    bool begun;           // START has come
     bool unpublished;     // a lane lacks the newest snapshot
     uint64_t retry_at_ns; // QE_TIME_NEVER: nothing is owed to a lane
     struct cplane_link links[CPLANE_LINKS_MAX];
@@ -141,6 +158,22 @@ uint32_t cplane_random32(struct qe_cplane *c, enum qe_random purpose);
 uint64_t cplane_random64(struct qe_cplane *c, enum qe_random purpose);
 // The peer's name, or its ID; in a buffer of the caller's.
 const char *cplane_peer_text(const struct cplane_peer *peer, char out[QE_NAME_SIZE]);
+
+// peers.c
+// The peer with that ID, made where there is none, which may connect for that reason too. `name`: NULL or "" for none.
+// NULL without memory or room.
+struct cplane_peer *cplane_peer_add(
+    struct qe_cplane *c, const struct qe_node_id *id, const char *name, enum cplane_why why);
+// NULL: there is none, or it leaves.
+struct cplane_peer *cplane_peer_find(const struct qe_cplane *c, const struct qe_node_id *id);
+// Takes a reason back. A peer without any is disconnected and forgotten: `peer` may be gone at the next letter.
+void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_why why);
+// Tells lanes to forget those that leave.
+void cplane_forget_leaving(struct qe_cplane *c);
+void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail);
+void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer);
+int cplane_peers_init(struct qe_cplane *c);
+void cplane_peers_fini(struct qe_cplane *c);
 
 // peering.c
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
@@ -180,6 +213,8 @@ void cplane_commands_expire(struct qe_cplane *c);
 void cplane_retry_replies(struct qe_cplane *c);
 uint64_t cplane_commands_deadline(const struct qe_cplane *c);
 void cplane_commands_drop(struct qe_cplane *c);
+// What waits for the peer with that index waits no more.
+void cplane_commands_forget(struct qe_cplane *c, uint32_t index);
 uint64_t cplane_count_open(const struct qe_cplane *c);
 
 #endif

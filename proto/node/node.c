@@ -64,7 +64,6 @@ int qe_node_new(
             .outbox = &node->outbox,
             .index = node->lane_count,
             .mtu = config->mtu,
-            .peer_count = config->peer_count,
             .connections_max = (uint32_t)config->peer_count * 8 + 1024};
         if (qe_lane_new(&node->lanes[node->lane_count], &lane, now_ns, wall_ms) != 0) goto fail;
     }

@@ -120,7 +120,7 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
 {
     const struct qe_path *active = qe_session_active(&peer->session);
     uint64_t id = active ? active->id : 0;
-    if (id == peer->published) return;
+    if (id == peer->published || peer->leaving) return;
     if (active && active->lane != peer->home) {
         struct qe_mail *none = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
         if (none) none->peer = peer->index;
@@ -144,7 +144,7 @@ void cplane_retry(struct qe_cplane *c)
     if (c->unpublished) cplane_publish(c);
     cplane_retry_replies(c);
     for (size_t i = 0; i < c->peer_count; i++)
-        announce_active(c, &c->peers[i]);
+        announce_active(c, c->by_id[i]);
 }
 
 static void count_duration(struct qe_cplane *c, uint64_t since_ns)
@@ -241,6 +241,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
 {
     struct cplane_peer *peer = path->peer;
     if (path->open || path->refused) return;
+    if (peer->leaving) return; // its lane has been told to forget it, and closes this
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
         close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
@@ -254,7 +255,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
 
 bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct cplane_path *path = make_path(c, mail->path, peer, mail->lane);
     if (!path) {
         mail->close.code = QE_CLOSE_LIMIT;
@@ -288,7 +289,7 @@ void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
 
 void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct cplane_path *path = find_path(c, mail->path);
     if (path) {
         qe_table_remove(c->paths, &path->id);
@@ -301,7 +302,7 @@ void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
 
 void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct qe_path *path = qe_session_path(&peer->session, mail->path);
     char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
     if (!path) return;
@@ -333,7 +334,7 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
 
 void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_path *path = make_path(c, mail->path, &c->peers[mail->peer], mail->lane);
+    struct cplane_path *path = make_path(c, mail->path, c->peers[mail->peer], mail->lane);
     const uint8_t *at = mail->bytes, *end = mail->bytes + mail->size;
     if (!path) return;
     while (at < end) {
@@ -360,8 +361,8 @@ void cplane_goodbye(struct qe_cplane *c)
     const struct cplane_path *path;
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
-        c->peers[i].session.stopping = true;
-        cplane_peer_timer(c, &c->peers[i]);
+        c->by_id[i]->session.stopping = true;
+        cplane_peer_timer(c, c->by_id[i]);
     }
     while (!QE_MUTANT(goodbye_unsaid) && (path = qe_table_each(c->paths, &cursor)))
         close_path(c, path->id, QE_CLOSE_GOODBYE);

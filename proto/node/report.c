@@ -85,7 +85,7 @@ uint64_t cplane_count_open(const struct qe_cplane *c)
     uint64_t count = 0;
     for (size_t i = 0; i < c->peer_count; i++)
         for (size_t j = 0; j < QE_SESSION_PATHS_MAX; j++)
-            count += c->peers[i].session.paths[j].state == QE_PATH_OPEN;
+            count += c->by_id[i]->session.paths[j].state == QE_PATH_OPEN;
     return count;
 }
 
@@ -93,7 +93,7 @@ static uint64_t count_connected(const struct qe_cplane *c)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < c->peer_count; i++)
-        count += qe_session_state(&c->peers[i].session) == QE_SESSION_CONNECTED;
+        count += qe_session_state(&c->by_id[i]->session) == QE_SESSION_CONNECTED;
     return count;
 }
 
@@ -155,13 +155,13 @@ static void write_routes(struct qe_cplane *c, struct qe_json *json)
         qe_json_object_end(json);
     }
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = &c->peers[i];
+        const struct cplane_peer *peer = c->by_id[i];
         for (size_t j = 0; j < peer->address_count; j++) {
             struct qe_cidr host = {peer->addresses[j], peer->addresses[j].family == 4 ? 32 : 128};
             qe_json_object_begin(json);
             member(json, "destination", qe_cidr_format(&host, text));
-            member(json, "next_hop", qe_node_id_format(&peer->config->id, id));
-            member(json, "name", peer->config->name);
+            member(json, "next_hop", qe_node_id_format(&peer->id, id));
+            member(json, "name", peer->name);
             member(json, "via", "direct");
             member(json, "interface", c->config->tun_name);
             qe_json_object_end(json);
@@ -200,8 +200,8 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     enum qe_session_state state = qe_session_state(s);
     char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
-    member(json, "node_id", qe_node_id_format(&peer->config->id, id));
-    member(json, "name", peer->config->name);
+    member(json, "node_id", qe_node_id_format(&peer->id, id));
+    member(json, "name", peer->name);
     member(json, "state", qe_session_state_name(state));
     qe_json_key(json, "address");
     if (path || s->candidate_count)
@@ -239,8 +239,8 @@ static void write_peers(struct qe_cplane *c, struct qe_json *json, const struct 
     qe_json_key(json, "peers");
     qe_json_array_begin(json);
     for (size_t i = 0; i < c->peer_count; i++) {
-        struct peer_report r = gather(command, &c->peers[i]);
-        write_peer(c, json, &c->peers[i], &r);
+        struct peer_report r = gather(command, c->by_id[i]);
+        write_peer(c, json, c->by_id[i], &r);
     }
     qe_json_array_end(json);
     qe_json_object_end(json);
@@ -328,12 +328,12 @@ static void write_path_rtts(struct qe_cplane *c, struct qe_json *json, const str
     for (const struct qe_list *at = command->letters.next; at != &command->letters; at = at->next) {
         const struct qe_mail *mail = qe_container(at, struct qe_mail, link);
         if (mail->kind != QE_MAIL_REPORT_PATH || mail->conn.info.rtt_us == 0) continue;
-        if (mail->path != c->peers[mail->peer].session.active) continue;
+        if (mail->path != c->peers[mail->peer]->session.active) continue;
         qe_json_object_begin(json);
         qe_json_key(json, "labels");
         qe_json_object_begin(json);
         member(json, "interface", interface_of(c, &mail->conn.info.local));
-        member(json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
+        member(json, "peer", qe_node_id_format(&c->peers[mail->peer]->id, id));
         qe_json_object_end(json);
         number(json, "value_milli", mail->conn.info.rtt_us);
         qe_json_object_end(json);
@@ -486,12 +486,12 @@ static struct cplane_peer *find_peer(struct qe_cplane *c, const char *text, cons
     size_t size = strlen(text);
     *error = "no such peer";
     for (size_t i = 0; i < c->peer_count; i++) {
-        struct cplane_peer *peer = &c->peers[i];
+        struct cplane_peer *peer = c->by_id[i];
         char id[QE_NODE_ID_TEXT_SIZE];
-        if (strcmp(peer->config->name, text) == 0 && size > 0) return peer;
+        if (strcmp(peer->name, text) == 0 && size > 0) return peer;
         for (size_t j = 0; is_ip && j < peer->address_count; j++)
             if (qe_ip_equal(&peer->addresses[j], &ip)) return peer;
-        if (size < 3 || strncmp(qe_node_id_format(&peer->config->id, id), text, size) != 0) continue;
+        if (size < 3 || strncmp(qe_node_id_format(&peer->id, id), text, size) != 0) continue;
         if (found) {
             *error = "several peers' IDs begin like that";
             return NULL;
@@ -528,7 +528,7 @@ void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
     if (!command || command->verb != QE_COMMAND_PING || command->peer != mail->peer) return;
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     qe_json_object_begin(&json);
-    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
+    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer]->id, id));
     number(&json, "rtt_us", (c->now_ns - command->begun_ns) / QE_NS_PER_US);
     qe_json_object_end(&json);
     reply(c, command->id, 200, &json);
@@ -589,6 +589,22 @@ uint64_t cplane_commands_deadline(const struct qe_cplane *c)
         if (c->commands[i].cookie != 0)
             deadline = qe_time_min(deadline, c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);
     return deadline;
+}
+
+void cplane_commands_forget(struct qe_cplane *c, uint32_t index)
+{
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
+        struct cplane_command *command = &c->commands[i];
+        if (command->cookie == 0) continue;
+        for (struct qe_list *at = command->letters.next, *next; at != &command->letters; at = next) {
+            struct qe_mail *mail = qe_container(at, struct qe_mail, link);
+            next = at->next;
+            if (mail->peer == index) qe_mail_free(c->host, mail);
+        }
+        if (command->verb != QE_COMMAND_PING || command->peer != index) continue;
+        reply_error(c, command->id, 404, "no such peer");
+        command_free(c, command);
+    }
 }
 
 void cplane_commands_drop(struct qe_cplane *c)

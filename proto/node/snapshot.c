@@ -2,16 +2,18 @@
 
 #include "node/mail.h"
 
-struct qe_snapshot *qe_snapshot_new(const struct qe_mem *mem, size_t peer_count)
+struct qe_snapshot *qe_snapshot_new(const struct qe_mem *mem, size_t peer_slots, size_t peer_count)
 {
     struct qe_snapshot *s = qe_zalloc(mem, 1, sizeof *s);
     if (!s) return NULL;
     s->mem = mem;
     s->references = 1;
+    s->peer_slots = peer_slots;
     s->peer_count = peer_count;
-    s->peers = qe_zalloc(mem, peer_count ? peer_count : 1, sizeof *s->peers);
+    s->peers = qe_zalloc(mem, peer_slots ? peer_slots : 1, sizeof *s->peers);
+    s->by_id = qe_zalloc(mem, peer_count ? peer_count : 1, sizeof *s->by_id);
     s->routes = qe_route_table_new(mem);
-    if (!s->peers || !s->routes) {
+    if (!s->peers || !s->by_id || !s->routes) {
         qe_snapshot_release(s);
         return NULL;
     }
@@ -29,6 +31,7 @@ void qe_snapshot_release(struct qe_snapshot *s)
     if (!s || --s->references > 0) return;
     if (s->routes) qe_route_table_free(s->routes);
     qe_free(s->mem, s->peers);
+    qe_free(s->mem, s->by_id);
     qe_free(s->mem, s);
 }
 
@@ -37,14 +40,19 @@ uint32_t qe_snapshot_find(const struct qe_snapshot *s, const struct qe_node_id *
     size_t low = 0, high = s->peer_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = qe_node_id_compare(id, &s->peers[middle].id);
-        if (order == 0) return (uint32_t)middle;
+        int order = qe_node_id_compare(id, &s->peers[s->by_id[middle]].id);
+        if (order == 0) return s->by_id[middle];
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
     return QE_PEER_NONE;
+}
+
+bool qe_snapshot_knows(const struct qe_snapshot *s, uint32_t peer)
+{
+    return peer < s->peer_slots && s->peers[peer].known;
 }
 
 bool qe_snapshot_is_own(const struct qe_snapshot *s, const struct qe_ip *ip)

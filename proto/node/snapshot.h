@@ -13,6 +13,7 @@
 struct qe_snapshot_peer {
     struct qe_node_id id;
     uint8_t lane; // the lane that its packets belong to
+    bool known;   // there is one with this index
 };
 
 struct qe_snapshot {
@@ -22,17 +23,20 @@ struct qe_snapshot {
     struct qe_cidr own[QE_SNAPSHOT_OWN_MAX]; // this node's overlay addresses, each with its network's prefix
     size_t own_count;
     struct qe_route_table *routes;  // overlay prefixes → index into peers
-    struct qe_snapshot_peer *peers; // in the order of their IDs; an index stays the same for the life of the node
+    struct qe_snapshot_peer *peers; // by index, which stays the same for the life of the peer
+    size_t peer_slots;
+    uint32_t *by_id; // indexes, in the order of their IDs
     size_t peer_count;
 };
 
-// An empty snapshot for `peer_count` peers with one reference; NULL without memory.
-struct qe_snapshot *qe_snapshot_new(const struct qe_mem *mem, size_t peer_count);
+// An empty snapshot for `peer_count` peers with indexes below `peer_slots`, with one reference; NULL without memory.
+struct qe_snapshot *qe_snapshot_new(const struct qe_mem *mem, size_t peer_slots, size_t peer_count);
 struct qe_snapshot *qe_snapshot_hold(struct qe_snapshot *snapshot);
 void qe_snapshot_release(struct qe_snapshot *snapshot);
 
 // The peer with that ID, or QE_PEER_NONE.
 uint32_t qe_snapshot_find(const struct qe_snapshot *snapshot, const struct qe_node_id *id);
+bool qe_snapshot_knows(const struct qe_snapshot *snapshot, uint32_t peer);
 bool qe_snapshot_is_own(const struct qe_snapshot *snapshot, const struct qe_ip *ip);
 // The broadcast address of one of the node's IPv4 networks.
 bool qe_snapshot_is_broadcast(const struct qe_snapshot *snapshot, const struct qe_ip *ip);

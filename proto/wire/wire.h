@@ -32,6 +32,7 @@ enum qe_close_code {
     QE_CLOSE_SUPERSEDED = 0x02, // another connection between the two took over
     QE_CLOSE_PROTOCOL = 0x03,   // a control message that cannot be
     QE_CLOSE_LIMIT = 0x04,      // too many connections of one peer
+    QE_CLOSE_REFUSED = 0x05,    // not allowed to connect, or no longer
 };
 
 // The largest message, type and body.
