@@ -110,7 +110,8 @@ bool qe_subnets_set(struct qe_subnets *s, uint32_t peer, const struct qe_node_id
             .since_s = now_s,
             .first_seen_s = now_s,
             .expires_s = expires_s,
-            .verdict = QE_SUBNET_UNDECIDED};
+            .verdict = QE_SUBNET_UNDECIDED,
+            .told = QE_SUBNET_UNDECIDED};
         if (insert_at(s, at, &claim))
             changed = true;
         else

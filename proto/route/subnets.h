@@ -44,6 +44,9 @@ struct qe_subnet_claim {
     enum qe_subnet_verdict verdict;
     struct qe_cidr against;          // UNDECIDED, OWN, TAKEN
     struct qe_node_id against_owner; // UNDECIDED, TAKEN
+    // The caller's: what it last said of the verdict, and whether this owner is the one in use.
+    enum qe_subnet_verdict told;
+    bool in_use;
 };
 
 // What this host wants. Lists are the caller's, for the call.
