@@ -105,7 +105,8 @@ int qe_config_add_listen(struct qe_config *config, const struct qe_config_source
     size_t count = source->origin > config->listen_origin ? 0 : config->listen_count;
     // Port 0 is another port each time.
     for (size_t i = 0; i < count && addr.port != 0; i++)
-        if (qe_addr_equal(&config->listen[i], &addr)) return qe_setter_refuse_value(source, text, "each address only once");
+        if (qe_addr_equal(&config->listen[i], &addr))
+            return qe_setter_refuse_value(source, text, "each address only once");
     _Static_assert(QE_CONFIG_LISTEN_MAX == 8, "as the message says");
     if (count == QE_CONFIG_LISTEN_MAX) return qe_setter_refuse_value(source, text, "at most 8 addresses");
     config->listen[count] = addr;
@@ -176,8 +177,8 @@ int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *
 {
     size_t place = peer_place(config, id);
     if (!qe_config_find_peer(config, id)) {
-        struct qe_config_peer *peers =
-            qe_setter_grow(config, source, config->peers, config->peer_count, sizeof(*peers), QE_CONFIG_PEERS_MAX, "peers");
+        struct qe_config_peer *peers = qe_setter_grow(
+            config, source, config->peers, config->peer_count, sizeof(*peers), QE_CONFIG_PEERS_MAX, "peers");
         if (!peers) return -1;
         config->peers = peers;
         memmove(&peers[place + 1], &peers[place], (config->peer_count - place) * sizeof(*peers));

@@ -11,11 +11,11 @@
 #include "identity/identity.h"
 #include "node/action.h"
 
-#define QE_CONFIG_LISTEN_MAX 8
-#define QE_CONFIG_PEERS_MAX  1024
-#define QE_CONFIG_NAMES_MAX  1024
-#define QE_CONFIG_LANES_MAX  32
-#define QE_TUN_NAME_SIZE     16
+#define QE_CONFIG_LISTEN_MAX    8
+#define QE_CONFIG_PEERS_MAX     1024
+#define QE_CONFIG_NAMES_MAX     1024
+#define QE_CONFIG_LANES_MAX     32
+#define QE_TUN_NAME_SIZE        16
 #define QE_CONFIG_BOOTSTRAP_MAX 16
 #define QE_CONFIG_SUBNETS_MAX   64 // advertised, and likewise accepted
 
@@ -25,7 +25,7 @@
 #define QE_DEFAULT_PORT      9000
 #define QE_DEFAULT_MTU       1420
 #define QE_DEFAULT_BOOTSTRAP "bootstrap.quicether.org:9000"
-#define QE_MTU_MIN      1280 // RFC 8200 §5: IPv6 needs it
+#define QE_MTU_MIN           1280 // RFC 8200 §5: IPv6 needs it
 
 // Longest line given to a sink, with its NUL; longer ones are cut.
 #define QE_CONFIG_LINE_SIZE 512
@@ -72,7 +72,7 @@ struct qe_config {
     struct qe_addr listen[QE_CONFIG_LISTEN_MAX]; // [network] listen, default 0.0.0.0:9000 and [::]:9000
     size_t listen_count;
     enum qe_config_origin listen_origin;
-    uint16_t port;                // [discovery] dht_port: of the default listen addresses, default 9000
+    uint16_t port; // [discovery] dht_port: of the default listen addresses, default 9000
     enum qe_config_origin port_origin;
     struct qe_config_peer *peers; // [[peer]], [peers] allowed; sorted by ID, no ID twice
     size_t peer_count;
@@ -84,9 +84,9 @@ struct qe_config {
     struct qe_config_bootstrap *bootstrap;
     size_t bootstrap_count;
     enum qe_config_origin bootstrap_origin;
-    bool bootstrap_mode;     // [discovery] bootstrap_mode: a well-known node
-    bool mainline;           // [discovery] mainline: joins the public DHT, too
-    struct qe_ip public_ip;  // [discovery] public_ip: where others reach this node; family 0: not told
+    bool bootstrap_mode;                // [discovery] bootstrap_mode: a well-known node
+    bool mainline;                      // [discovery] mainline: joins the public DHT, too
+    struct qe_ip public_ip;             // [discovery] public_ip: where others reach this node; family 0: not told
     struct qe_config_subnets advertise; // [network] advertise_subnets: behind this node, for others to reach
     // [network] accept_subnets: those of others that may be routed to them, and networks within. Nobody said anything:
     // any but a default route.

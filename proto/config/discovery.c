@@ -47,8 +47,8 @@ int qe_config_add_bootstrap(struct qe_config *config, const struct qe_config_sou
     return 0;
 }
 
-static int add_subnet(struct qe_config *config, const struct qe_config_source *source, struct qe_config_subnets *subnets,
-    const char *text)
+static int add_subnet(struct qe_config *config, const struct qe_config_source *source,
+    struct qe_config_subnets *subnets, const char *text)
 {
     struct qe_cidr cidr;
     const char *expected = qe_check_subnet(text, &cidr);

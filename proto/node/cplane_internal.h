@@ -1,5 +1,5 @@
 // The inside of the control plane, shared by cplane.c (life, events), peers.c (who may connect), peering.c (sessions),
-// publish.c (addresses and the snapshot), state.c (what is stored) and report.c (commands).
+// publish.c (addresses and the snapshot), state.c (what is stored) report.c (commands) and metrics.c.
 #ifndef QE_NODE_CPLANE_INTERNAL_H
 #define QE_NODE_CPLANE_INTERNAL_H
 

@@ -125,8 +125,7 @@ static void get_discovery(struct qe_reader *r, struct qe_config *config, const s
         if (!qe_name_valid(config->allowed_names[i].name)) r->failed = true;
     }
     config->bootstrap_origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
-    config->bootstrap =
-        get_list(r, mem, QE_CONFIG_BOOTSTRAP_MAX, sizeof *config->bootstrap, &config->bootstrap_count);
+    config->bootstrap = get_list(r, mem, QE_CONFIG_BOOTSTRAP_MAX, sizeof *config->bootstrap, &config->bootstrap_count);
     for (size_t i = 0; i < config->bootstrap_count; i++) {
         get_name(r, config->bootstrap[i].text, sizeof config->bootstrap[i].text);
         if (qe_check_host_port(config->bootstrap[i].text)) r->failed = true;

@@ -92,8 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct qe_config_source source = {"--x", QE_CONFIG_COMMAND_LINE, &sink};
     int (*const setters[])(struct qe_config *, const struct qe_config_source *, const char *) = {qe_config_set_name,
         qe_config_set_tun_name, qe_config_set_tun_addr, qe_config_set_log_level, qe_config_add_listen,
-        qe_config_add_peer, qe_config_allow_peer, qe_config_set_port,
-        qe_config_set_public_ip, qe_config_add_bootstrap, qe_config_add_advertise, qe_config_add_accept};
+        qe_config_add_peer, qe_config_allow_peer, qe_config_set_port, qe_config_set_public_ip, qe_config_add_bootstrap,
+        qe_config_add_advertise, qe_config_add_accept};
     for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
         // Arguments come from the same person as their terminal, but a line stays a line.
         unsigned before = told.mistakes;
