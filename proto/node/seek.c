@@ -80,6 +80,7 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
     for (size_t i = record->endpoint_count; i-- > 0 && !connected(peer);)
         qe_session_on_address(&peer->session, &record->endpoints[i].addr, false);
     take_addresses(c, peer, record);
+    cplane_claims_recorded(c, peer, record->subnets, record->subnet_count, record->lifetime_s);
     cplane_trace(c, "record.found", peer, record->issued_ms, record->endpoint_count);
     if (connected(peer)) return true;
     qe_session_on_found(&peer->session, c->now_ns);
