@@ -27,6 +27,7 @@ enum qe_message_type {
     QE_MESSAGE_JOIN = 0x03,
     QE_MESSAGE_WELCOME = 0x04,
     QE_MESSAGE_DECLINE = 0x05,
+    QE_MESSAGE_CLAIMS = 0x10, // wire/claims.h
 };
 
 // Application error codes of CONNECTION_CLOSE (RFC 9000 §20.2).
