@@ -9,7 +9,7 @@
 
 #define REQUEST_TUN UINT64_C(1)
 // Sockets are numbered from 1; a socket's request is this plus its number.
-#define REQUEST_SOCKET UINT64_C(16)
+#define REQUEST_SOCKET UINT64_C(16) // claims.h has those between
 
 void cplane_trace(struct qe_cplane *c, const char *name, const struct cplane_peer *peer, uint64_t a, uint64_t b)
 {
@@ -113,6 +113,7 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     c->host->random(c->host->user, QE_RANDOM_HASH, secret, sizeof secret);
     c->boot_epoch = cplane_random64(c, QE_RANDOM_SESSION);
     init_addresses(c);
+    cplane_claims_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
     if (!c->paths || cplane_peers_init(c) != 0) {
         qe_cplane_free(c);
@@ -130,6 +131,7 @@ void qe_cplane_free(struct qe_cplane *c)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
     cplane_peers_fini(c);
+    cplane_claims_fini(c);
     cplane_commands_drop(c);
     while (!qe_list_empty(&c->actions)) {
         struct cplane_action *a = qe_container(c->actions.next, struct cplane_action, link);
@@ -193,10 +195,14 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
 {
     const char *text = result->text ? result->text : "refused";
     if (result->request == REQUEST_TUN) {
-        if (result->code == QE_RESULT_OK)
+        if (result->code == QE_RESULT_OK) {
             c->tun_up = true;
-        else
+            cplane_claims_start(c);
+        } else {
             cplane_fail(c, "cannot open the TUN interface %s: %s", c->config->tun_name, text);
+        }
+    } else if (cplane_claims_on_result(c, result)) {
+        return;
     } else if (result->request >= REQUEST_SOCKET && result->request - REQUEST_SOCKET < c->config->listen_count) {
         size_t i = (size_t)(result->request - REQUEST_SOCKET);
         char addr[QE_ADDR_TEXT_SIZE];
@@ -234,6 +240,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     for (size_t i = 0; i < event->address_count && i < CPLANE_LINK_ADDRESSES; i++)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
+    cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
         qe_session_on_link_up(&c->by_id[i]->session, c->now_ns);
@@ -256,6 +263,7 @@ static void expire(struct qe_cplane *c)
         cplane_peer_refresh(c, peer);
     }
     cplane_commands_expire(c);
+    cplane_claims_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     settle(c);
 }
@@ -358,7 +366,8 @@ bool qe_cplane_next(struct qe_cplane *c, struct qe_action *action)
 
 uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
-    return qe_time_min(qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c)), c->retry_at_ns);
+    uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
+    return qe_time_min(qe_time_min(deadline, cplane_claims_deadline(c)), c->retry_at_ns);
 }
 
 bool qe_cplane_stopping(const struct qe_cplane *c, const char **failure)

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/table.h"
 #include "base/time.h"
+#include "node/claims.h"
 #include "node/cplane.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -48,7 +49,14 @@ struct cplane_peer {
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t address_count;
-    uint8_t *ticket; // for the next dialling; NULL: none
+    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
+    uint64_t claims_boot;           // the boot that it said claims in, and
+    uint64_t claims_number;         // which of them were the last; 0: it said none
+    bool has_subnets;               // it claims networks
+    bool doubted;                   // it is there, and has not said so itself
+    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
@@ -64,8 +72,9 @@ struct cplane_path {
     bool greeted;
     bool has_hello;
     struct qe_hello hello;
-    struct qe_mail *close; // CLOSE, made ahead; NULL: sent
-    size_t size;           // bytes in `bytes`
+    struct qe_claims *claims; // said before it was open; NULL: none
+    struct qe_mail *close;    // CLOSE, made ahead; NULL: sent
+    size_t size;              // bytes in `bytes`
     uint8_t bytes[2 + QE_MESSAGE_SIZE_MAX];
 };
 
@@ -116,7 +125,8 @@ struct qe_cplane {
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
-    struct qe_cidr own[2];      // IPv4, IPv6
+    struct qe_cidr own[2]; // IPv4, IPv6
+    struct cplane_claims claims;
     struct cplane_peer **peers; // by index; NULL: free
     size_t peer_slots, peer_capacity;
     struct cplane_peer **by_id; // in the order of their IDs, without those that leave
@@ -192,9 +202,41 @@ void cplane_goodbye(struct qe_cplane *c);
 
 // publish.c
 // Takes over what the peer claims as its overlay addresses, as far as it may.
-void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello);
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count);
 // Builds a snapshot and posts it to every lane.
 void cplane_publish(struct qe_cplane *c);
+
+// claims.c
+void cplane_claims_init(struct qe_cplane *c);
+void cplane_claims_fini(struct qe_cplane *c);
+// The TUN is there: the host hears what is to be forwarded and routed.
+void cplane_claims_start(struct qe_cplane *c);
+// Tells the peer on that path, or every peer, what this node claims, where the hello did not say it all.
+void cplane_say_claims(struct qe_cplane *c, struct cplane_path *path);
+void cplane_say_claims_to_all(struct qe_cplane *c);
+// What a peer said, on a path that is open.
+void cplane_claims_said(struct qe_cplane *c, struct cplane_path *path, const struct qe_claims *claims);
+// What a peer's record in the DHT says, which holds for so long; less than what the peer itself says.
+void cplane_claims_recorded(
+    struct qe_cplane *c, struct cplane_peer *peer, const struct qe_cidr *subnets, size_t count, uint64_t lifetime_s);
+// It began anew, or says nothing yet: what is known of its networks ends soon unless it repeats it.
+void cplane_claims_doubt(struct qe_cplane *c, struct cplane_peer *peer);
+// The peer's session may have changed.
+void cplane_claims_on_session(struct qe_cplane *c, struct cplane_peer *peer);
+void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
+// The host's own networks may have changed.
+void cplane_claims_on_link(struct qe_cplane *c);
+bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+void cplane_claims_expire(struct qe_cplane *c);
+uint64_t cplane_claims_deadline(const struct qe_cplane *c);
+
+// subnet_routes.c
+// Chooses which owner of each accepted network is used. True where that has changed.
+bool cplane_choose_owners(struct qe_cplane *c);
+// Tells the host which networks are routed here, where that has changed.
+void cplane_tell_routes(struct qe_cplane *c);
+// Adds the routes to accepted networks. False without memory.
+bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot);
 
 // state.c
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);

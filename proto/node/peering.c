@@ -2,6 +2,7 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
+#include "wire/claims.h"
 
 #include <inttypes.h>
 
@@ -29,6 +30,7 @@ static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cp
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path)
 {
     if (path->close) qe_mail_free(c->host, path->close);
+    qe_free(c->mem, path->claims);
     qe_free(c->mem, path);
 }
 
@@ -203,6 +205,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    cplane_claims_on_session(c, peer);
     cplane_peer_timer(c, peer);
 }
 
@@ -214,7 +217,11 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     for (size_t i = 0; i < count; i++)
         close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
     cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
-    cplane_claim(c, peer, &path->hello);
+    // What it said as claims since is newer than what it says in each hello.
+    if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
+    cplane_claims_doubt(c, peer);
+    memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
+    cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
 }
 
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)
@@ -249,7 +256,10 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
     if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
+    if (info->rtt_us) peer->rtt_us = info->rtt_us;
+    cplane_say_claims(c, path);
     if (path->has_hello) apply_hello(c, path);
+    if (path->claims) cplane_claims_said(c, path, path->claims);
     cplane_peer_refresh(c, peer);
 }
 
@@ -319,8 +329,26 @@ static void bad_message(struct qe_cplane *c, struct cplane_path *path)
     cplane_trace(c, qe_counter_name(QE_COUNT_DROP_CONTROL), path->peer, path->id, 0);
 }
 
+// Claims follow the hello. They are kept until they may be acted on.
+static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe_span body)
+{
+    struct qe_claims *claims = path->has_hello ? qe_alloc(c->mem, sizeof *claims) : NULL;
+    if (!claims || !qe_claims_decode(body, claims)) {
+        qe_free(c->mem, claims);
+        return false;
+    }
+    qe_free(c->mem, path->claims);
+    path->claims = claims;
+    if (path->open) cplane_claims_said(c, path, claims);
+    return true;
+}
+
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
+    if (type == QE_MESSAGE_CLAIMS) {
+        if (!read_claims(c, path, body)) bad_message(c, path);
+        return;
+    }
     if (type != QE_MESSAGE_HELLO || path->has_hello || !qe_hello_decode(body, &path->hello)) {
         bad_message(c, path);
         return;

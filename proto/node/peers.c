@@ -94,6 +94,7 @@ void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cp
     peer->session.stopping = true;
     cplane_peer_timer(c, peer);
     c->snapshot_due = true;
+    cplane_claims_forget(c, peer);
     cplane_trace(c, "peer.leaving", peer, peer->index, 0);
 }
 

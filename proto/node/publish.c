@@ -50,20 +50,20 @@ static const char *claim_refused(const struct qe_cplane *c, const struct cplane_
     return NULL;
 }
 
-void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello)
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count)
 {
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < hello->address_count; i++) {
-        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &hello->addresses[i]);
+    for (size_t i = 0; i < said_count; i++) {
+        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &said[i]);
         if (!refused) {
-            addresses[count++] = hello->addresses[i];
+            addresses[count++] = said[i];
             continue;
         }
         char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
         qe_count(&c->counters, QE_COUNT_DROP_CLAIM);
         cplane_log(c, QE_LOG_WARN, "%s claims the overlay address %s, refused: %s", cplane_peer_text(peer, name),
-            qe_ip_format(&hello->addresses[i], text), refused);
+            qe_ip_format(&said[i], text), refused);
         cplane_trace(c, "claim.refused", peer, i, 0);
     }
     bool same = peer->said_hello && count == peer->address_count;
@@ -116,7 +116,7 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
         expect_addresses(c, peer);
         if (!add_routes(s, peer)) return false;
     }
-    return true;
+    return cplane_add_subnets(c, s);
 }
 
 void cplane_publish(struct qe_cplane *c)

@@ -47,6 +47,8 @@ void cplane_write_dns(struct qe_cplane *c, struct qe_json *json);
 // Items of ROUTES: those of origin "subnet", and of "refused".
 void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_refused(struct qe_cplane *c, struct qe_json *json);
+// "subnets" of a peer in PEERS.
+void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
 // Members of a peer in PEERS: "subnets" and "record_age_ms".
 void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
 uint64_t cplane_count_connected(const struct qe_cplane *c);

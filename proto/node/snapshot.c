@@ -30,6 +30,8 @@ void qe_snapshot_release(struct qe_snapshot *s)
 {
     if (!s || --s->references > 0) return;
     if (s->routes) qe_route_table_free(s->routes);
+    if (s->shared) qe_route_table_free(s->shared);
+    qe_free(s->mem, s->owners);
     qe_free(s->mem, s->peers);
     qe_free(s->mem, s->by_id);
     qe_free(s->mem, s);
@@ -60,6 +62,26 @@ bool qe_snapshot_is_own(const struct qe_snapshot *s, const struct qe_ip *ip)
     for (size_t i = 0; i < s->own_count; i++)
         if (qe_ip_equal(&s->own[i].ip, ip)) return true;
     return false;
+}
+
+uint32_t qe_snapshot_route(const struct qe_snapshot *s, const struct qe_ip *ip)
+{
+    uint32_t value = qe_route_table_lookup(s->routes, ip);
+    return value < QE_SNAPSHOT_OVERLAY ? value : QE_PEER_NONE;
+}
+
+bool qe_snapshot_may_send(const struct qe_snapshot *s, uint32_t peer, const struct qe_ip *ip)
+{
+    if (qe_route_table_lookup(s->routes, ip) == peer) return true;
+    uint32_t at = s->shared ? qe_route_table_lookup(s->shared, ip) : QE_ROUTE_NONE;
+    for (; at != QE_ROUTE_NONE && s->owners[at] != QE_ROUTE_NONE; at++)
+        if (s->owners[at] == peer) return true;
+    return false;
+}
+
+bool qe_snapshot_is_local(const struct qe_snapshot *s, const struct qe_ip *ip)
+{
+    return qe_snapshot_is_own(s, ip) || qe_route_table_lookup(s->routes, ip) == QE_SNAPSHOT_LOCAL;
 }
 
 bool qe_snapshot_is_broadcast(const struct qe_snapshot *s, const struct qe_ip *ip)

@@ -38,28 +38,6 @@ void cplane_write_network(struct qe_cplane *c, struct qe_json *json)
     qe_json_object_end(json);
 }
 
-void cplane_write_claims(struct qe_cplane *c, struct qe_json *json)
-{
-    char text[QE_ADDR_TEXT_SIZE];
-    qe_json_key(json, "name_claim");
-    qe_json_object_begin(json);
-    member(json, "state", "none");
-    absent(json, "owner");
-    qe_json_object_end(json);
-    qe_json_key(json, "address_claims");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < 2; i++) {
-        qe_json_object_begin(json);
-        member(json, "address", qe_ip_format(&c->own[i].ip, text));
-        member(json, "state", "fixed");
-        absent(json, "replaces");
-        absent(json, "lost_to");
-        qe_json_object_end(json);
-    }
-    qe_json_array_end(json);
-    none(json, "advertised");
-}
-
 void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
 {
     (void)c;
@@ -72,19 +50,8 @@ void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
     qe_json_object_end(json);
 }
 
-void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json)
-{
-    (void)c, (void)json;
-}
-
-void cplane_write_refused(struct qe_cplane *c, struct qe_json *json)
-{
-    (void)c, (void)json;
-}
-
 void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer)
 {
-    (void)c, (void)peer;
-    none(json, "subnets");
+    cplane_write_peer_subnets(c, json, peer);
     absent(json, "record_age_ms");
 }

@@ -23,6 +23,7 @@ enum qe_frame_type {
 
 enum qe_message_type {
     QE_MESSAGE_HELLO = 0x01,
+    QE_MESSAGE_CLAIMS = 0x10, // wire/claims.h
 };
 
 // Application error codes of CONNECTION_CLOSE (RFC 9000 §20.2).
