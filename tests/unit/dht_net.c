@@ -56,6 +56,10 @@ struct dht_net *dht_net_new(void)
     struct dht_net *net = calloc(1, sizeof *net);
     net->now_ns = 1000 * QE_NS_PER_S;
     net->random = unit_random();
+    net->nodes = calloc(DHT_NET_NODES_MAX, sizeof *net->nodes);
+    net->deadlines = malloc(2 * DHT_NET_NODES_MAX * sizeof *net->deadlines);
+    for (size_t i = 0; i < 2 * DHT_NET_NODES_MAX; i++)
+        net->deadlines[i] = QE_TIME_NEVER;
     return net;
 }
 
@@ -66,6 +70,8 @@ void dht_net_free(struct dht_net *net)
     for (size_t i = 0; i < net->flying_count; i++)
         free(net->flying[i]);
     free(net->flying);
+    free(net->deadlines);
+    free(net->nodes);
     free(net);
 }
 
@@ -92,7 +98,7 @@ static struct dht_net_node *add(struct dht_net *net, const struct qe_dht_options
 struct dht_net_node *dht_net_add(struct dht_net *net, const struct qe_dht_options *options)
 {
     uint8_t first = options && !options->exempt_private ? 1 : 10;
-    return add(net, options, qe_ip4((uint8_t)(first + net->count / 256 % 64), (uint8_t)(net->count % 256), 1, 1));
+    return add(net, options, qe_ip4((uint8_t)(first + net->count / 256), (uint8_t)(net->count % 256), 1, 1));
 }
 
 struct dht_net_node *dht_net_add6(struct dht_net *net, const struct qe_dht_options *options)
@@ -101,11 +107,29 @@ struct dht_net_node *dht_net_add6(struct dht_net *net, const struct qe_dht_optio
     return add(net, options, qe_ip6(bytes));
 }
 
+// The node's number is in its address.
 static struct dht_net_node *at(struct dht_net *net, const struct qe_addr *addr)
 {
-    for (size_t i = 0; i < net->count; i++)
-        if (qe_addr_equal(&net->nodes[i].addr, addr)) return &net->nodes[i];
-    return NULL;
+    const uint8_t *b = addr->ip.bytes;
+    size_t first = b[0] >= 10 ? 10 : 1;
+    size_t index = addr->ip.family == 6 ? (size_t)b[2] << 8 | b[3] : (size_t)(b[0] - first) << 8 | b[1];
+    return index < net->count && qe_addr_equal(&net->nodes[index].addr, addr) ? &net->nodes[index] : NULL;
+}
+
+static void note_deadline(struct dht_net *net, const struct dht_net_node *node)
+{
+    size_t i = DHT_NET_NODES_MAX + (size_t)(node - net->nodes);
+    net->deadlines[i] = qe_dht_deadline(node->dht);
+    for (i /= 2; i > 0; i /= 2)
+        net->deadlines[i] = qe_time_min(net->deadlines[2 * i], net->deadlines[2 * i + 1]);
+}
+
+static struct dht_net_node *first_due(struct dht_net *net)
+{
+    size_t i = 1;
+    while (i < DHT_NET_NODES_MAX)
+        i = net->deadlines[2 * i] == net->deadlines[i] ? 2 * i : 2 * i + 1;
+    return &net->nodes[i - DHT_NET_NODES_MAX];
 }
 
 static bool before(const struct dht_net_datagram *a, const struct dht_net_datagram *b)
@@ -169,6 +193,7 @@ void dht_net_flush(struct dht_net *net, struct dht_net_node *node)
     struct qe_dht_send send;
     while (qe_dht_next(node->dht, bytes, &send, net->now_ns))
         if (!node->off) dht_net_send(net, &node->addr, &send.to, qe_span(bytes, send.size));
+    note_deadline(net, node);
 }
 
 static void deliver(struct dht_net *net, const struct dht_net_datagram *datagram)
@@ -186,14 +211,9 @@ static void deliver(struct dht_net *net, const struct dht_net_datagram *datagram
 void dht_net_run(struct dht_net *net, uint64_t until_ns)
 {
     for (;;) {
-        struct dht_net_node *due = NULL;
         uint64_t next_ns = net->flying_count ? net->flying[0]->at_ns : QE_TIME_NEVER;
-        for (size_t i = 0; i < net->count; i++) {
-            uint64_t deadline_ns = qe_dht_deadline(net->nodes[i].dht);
-            if (deadline_ns >= next_ns) continue;
-            next_ns = deadline_ns;
-            due = &net->nodes[i];
-        }
+        struct dht_net_node *due = net->deadlines[1] < next_ns ? first_due(net) : NULL;
+        if (due) next_ns = net->deadlines[1];
         if (next_ns > until_ns) break;
         if (next_ns > net->now_ns) net->now_ns = next_ns;
         if (due) {

@@ -7,7 +7,7 @@
 #include "dht/dht.h"
 #include "unit.h"
 
-#define DHT_NET_NODES_MAX 1024
+#define DHT_NET_NODES_MAX 16384 // a power of two
 
 struct dht_net_answer {
     bool final;
@@ -48,8 +48,9 @@ struct dht_net_datagram {
 
 struct dht_net {
     uint64_t now_ns;
-    struct dht_net_node nodes[DHT_NET_NODES_MAX];
+    struct dht_net_node *nodes; // they stay where they are
     size_t count;
+    uint64_t *deadlines; // a tree: the earlier of two children; the second half is the nodes'
     struct dht_net_datagram **flying; // a heap
     size_t flying_count, flying_capacity;
     uint64_t order, sent, sent_bytes;
