@@ -4,7 +4,6 @@
 
 #include "dirs.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -17,20 +16,17 @@
 #define PREFIX      "quicether-ed25519-seed:"
 #define BASE64_SIZE 44 // of 32 bytes
 #define LINE_SIZE   (sizeof PREFIX - 1 + BASE64_SIZE + 1 + BASE64_SIZE + 1)
-#define MAC_CONTEXT "qe-mac-1" // crypto_kdf_CONTEXTBYTES
 
 // In guarded memory that is locked where the limits allow it, and in no core dump.
 struct qe_identity {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES]; // seed, public key
-    uint8_t mac[crypto_generichash_KEYBYTES];
+    struct qe_secret secret;
     struct qe_key key;
 };
 
-static void derive(struct qe_identity *identity, const uint8_t seed[crypto_sign_SEEDBYTES])
+static void derive(struct qe_identity *identity, const uint8_t seed[QE_SECRET_SIZE])
 {
-    crypto_sign_seed_keypair(identity->key.bytes, identity->secret, seed);
-    static_assert(crypto_kdf_KEYBYTES == crypto_sign_SEEDBYTES, "the seed is the master key");
-    crypto_kdf_derive_from_key(identity->mac, sizeof identity->mac, 1, MAC_CONTEXT, seed);
+    qe_secret_init(&identity->secret, seed);
+    identity->key = qe_secret_public(&identity->secret);
 }
 
 static bool decode(const char *text, uint8_t out[32])
@@ -43,7 +39,7 @@ static bool decode(const char *text, uint8_t out[32])
 // False where the line is not exactly one that we wrote.
 static bool parse(struct qe_identity *identity, const char *line, size_t size)
 {
-    uint8_t seed[crypto_sign_SEEDBYTES], public[sizeof identity->key.bytes];
+    uint8_t seed[QE_SECRET_SIZE], public[sizeof identity->key.bytes];
     bool ok = size == LINE_SIZE && memcmp(line, PREFIX, sizeof PREFIX - 1) == 0 && line[LINE_SIZE - 1] == '\n';
     const char *first = line + sizeof PREFIX - 1;
     ok = ok && first[BASE64_SIZE] == ':' && decode(first, seed) && decode(first + BASE64_SIZE + 1, public);
@@ -92,7 +88,7 @@ static int load(struct qe_identity *identity, const char *path, struct qe_fault 
 static void format(const struct qe_identity *identity, char line[LINE_SIZE + 1])
 {
     char seed[BASE64_SIZE + 1], public[BASE64_SIZE + 1];
-    sodium_bin2base64(seed, sizeof seed, identity->secret, crypto_sign_SEEDBYTES, sodium_base64_VARIANT_ORIGINAL);
+    sodium_bin2base64(seed, sizeof seed, identity->secret.seed, QE_SECRET_SIZE, sodium_base64_VARIANT_ORIGINAL);
     sodium_bin2base64(
         public, sizeof public, identity->key.bytes, sizeof identity->key.bytes, sodium_base64_VARIANT_ORIGINAL);
     snprintf(line, LINE_SIZE + 1, PREFIX "%s:%s\n", seed, public);
@@ -122,7 +118,7 @@ static int give_name(int dir, int fd, const char *temporary)
 // 0; 1 where somebody else was quicker; -1 with `fault`.
 static int create(struct qe_identity *identity, const char *state_dir, struct qe_fault *fault)
 {
-    uint8_t seed[crypto_sign_SEEDBYTES];
+    uint8_t seed[QE_SECRET_SIZE];
     char line[LINE_SIZE + 1], temporary[64] = "";
     int fd = -1, result = -1;
     int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -191,14 +187,5 @@ struct qe_key qe_identity_public(const struct qe_identity *identity)
 int qe_identity_secret(const struct qe_identity *identity, enum qe_secret_operation operation, struct qe_span input,
     uint8_t *out, size_t size)
 {
-    switch (operation) {
-    case QE_SECRET_SIGN:
-        if (size != crypto_sign_BYTES) return -1;
-        return crypto_sign_detached(out, NULL, input.data, input.size, identity->secret);
-    case QE_SECRET_MAC:
-        if (size != crypto_generichash_BYTES) return -1;
-        return crypto_generichash(out, size, input.data, input.size, identity->mac, sizeof identity->mac);
-    default:
-        return -1;
-    }
+    return qe_secret_do(&identity->secret, operation, input, out, size);
 }

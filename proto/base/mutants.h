@@ -30,6 +30,9 @@
     X(icmp_source, "an ICMP message comes from the address of the packet's sender")                                    \
     X(route_compare, "a lookup does not compare the bits that a shortened path left out")                              \
     X(route_prefix, "the route to a peer is one bit too short")                                                        \
+    X(subnet_own, "a network of the host's own may be claimed by others")                                              \
+    X(subnet_taken, "a claim may overlap an older one of another owner")                                               \
+    X(owner_failed, "an owner of a network is used although it has failed and another has not")                        \
     X(snapshot_stale, "a lane keeps the first routes that it got")                                                     \
     X(table_compare, "keys of a table are equal where two bits of their hashes are")                                   \
     X(heap_order, "a timer that sinks in the heap trades places with the later child")                                 \

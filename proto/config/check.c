@@ -128,24 +128,26 @@ static bool host_valid(const char *text, size_t size)
     return true;
 }
 
-// 1..65535 in decimal.
-static bool port_valid(const char *text)
+const char *qe_check_port(const char *text, uint16_t *out)
 {
     unsigned port = 0;
     size_t size = strlen(text);
-    if (size < 1 || size > 5 || strspn(text, "0123456789") != size || text[0] == '0') return false;
-    for (size_t i = 0; i < size; i++)
+    bool valid = size >= 1 && size <= 5 && strspn(text, "0123456789") == size && text[0] != '0';
+    for (size_t i = 0; valid && i < size; i++)
         port = port * 10 + (unsigned)(text[i] - '0');
-    return port <= UINT16_MAX;
+    if (!valid || port > UINT16_MAX) return "1..65535";
+    *out = (uint16_t)port;
+    return NULL;
 }
 
 const char *qe_check_host_port(const char *text)
 {
     static const char expected[] = "HOST:PORT, such as bootstrap.example.org:9000 or 192.0.2.1:9000";
     struct qe_addr addr;
+    uint16_t port;
     if (qe_addr_parse(text, &addr)) return usable(&addr.ip) && addr.port ? NULL : expected;
     const char *colon = strrchr(text, ':');
-    if (!colon || !port_valid(colon + 1) || !host_valid(text, (size_t)(colon - text))) return expected;
+    if (!colon || qe_check_port(colon + 1, &port) || !host_valid(text, (size_t)(colon - text))) return expected;
     // What has only digits and dots was meant as an address, and is none.
     return strspn(text, "0123456789.") == (size_t)(colon - text) ? expected : NULL;
 }

@@ -26,6 +26,8 @@ const char *qe_check_serve(const char *text, struct qe_addr *out);
 const char *qe_check_remote(const char *text, struct qe_addr *out);
 // An address that a node can be reached at.
 const char *qe_check_public_ip(const char *text, struct qe_ip *out);
+// 1..65535 in decimal.
+const char *qe_check_port(const char *text, uint16_t *out);
 // "HOST:PORT": a host name (RFC 1123 §2.1) or an address.
 const char *qe_check_host_port(const char *text);
 

@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include "config/check.h"
+#include "config/setter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,9 @@ void qe_config_init(struct qe_config *config, const struct qe_mem *mem)
         .port = QE_DEFAULT_PORT,
         .log_level = QE_LOG_INFO,
         .lanes = 1,
+        .forward = true,
+        .masquerade = true,
+        .dns = true,
         .mem = mem,
     };
 }
@@ -29,77 +33,46 @@ void qe_config_fini(struct qe_config *config)
     if (!config->mem) return;
     qe_free(config->mem, config->peers);
     qe_free(config->mem, config->names);
+    qe_free(config->mem, config->allowed_names);
+    qe_free(config->mem, config->bootstrap);
+    qe_free(config->mem, config->advertise.list);
+    qe_free(config->mem, config->accept.list);
     *config = (struct qe_config){0};
 }
 
-// A copy of `count` items of `size` bytes; NULL for none.
-static int copy_items(const struct qe_mem *mem, void **to, const void *from, size_t count, size_t size)
+// A copy of `count` items of `size` bytes; NULL for none, and where there is no memory, which *failed then says.
+static void *copy_items(const struct qe_mem *mem, const void *from, size_t count, size_t size, bool *failed)
 {
-    *to = NULL;
-    if (count == 0) return 0;
-    *to = qe_realloc(mem, NULL, count, size);
-    if (!*to) return -1;
-    memcpy(*to, from, count * size);
-    return 0;
+    if (count == 0) return NULL;
+    void *to = qe_realloc(mem, NULL, count, size);
+    if (to)
+        memcpy(to, from, count * size);
+    else
+        *failed = true;
+    return to;
 }
 
 int qe_config_copy(struct qe_config *to, const struct qe_config *from, const struct qe_mem *mem)
 {
-    void *peers, *names;
-    if (copy_items(mem, &peers, from->peers, from->peer_count, sizeof(*from->peers)) != 0) return -1;
-    if (copy_items(mem, &names, from->names, from->name_count, sizeof(*from->names)) != 0) {
-        qe_free(mem, peers);
-        return -1;
-    }
+    bool failed = false;
     *to = *from;
     to->mem = mem;
-    to->peers = peers;
-    to->names = names;
-    return 0;
-}
-
-// "WHERE WHAT"
-static void report(const struct qe_config_source *source, enum qe_log_level level, const char *what)
-{
-    char line[QE_CONFIG_LINE_SIZE];
-    snprintf(line, sizeof(line), "%s %s", source->where, what);
-    source->sink->report(source->sink->user, level, line);
-}
-
-// "WHERE WHAT": a mistake. -1.
-static int refuse(const struct qe_config_source *source, const char *what)
-{
-    report(source, QE_LOG_ERROR, what);
-    return -1;
-}
-
-// "WHERE is VALUE, expected EXPECTED". -1.
-static int refuse_value(const struct qe_config_source *source, const char *value, const char *expected)
-{
-    char what[256], quote[QE_CHECK_QUOTE_SIZE];
-    snprintf(what, sizeof(what), "is %s, expected %s", qe_check_quote(value, quote), expected);
-    return refuse(source, what);
-}
-
-// Makes room for one more item of `size` bytes, at most `max`. NULL after a line about "too many WHAT".
-static void *grow(struct qe_config *config, const struct qe_config_source *source, void *items, size_t count,
-    size_t size, size_t max, const char *what)
-{
-    char line[96];
-    if (count >= max) {
-        snprintf(line, sizeof(line), "is one of too many %s, expected at most %zu", what, max);
-        refuse(source, line);
-        return NULL;
-    }
-    void *more = qe_realloc(config->mem, items, count + 1, size);
-    if (!more) refuse(source, "does not fit into memory");
-    return more;
+    to->peers = copy_items(mem, from->peers, from->peer_count, sizeof(*to->peers), &failed);
+    to->names = copy_items(mem, from->names, from->name_count, sizeof(*to->names), &failed);
+    to->allowed_names =
+        copy_items(mem, from->allowed_names, from->allowed_name_count, sizeof(*to->allowed_names), &failed);
+    to->bootstrap = copy_items(mem, from->bootstrap, from->bootstrap_count, sizeof(*to->bootstrap), &failed);
+    to->advertise.list =
+        copy_items(mem, from->advertise.list, from->advertise.count, sizeof(*to->advertise.list), &failed);
+    to->accept.list = copy_items(mem, from->accept.list, from->accept.count, sizeof(*to->accept.list), &failed);
+    if (failed) qe_config_fini(to);
+    return failed ? -1 : 0;
 }
 
 int qe_config_set_name(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     const char *expected = qe_check_name(text);
-    if (expected) return refuse_value(source, text, expected);
+    if (expected) return qe_setter_refuse_value(source, text, expected);
     snprintf(config->name, sizeof(config->name), "%s", text);
     return 0;
 }
@@ -107,7 +80,7 @@ int qe_config_set_name(struct qe_config *config, const struct qe_config_source *
 int qe_config_set_tun_name(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     const char *expected = qe_check_interface(text);
-    if (expected) return refuse_value(source, text, expected);
+    if (expected) return qe_setter_refuse_value(source, text, expected);
     snprintf(config->tun_name, sizeof(config->tun_name), "%s", text);
     return 0;
 }
@@ -115,26 +88,27 @@ int qe_config_set_tun_name(struct qe_config *config, const struct qe_config_sour
 int qe_config_set_tun_addr(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     const char *expected = qe_check_tun_addr(text, &config->tun_addr);
-    return expected ? refuse_value(source, text, expected) : 0;
+    return expected ? qe_setter_refuse_value(source, text, expected) : 0;
 }
 
 int qe_config_set_log_level(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     const char *expected = qe_check_log_level(text, &config->log_level);
-    return expected ? refuse_value(source, text, expected) : 0;
+    return expected ? qe_setter_refuse_value(source, text, expected) : 0;
 }
 
 int qe_config_add_listen(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     struct qe_addr addr;
     const char *expected = qe_check_listen(text, &addr);
-    if (expected) return refuse_value(source, text, expected);
+    if (expected) return qe_setter_refuse_value(source, text, expected);
     size_t count = source->origin > config->listen_origin ? 0 : config->listen_count;
     // Port 0 is another port each time.
     for (size_t i = 0; i < count && addr.port != 0; i++)
-        if (qe_addr_equal(&config->listen[i], &addr)) return refuse_value(source, text, "each address only once");
+        if (qe_addr_equal(&config->listen[i], &addr))
+            return qe_setter_refuse_value(source, text, "each address only once");
     _Static_assert(QE_CONFIG_LISTEN_MAX == 8, "as the message says");
-    if (count == QE_CONFIG_LISTEN_MAX) return refuse_value(source, text, "at most 8 addresses");
+    if (count == QE_CONFIG_LISTEN_MAX) return qe_setter_refuse_value(source, text, "at most 8 addresses");
     config->listen[count] = addr;
     config->listen_count = count + 1;
     config->listen_origin = source->origin;
@@ -158,17 +132,17 @@ int qe_config_add_name(
     struct qe_config *config, const struct qe_config_source *source, const char *name, const struct qe_node_id *id)
 {
     const char *expected = qe_check_name(name);
-    if (expected) return refuse_value(source, name, expected);
+    if (expected) return qe_setter_refuse_value(source, name, expected);
     const struct qe_config_name *known = find_name(config, name);
     if (known) {
         if (qe_node_id_equal(&known->id, id)) return 0;
         char what[160], text[QE_NODE_ID_TEXT_SIZE];
         snprintf(what, sizeof(what), "gives the name \"%s\" to a second node, expected only %s", name,
             qe_node_id_format(&known->id, text));
-        return refuse(source, what);
+        return qe_setter_refuse(source, what);
     }
     struct qe_config_name *names =
-        grow(config, source, config->names, config->name_count, sizeof(*names), QE_CONFIG_NAMES_MAX, "names");
+        qe_setter_grow(config, source, config->names, config->name_count, sizeof(*names), QE_CONFIG_NAMES_MAX, "names");
     if (!names) return -1;
     config->names = names;
     struct qe_config_name *entry = &names[config->name_count++];
@@ -203,8 +177,8 @@ int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *
 {
     size_t place = peer_place(config, id);
     if (!qe_config_find_peer(config, id)) {
-        struct qe_config_peer *peers =
-            grow(config, source, config->peers, config->peer_count, sizeof(*peers), QE_CONFIG_PEERS_MAX, "peers");
+        struct qe_config_peer *peers = qe_setter_grow(
+            config, source, config->peers, config->peer_count, sizeof(*peers), QE_CONFIG_PEERS_MAX, "peers");
         if (!peers) return -1;
         config->peers = peers;
         memmove(&peers[place + 1], &peers[place], (config->peer_count - place) * sizeof(*peers));
@@ -217,7 +191,7 @@ int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *
         char what[160], first[QE_ADDR_TEXT_SIZE];
         snprintf(
             what, sizeof(what), "gives a peer a second address, expected only %s", qe_addr_format(&peer->addr, first));
-        return refuse(source, what);
+        return qe_setter_refuse(source, what);
     }
     peer->addr = *addr;
     peer->addr_origin = source->origin;
@@ -242,19 +216,33 @@ int qe_config_add_peer(struct qe_config *config, const struct qe_config_source *
     char who[QE_NAME_SIZE + 1];
     const char *at = strchr(text, '@');
     size_t size = at ? (size_t)(at - text) : strlen(text);
-    if (size >= sizeof(who)) return refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
+    if (size >= sizeof(who)) return qe_setter_refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
     memcpy(who, text, size);
     who[size] = '\0';
 
     struct qe_node_id id;
     int found = resolve(config, who, &id);
-    if (found < 0) return refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
-    if (found > 0) return refuse_value(source, who, unknown_name);
+    if (found < 0) return qe_setter_refuse_value(source, text, "ID, NAME, ID@ADDR:PORT or NAME@ADDR:PORT");
+    if (found > 0) return qe_setter_refuse_value(source, who, unknown_name);
     if (!at) return qe_config_put_peer(config, source, &id, NULL);
     struct qe_addr addr;
     const char *expected = qe_check_remote(at + 1, &addr);
-    if (expected) return refuse_value(source, at + 1, expected);
+    if (expected) return qe_setter_refuse_value(source, at + 1, expected);
     return qe_config_put_peer(config, source, &id, &addr);
+}
+
+static int allow_name(struct qe_config *config, const struct qe_config_source *source, const char *name)
+{
+    for (size_t i = 0; i < config->allowed_name_count; i++)
+        if (strcmp(config->allowed_names[i].name, name) == 0) return 0;
+    struct qe_config_allowed_name *names = qe_setter_grow(config, source, config->allowed_names,
+        config->allowed_name_count, sizeof(*names), QE_CONFIG_NAMES_MAX, "names");
+    if (!names) return -1;
+    config->allowed_names = names;
+    struct qe_config_allowed_name *entry = &names[config->allowed_name_count++];
+    *entry = (struct qe_config_allowed_name){{0}};
+    snprintf(entry->name, sizeof(entry->name), "%s", name);
+    return 0;
 }
 
 int qe_config_allow_peer(struct qe_config *config, const struct qe_config_source *source, const char *text)
@@ -262,25 +250,13 @@ int qe_config_allow_peer(struct qe_config *config, const struct qe_config_source
     struct qe_node_id id;
     int found = resolve(config, text, &id);
     if (found == 0) return qe_config_put_peer(config, source, &id, NULL);
-    if (found < 0) return refuse_value(source, text, "a node ID or a name");
-    if (source->origin != QE_CONFIG_FILE) return refuse_value(source, text, unknown_name);
-    char what[256], quote[QE_CHECK_QUOTE_SIZE];
-    snprintf(what, sizeof(what), "is %s, which allows nobody: neither [peers.names] nor a [[peer]] knows that name",
-        qe_check_quote(text, quote));
-    report(source, QE_LOG_WARN, what);
-    return 0;
+    if (found < 0) return qe_setter_refuse_value(source, text, "a node ID or a name");
+    return allow_name(config, source, text);
 }
 
-int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink)
+// What the whole shows of the addresses of peers. 0, or -1 after lines to the sink.
+static int check_peers(const struct qe_config *config, const struct qe_config_sink *sink)
 {
-    if (config->listen_origin == QE_CONFIG_DEFAULT)
-        for (size_t i = 0; i < config->listen_count; i++)
-            config->listen[i].port = config->port;
-    for (size_t i = config->name_count; i-- > 0;) { // the first name of a node stays
-        const struct qe_config_name *name = &config->names[i];
-        if (!qe_config_find_peer(config, &name->id)) continue;
-        memcpy(config->peers[peer_place(config, &name->id)].name, name->name, sizeof(name->name));
-    }
     int result = 0;
     for (size_t i = 0; i < config->peer_count; i++)
         for (size_t j = 0; j < config->listen_count; j++) {
@@ -293,4 +269,18 @@ int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink
             result = -1;
         }
     return result;
+}
+
+int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink)
+{
+    if (config->listen_origin == QE_CONFIG_DEFAULT)
+        for (size_t i = 0; i < config->listen_count; i++)
+            config->listen[i].port = config->port;
+    for (size_t i = config->name_count; i-- > 0;) { // the first name of a node stays
+        const struct qe_config_name *name = &config->names[i];
+        if (!qe_config_find_peer(config, &name->id)) continue;
+        memcpy(config->peers[peer_place(config, &name->id)].name, name->name, sizeof(name->name));
+    }
+    int peers = check_peers(config, sink);
+    return qe_config_finish_discovery(config, sink) == 0 ? peers : -1;
 }

@@ -11,15 +11,21 @@
 #include "identity/identity.h"
 #include "node/action.h"
 
-#define QE_CONFIG_LISTEN_MAX 8
-#define QE_CONFIG_PEERS_MAX  1024
-#define QE_CONFIG_NAMES_MAX  1024
-#define QE_CONFIG_LANES_MAX  32
-#define QE_TUN_NAME_SIZE     16
+#define QE_CONFIG_LISTEN_MAX    8
+#define QE_CONFIG_PEERS_MAX     1024
+#define QE_CONFIG_NAMES_MAX     1024
+#define QE_CONFIG_LANES_MAX     32
+#define QE_TUN_NAME_SIZE        16
+#define QE_CONFIG_BOOTSTRAP_MAX 16
+#define QE_CONFIG_SUBNETS_MAX   64 // advertised, and likewise accepted
 
-#define QE_DEFAULT_PORT 9000
-#define QE_DEFAULT_MTU  1420
-#define QE_MTU_MIN      1280 // RFC 8200 §5: IPv6 needs it
+#define QE_HOST_SIZE      256 // a host name (RFC 1123) with its NUL
+#define QE_HOST_PORT_SIZE (QE_HOST_SIZE + 6)
+
+#define QE_DEFAULT_PORT      9000
+#define QE_DEFAULT_MTU       1420
+#define QE_DEFAULT_BOOTSTRAP "bootstrap.quicether.org:9000"
+#define QE_MTU_MIN           1280 // RFC 8200 §5: IPv6 needs it
 
 // Longest line given to a sink, with its NUL; longer ones are cut.
 #define QE_CONFIG_LINE_SIZE 512
@@ -41,6 +47,23 @@ struct qe_config_name {
     struct qe_node_id id;
 };
 
+// Somebody to ask first: "HOST:PORT" or "ADDR:PORT" (qe_host_port_split).
+struct qe_config_bootstrap {
+    char text[QE_HOST_PORT_SIZE];
+};
+
+// A name that may connect and that local configuration does not know: whoever has it in the private network.
+struct qe_config_allowed_name {
+    char name[QE_NAME_SIZE];
+};
+
+// A list of networks, without host bits, none twice.
+struct qe_config_subnets {
+    struct qe_cidr *list;
+    size_t count;
+    enum qe_config_origin origin; // QE_CONFIG_DEFAULT: nobody said anything
+};
+
 struct qe_config {
     char name[QE_NAME_SIZE];         // [node] name; "" for none
     char tun_name[QE_TUN_NAME_SIZE]; // [network] tun_name, default "quicether0"
@@ -49,16 +72,33 @@ struct qe_config {
     struct qe_addr listen[QE_CONFIG_LISTEN_MAX]; // [network] listen, default 0.0.0.0:9000 and [::]:9000
     size_t listen_count;
     enum qe_config_origin listen_origin;
-    uint16_t port;                // [discovery] dht_port: of the default listen addresses, default 9000
+    uint16_t port; // [discovery] dht_port: of the default listen addresses, default 9000
+    enum qe_config_origin port_origin;
     struct qe_config_peer *peers; // [[peer]], [peers] allowed; sorted by ID, no ID twice
     size_t peer_count;
     struct qe_config_name *names; // [peers.names] and the names of [[peer]], in their order, no name twice
     size_t name_count;
+    struct qe_config_allowed_name *allowed_names; // [peers] allowed, what is not in `names`; no name twice
+    size_t allowed_name_count;
+    // [discovery] bootstrap_nodes. QE_DEFAULT_BOOTSTRAP until somebody says otherwise; none: only what is remembered.
+    struct qe_config_bootstrap *bootstrap;
+    size_t bootstrap_count;
+    enum qe_config_origin bootstrap_origin;
+    bool bootstrap_mode;                // [discovery] bootstrap_mode: a well-known node
+    bool mainline;                      // [discovery] mainline: joins the public DHT, too
+    struct qe_ip public_ip;             // [discovery] public_ip: where others reach this node; family 0: not told
+    struct qe_config_subnets advertise; // [network] advertise_subnets: behind this node, for others to reach
+    // [network] accept_subnets: those of others that may be routed to them, and networks within. Nobody said anything:
+    // any but a default route.
+    struct qe_config_subnets accept;
+    bool forward;    // [network] forward, default true: sets the host up to forward to what it advertises
+    bool masquerade; // [network] masquerade, default true: and hosts there see its address (source NAT)
+    bool dns;        // [network] dns, default true: answers for names of the network, and tells the system's resolver
     enum qe_log_level log_level; // [monitoring] log_level, default info
     uint8_t lanes;               // [performance] lanes, 1..32, default 1
     struct qe_addr metrics_addr; // [monitoring] metrics_addr; family 0: none
     struct qe_addr health_addr;  // [monitoring] health_addr; family 0: none
-    const struct qe_mem *mem;    // owns peers and names
+    const struct qe_mem *mem;    // owns the lists
 };
 
 // Hears of mistakes (QE_LOG_ERROR) and of what is accepted but odd (QE_LOG_WARN), a line each, without newline.
@@ -74,7 +114,8 @@ struct qe_config_source {
     const struct qe_config_sink *sink;
 };
 
-// The defaults. `mem` must outlive the configuration; nothing is allocated yet.
+// The defaults. `mem` must outlive the configuration; nothing is allocated yet, and the bootstrap list is still empty
+// (qe_config_finish fills in the default).
 void qe_config_init(struct qe_config *config, const struct qe_mem *mem);
 void qe_config_fini(struct qe_config *config);
 // Makes `to` (uninitialised) a copy that owns its lists through `mem`. 0, or -1 without memory, with nothing to free.
@@ -96,12 +137,24 @@ int qe_config_add_name(
 // known by now. An address of a later origin replaces one of an earlier; two different ones of the same origin are a
 // mistake.
 int qe_config_add_peer(struct qe_config *config, const struct qe_config_source *source, const char *text);
-// "ID" or "NAME": may connect. A NAME that nobody has is a mistake on the command line; in the file it is warned about
-// and allows nobody, because it may be known one day.
+// "ID" or "NAME": may connect. A NAME that local configuration does not know joins `allowed_names`.
 int qe_config_allow_peer(struct qe_config *config, const struct qe_config_source *source, const char *text);
 // The same for an ID with an optional address (NULL: none), already parsed.
 int qe_config_put_peer(struct qe_config *config, const struct qe_config_source *source, const struct qe_node_id *id,
     const struct qe_addr *addr);
+
+// 1..65535
+int qe_config_set_port(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_set_public_ip(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "HOST:PORT"; the first of a later origin drops those of earlier ones. "none": an empty list.
+int qe_config_add_bootstrap(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// An empty list.
+int qe_config_no_bootstrap(struct qe_config *config, const struct qe_config_source *source);
+// "10.0.0.0/16": likewise. A host's own address may have bits that its network has not: they are a mistake.
+int qe_config_add_advertise(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_add_accept(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// None is accepted but what qe_config_add_accept adds.
+int qe_config_no_accept(struct qe_config *config, const struct qe_config_source *source);
 
 // Once all is said: gives peers their names, settles defaults that depend on others, and checks what only the whole can
 // show. 0, or -1 after lines to the sink.
@@ -111,5 +164,9 @@ int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink
 const struct qe_node_id *qe_config_find_name(const struct qe_config *config, const char *name);
 // The peer with this ID; NULL for none.
 const struct qe_config_peer *qe_config_find_peer(const struct qe_config *config, const struct qe_node_id *id);
+
+// Takes "HOST:PORT" apart: an address into `addr`, whose family is otherwise 0 and its port that of the host name in
+// `host`. `text` is one that the setters took, or qe_check_host_port.
+void qe_host_port_split(const char *text, char host[QE_HOST_SIZE], struct qe_addr *addr);
 
 #endif

@@ -91,18 +91,6 @@ static void checked_strings(
     if (fine) no_effect(l, path, value);
 }
 
-static const char *check_subnet(const char *text)
-{
-    struct qe_cidr cidr;
-    return qe_check_subnet(text, &cidr);
-}
-
-static const char *check_public_ip(const char *text)
-{
-    struct qe_ip ip;
-    return qe_check_public_ip(text, &ip);
-}
-
 READER(read_choice)
 {
     char expected[160] = "";
@@ -178,7 +166,10 @@ READER(read_dht_port)
     (void)key;
     int64_t port;
     l->dht_port = value;
-    if (integer(l, path, value, 1, UINT16_MAX, &port)) l->config->port = (uint16_t)port;
+    if (integer(l, path, value, 1, UINT16_MAX, &port)) {
+        l->config->port = (uint16_t)port;
+        l->config->port_origin = QE_CONFIG_FILE;
+    }
 }
 
 READER(read_listen)
@@ -192,16 +183,67 @@ READER(read_listen)
         set(l, i.path, i.value, qe_config_add_listen);
 }
 
-READER(read_subnets)
+static void read_list(struct qe_loader *l, const char *path, const struct qe_toml_value *value, const char *expected,
+    int (*none)(struct qe_config *config, const struct qe_config_source *source), qe_setter *add)
+{
+    if (!qe_loader_expect(l, path, value, QE_TOML_ARRAY, expected)) return;
+    struct qe_config_source source = qe_loader_source(l, path, value);
+    if (none) none(l->config, &source);
+    for (struct items i = {0}; next_item(&i, path, value);)
+        set(l, i.path, i.value, add);
+}
+
+READER(read_advertise_subnets)
 {
     (void)key;
-    checked_strings(l, path, value, check_subnet);
+    read_list(l, path, value, "an array of subnets", NULL, qe_config_add_advertise);
+}
+
+READER(read_accept_subnets)
+{
+    (void)key;
+    read_list(l, path, value, "an array of subnets", qe_config_no_accept, qe_config_add_accept);
 }
 
 READER(read_bootstrap_nodes)
 {
     (void)key;
-    checked_strings(l, path, value, qe_check_host_port);
+    read_list(l, path, value, "an array of \"HOST:PORT\"", qe_config_no_bootstrap, qe_config_add_bootstrap);
+}
+
+static void read_bool(struct qe_loader *l, const char *path, const struct qe_toml_value *value, bool *out)
+{
+    if (qe_loader_expect(l, path, value, QE_TOML_BOOLEAN, "true or false")) *out = qe_toml_boolean(value);
+}
+
+READER(read_bootstrap_mode)
+{
+    (void)key;
+    read_bool(l, path, value, &l->config->bootstrap_mode);
+}
+
+READER(read_mainline)
+{
+    (void)key;
+    read_bool(l, path, value, &l->config->mainline);
+}
+
+READER(read_forward)
+{
+    (void)key;
+    read_bool(l, path, value, &l->config->forward);
+}
+
+READER(read_masquerade)
+{
+    (void)key;
+    read_bool(l, path, value, &l->config->masquerade);
+}
+
+READER(read_dns)
+{
+    (void)key;
+    read_bool(l, path, value, &l->config->dns);
 }
 
 READER(read_interfaces)
@@ -213,8 +255,7 @@ READER(read_interfaces)
 READER(read_public_ip)
 {
     (void)key;
-    const char *text = string(l, path, value);
-    if (text && accept(l, path, value, check_public_ip(text))) no_effect(l, path, value);
+    set(l, path, value, qe_config_set_public_ip);
 }
 
 static void read_serve(struct qe_loader *l, const char *path, const struct qe_toml_value *value, struct qe_addr *addr)
@@ -349,9 +390,10 @@ static const char *const schedulers[] = {"auto", "round-robin", "weighted", "lat
 static const char *const backends[] = {"epoll", "io_uring", NULL};
 
 static const struct qe_setting discovery_keys[] = {
-    {"bootstrap_mode", read_flag, NULL, NULL},
+    {"bootstrap_mode", read_bootstrap_mode, NULL, NULL},
     {"bootstrap_nodes", read_bootstrap_nodes, NULL, NULL},
     {"dht_port", read_dht_port, NULL, NULL},
+    {"mainline", read_mainline, NULL, NULL},
     {"public_ip", read_public_ip, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
@@ -370,8 +412,12 @@ static const struct qe_setting multipath_keys[] = {
     {NULL, NULL, NULL, NULL},
 };
 static const struct qe_setting network_keys[] = {
-    {"advertise_subnets", read_subnets, NULL, NULL},
+    {"accept_subnets", read_accept_subnets, NULL, NULL},
+    {"advertise_subnets", read_advertise_subnets, NULL, NULL},
+    {"dns", read_dns, NULL, NULL},
+    {"forward", read_forward, NULL, NULL},
     {"listen", read_listen, NULL, NULL},
+    {"masquerade", read_masquerade, NULL, NULL},
     {"mtu", read_mtu, NULL, NULL},
     {"tun_addr", read_tun_addr, NULL, NULL},
     {"tun_name", read_tun_name, NULL, NULL},

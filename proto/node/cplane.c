@@ -9,13 +9,13 @@
 
 #define REQUEST_TUN UINT64_C(1)
 // Sockets are numbered from 1; a socket's request is this plus its number.
-#define REQUEST_SOCKET UINT64_C(16)
+#define REQUEST_SOCKET UINT64_C(16) // claims.h has those between
 
 void cplane_trace(struct qe_cplane *c, const char *name, const struct cplane_peer *peer, uint64_t a, uint64_t b)
 {
     if (!c->host->trace) return;
     struct qe_trace trace = {.now_ns = c->now_ns, .name = name, .a = a, .b = b};
-    if (peer) trace.peer = peer->config->id;
+    if (peer) trace.peer = peer->id;
     c->host->trace(c->host->user, &trace);
 }
 
@@ -58,6 +58,8 @@ void cplane_fail(struct qe_cplane *c, const char *format, ...)
 
 struct qe_mail *cplane_post(struct qe_cplane *c, uint8_t lane, enum qe_mail_kind kind, const void *bytes, size_t size)
 {
+    // What a letter tells of a peer means nothing to a lane that does not know it yet.
+    if (c->snapshot_due && c->begun && kind != QE_MAIL_SNAPSHOT) cplane_publish(c);
     struct qe_mail *mail = qe_mail_post(c->mem, c->options.outbox, lane, kind, bytes, size);
     if (!mail) qe_count(&c->counters, QE_COUNT_DROP_MEMORY);
     return mail;
@@ -80,8 +82,7 @@ uint64_t cplane_random64(struct qe_cplane *c, enum qe_random purpose)
 const char *cplane_peer_text(const struct cplane_peer *peer, char out[QE_NAME_SIZE])
 {
     char id[QE_NODE_ID_TEXT_SIZE];
-    snprintf(
-        out, QE_NAME_SIZE, "%s", peer->config->name[0] ? peer->config->name : qe_node_id_format(&peer->config->id, id));
+    snprintf(out, QE_NAME_SIZE, "%s", peer->name[0] ? peer->name : qe_node_id_format(&peer->id, id));
     return out;
 }
 
@@ -92,23 +93,6 @@ static void init_addresses(struct qe_cplane *c)
     const struct qe_cidr *given = &c->config->tun_addr;
     if (given->ip.family == 4) c->own[0] = *given;
     if (given->ip.family == 6) c->own[1] = *given;
-}
-
-static int init_peers(struct qe_cplane *c)
-{
-    c->peer_count = c->config->peer_count;
-    c->peers = qe_zalloc(c->mem, c->peer_count ? c->peer_count : 1, sizeof *c->peers);
-    if (!c->peers || qe_heap_reserve(&c->timers, c->peer_count) != 0) return -1;
-    for (uint32_t i = 0; i < c->peer_count; i++) {
-        struct cplane_peer *peer = &c->peers[i];
-        peer->index = i;
-        peer->config = &c->config->peers[i];
-        qe_session_init(&peer->session, &c->self, &peer->config->id);
-        qe_timer_init(&peer->timer);
-        peer->home = peer->config->id.bytes[19] % c->options.lane_count;
-        peer->session_id = cplane_random64(c, QE_RANDOM_SESSION);
-    }
-    return 0;
 }
 
 int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *options, uint64_t now_ns, uint64_t wall_ms)
@@ -129,8 +113,9 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     c->host->random(c->host->user, QE_RANDOM_HASH, secret, sizeof secret);
     c->boot_epoch = cplane_random64(c, QE_RANDOM_SESSION);
     init_addresses(c);
+    cplane_claims_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
-    if (!c->paths || init_peers(c) != 0) {
+    if (!c->paths || cplane_peers_init(c) != 0) {
         qe_cplane_free(c);
         return -1;
     }
@@ -145,9 +130,8 @@ void qe_cplane_free(struct qe_cplane *c)
     for (struct cplane_path *path; c->paths && (path = qe_table_each(c->paths, &cursor));)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
-    for (size_t i = 0; c->peers && i < c->peer_count; i++)
-        qe_free(c->mem, c->peers[i].ticket);
-    qe_free(c->mem, c->peers);
+    cplane_peers_fini(c);
+    cplane_claims_fini(c);
     cplane_commands_drop(c);
     while (!qe_list_empty(&c->actions)) {
         struct cplane_action *a = qe_container(c->actions.next, struct cplane_action, link);
@@ -181,9 +165,7 @@ static void on_start(struct qe_cplane *c)
         a->action.socket_open.socket = i + 1;
         a->action.socket_open.bind = c->config->listen[i];
     }
-    for (size_t i = 0; i < c->peer_count; i++)
-        if (c->peers[i].config->addr.ip.family != 0)
-            qe_session_on_address(&c->peers[i].session, &c->peers[i].config->addr, true);
+    c->begun = true;
     cplane_publish(c);
 }
 
@@ -206,17 +188,21 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     for (size_t i = 0; i < c->peer_count; i++)
-        cplane_peer_timer(c, &c->peers[i]);
+        cplane_peer_timer(c, c->by_id[i]);
 }
 
 static void on_result(struct qe_cplane *c, const struct qe_result *result)
 {
     const char *text = result->text ? result->text : "refused";
     if (result->request == REQUEST_TUN) {
-        if (result->code == QE_RESULT_OK)
+        if (result->code == QE_RESULT_OK) {
             c->tun_up = true;
-        else
+            cplane_claims_start(c);
+        } else {
             cplane_fail(c, "cannot open the TUN interface %s: %s", c->config->tun_name, text);
+        }
+    } else if (cplane_claims_on_result(c, result)) {
+        return;
     } else if (result->request >= REQUEST_SOCKET && result->request - REQUEST_SOCKET < c->config->listen_count) {
         size_t i = (size_t)(result->request - REQUEST_SOCKET);
         char addr[QE_ADDR_TEXT_SIZE];
@@ -254,11 +240,19 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     for (size_t i = 0; i < event->address_count && i < CPLANE_LINK_ADDRESSES; i++)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
+    cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
-        qe_session_on_link_up(&c->peers[i].session, c->now_ns);
-        cplane_peer_timer(c, &c->peers[i]);
+        qe_session_on_link_up(&c->by_id[i]->session, c->now_ns);
+        cplane_peer_timer(c, c->by_id[i]);
     }
+}
+
+// What changed about who the peers are, told to the lanes.
+static void settle(struct qe_cplane *c)
+{
+    if (c->snapshot_due && c->begun) cplane_publish(c);
+    if (c->leaving_count) cplane_forget_leaving(c);
 }
 
 static void expire(struct qe_cplane *c)
@@ -269,7 +263,9 @@ static void expire(struct qe_cplane *c)
         cplane_peer_refresh(c, peer);
     }
     cplane_commands_expire(c);
+    cplane_claims_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
+    settle(c);
 }
 
 void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
@@ -298,11 +294,10 @@ void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
     expire(c);
 }
 
-bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
+// True: the letter is kept.
+static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
 {
-    c->now_ns = QE_MUTANT(wall_clock) ? c->now_ns + (wall_ms - c->wall_ms) * QE_NS_PER_MS : now_ns;
-    c->wall_ms = wall_ms;
-    struct cplane_peer *peer = mail->peer != QE_PEER_NONE ? &c->peers[mail->peer] : NULL;
+    struct cplane_peer *peer = mail->peer != QE_PEER_NONE ? c->peers[mail->peer] : NULL;
     switch (mail->kind) {
     case QE_MAIL_CONNECTED:
         return cplane_on_connected(c, mail);
@@ -336,6 +331,9 @@ bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, 
     case QE_MAIL_ECHO_REPLY:
         cplane_on_echo_reply(c, mail);
         break;
+    case QE_MAIL_FORGOTTEN:
+        cplane_on_forgotten(c, mail);
+        break;
     case QE_MAIL_REPORT_PEER:
     case QE_MAIL_REPORT_PATH:
     case QE_MAIL_REPORT_END:
@@ -344,6 +342,15 @@ bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, 
         break;
     }
     return false;
+}
+
+bool qe_cplane_read(struct qe_cplane *c, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms)
+{
+    c->now_ns = QE_MUTANT(wall_clock) ? c->now_ns + (wall_ms - c->wall_ms) * QE_NS_PER_MS : now_ns;
+    c->wall_ms = wall_ms;
+    bool kept = read_letter(c, mail);
+    settle(c);
+    return kept;
 }
 
 bool qe_cplane_next(struct qe_cplane *c, struct qe_action *action)
@@ -359,7 +366,8 @@ bool qe_cplane_next(struct qe_cplane *c, struct qe_action *action)
 
 uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
-    return qe_time_min(qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c)), c->retry_at_ns);
+    uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
+    return qe_time_min(qe_time_min(deadline, cplane_claims_deadline(c)), c->retry_at_ns);
 }
 
 bool qe_cplane_stopping(const struct qe_cplane *c, const char **failure)

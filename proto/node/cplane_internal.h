@@ -1,11 +1,12 @@
-// The inside of the control plane, shared by cplane.c (life, events), peering.c (sessions), publish.c (addresses and
-// the snapshot), state.c (what is stored) and report.c (commands).
+// The inside of the control plane, shared by cplane.c (life, events), peers.c (who may connect), peering.c (sessions),
+// publish.c (addresses and the snapshot), state.c (what is stored) report.c (commands) and metrics.c.
 #ifndef QE_NODE_CPLANE_INTERNAL_H
 #define QE_NODE_CPLANE_INTERNAL_H
 
 #include "base/heap.h"
 #include "base/table.h"
 #include "base/time.h"
+#include "node/claims.h"
 #include "node/cplane.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -20,9 +21,22 @@
 // "ticket/" or "peer/", and an ID.
 #define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
 
+// Peers in all; those beyond are not taken in.
+#define CPLANE_PEERS_MAX 16384
+
+// Why a peer may connect, as bits.
+enum cplane_why {
+    CPLANE_WHY_CONFIG = 1,
+    CPLANE_WHY_MEMBER = 2, // of this node's private network
+};
+
 struct cplane_peer {
     uint32_t index;
-    const struct qe_config_peer *config;
+    struct qe_node_id id;
+    char name[QE_NAME_SIZE]; // "" for none
+    unsigned why;            // 0: nobody allows it any more, and it leaves
+    bool leaving;
+    uint32_t told, forgot; // lanes, as bits: that are to forget it, and that have
     struct qe_session session;
     struct qe_timer timer;
     bool pinned; // the whole key is known
@@ -35,7 +49,14 @@ struct cplane_peer {
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t address_count;
-    uint8_t *ticket; // for the next dialling; NULL: none
+    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
+    uint64_t claims_boot;           // the boot that it said claims in, and
+    uint64_t claims_number;         // which of them were the last; 0: it said none
+    bool has_subnets;               // it claims networks
+    bool doubted;                   // it is there, and has not said so itself
+    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
@@ -51,8 +72,9 @@ struct cplane_path {
     bool greeted;
     bool has_hello;
     struct qe_hello hello;
-    struct qe_mail *close; // CLOSE, made ahead; NULL: sent
-    size_t size;           // bytes in `bytes`
+    struct qe_claims *claims; // said before it was open; NULL: none
+    struct qe_mail *close;    // CLOSE, made ahead; NULL: sent
+    size_t size;              // bytes in `bytes`
     uint8_t bytes[2 + QE_MESSAGE_SIZE_MAX];
 };
 
@@ -104,14 +126,19 @@ struct qe_cplane {
     struct qe_node_id self;
     uint64_t boot_epoch;
     struct qe_cidr own[2]; // IPv4, IPv6
-    struct cplane_peer *peers;
-    size_t peer_count;
+    struct cplane_claims claims;
+    struct cplane_peer **peers; // by index; NULL: free
+    size_t peer_slots, peer_capacity;
+    struct cplane_peer **by_id; // in the order of their IDs, without those that leave
+    size_t peer_count, leaving_count;
     struct qe_table *paths; // of cplane_path, by ID
     uint64_t path_sequence;
     struct qe_heap timers;
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
     uint64_t generation;  // of the snapshot
+    bool snapshot_due;    // peers came or went since
+    bool begun;           // START has come
     bool unpublished;     // a lane lacks the newest snapshot
     uint64_t retry_at_ns; // QE_TIME_NEVER: nothing is owed to a lane
     struct cplane_link links[CPLANE_LINKS_MAX];
@@ -142,6 +169,22 @@ uint64_t cplane_random64(struct qe_cplane *c, enum qe_random purpose);
 // The peer's name, or its ID; in a buffer of the caller's.
 const char *cplane_peer_text(const struct cplane_peer *peer, char out[QE_NAME_SIZE]);
 
+// peers.c
+// The peer with that ID, made where there is none, which may connect for that reason too. `name`: NULL or "" for none.
+// NULL without memory or room.
+struct cplane_peer *cplane_peer_add(
+    struct qe_cplane *c, const struct qe_node_id *id, const char *name, enum cplane_why why);
+// NULL: there is none, or it leaves.
+struct cplane_peer *cplane_peer_find(const struct qe_cplane *c, const struct qe_node_id *id);
+// Takes a reason back. A peer without any is disconnected and forgotten: `peer` may be gone at the next letter.
+void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_why why);
+// Tells lanes to forget those that leave.
+void cplane_forget_leaving(struct qe_cplane *c);
+void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail);
+void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer);
+int cplane_peers_init(struct qe_cplane *c);
+void cplane_peers_fini(struct qe_cplane *c);
+
 // peering.c
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
 // Does what the session's new state asks for.
@@ -159,9 +202,41 @@ void cplane_goodbye(struct qe_cplane *c);
 
 // publish.c
 // Takes over what the peer claims as its overlay addresses, as far as it may.
-void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello);
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count);
 // Builds a snapshot and posts it to every lane.
 void cplane_publish(struct qe_cplane *c);
+
+// claims.c
+void cplane_claims_init(struct qe_cplane *c);
+void cplane_claims_fini(struct qe_cplane *c);
+// The TUN is there: the host hears what is to be forwarded and routed.
+void cplane_claims_start(struct qe_cplane *c);
+// Tells the peer on that path, or every peer, what this node claims, where the hello did not say it all.
+void cplane_say_claims(struct qe_cplane *c, struct cplane_path *path);
+void cplane_say_claims_to_all(struct qe_cplane *c);
+// What a peer said, on a path that is open.
+void cplane_claims_said(struct qe_cplane *c, struct cplane_path *path, const struct qe_claims *claims);
+// What a peer's record in the DHT says, which holds for so long; less than what the peer itself says.
+void cplane_claims_recorded(
+    struct qe_cplane *c, struct cplane_peer *peer, const struct qe_cidr *subnets, size_t count, uint64_t lifetime_s);
+// It began anew, or says nothing yet: what is known of its networks ends soon unless it repeats it.
+void cplane_claims_doubt(struct qe_cplane *c, struct cplane_peer *peer);
+// The peer's session may have changed.
+void cplane_claims_on_session(struct qe_cplane *c, struct cplane_peer *peer);
+void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
+// The host's own networks may have changed.
+void cplane_claims_on_link(struct qe_cplane *c);
+bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+void cplane_claims_expire(struct qe_cplane *c);
+uint64_t cplane_claims_deadline(const struct qe_cplane *c);
+
+// subnet_routes.c
+// Chooses which owner of each accepted network is used. True where that has changed.
+bool cplane_choose_owners(struct qe_cplane *c);
+// Tells the host which networks are routed here, where that has changed.
+void cplane_tell_routes(struct qe_cplane *c);
+// Adds the routes to accepted networks. False without memory.
+bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot);
 
 // state.c
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);
@@ -180,6 +255,8 @@ void cplane_commands_expire(struct qe_cplane *c);
 void cplane_retry_replies(struct qe_cplane *c);
 uint64_t cplane_commands_deadline(const struct qe_cplane *c);
 void cplane_commands_drop(struct qe_cplane *c);
+// What waits for the peer with that index waits no more.
+void cplane_commands_forget(struct qe_cplane *c, uint32_t index);
 uint64_t cplane_count_open(const struct qe_cplane *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "identity/identity.h"
+#include "identity/secret.h"
 #include "node/fault.h"
 
 // What a random draw is for. The simulator keys its generator by it, so that a draw added in one place moves no other.
@@ -20,32 +21,6 @@ enum qe_random {
     QE_RANDOM_QUEUE,         // flow hashing
     QE_RANDOM_DHT,           // transaction IDs, tokens, targets of refreshes, nonces of records
     QE_RANDOM_COUNT,
-};
-
-// Long-lived secrets stay with the host.
-enum qe_secret_key {
-    QE_SECRET_IDENTITY, // the node's Ed25519 key
-    QE_SECRET_NETWORK,  // the secret of the private network it is a member of; where there is none, operations fail
-};
-
-enum qe_secret_operation {
-    QE_SECRET_SIGN, // Ed25519 signature of the input (RFC 8032): 64 bytes
-    QE_SECRET_MAC,  // keyed BLAKE2b-256 of the input under a key derived from the secret: 32 bytes
-    // An Ed25519 key pair derived from the secret and a label: its public half (input: the label; 32 bytes), and its
-    // signature (input: size of the label (1), the label, the message; 64 bytes).
-    QE_SECRET_DERIVED_KEY,
-    QE_SECRET_DERIVED_SIGN,
-    // XChaCha20-Poly1305 under a key derived from the secret. Input: nonce (24), text; output: nonce, ciphertext and
-    // tag, 16 bytes more. Opening takes that and gives the text; it fails where the text was not sealed with the
-    // secret.
-    QE_SECRET_SEAL,
-    QE_SECRET_OPEN,
-    // A network secret on its way to a new member. Input: the member's Ed25519 key (32); output: the secret sealed to
-    // it (crypto_box_seal, 80 bytes), which the member's host takes over (input: these 80 bytes; no output), keeps
-    // across restarts and uses from then on.
-    QE_SECRET_HAND_OVER,
-    QE_SECRET_TAKE_OVER,
-    QE_SECRET_OPERATIONS,
 };
 
 // A thing that happened in the core, for the trace. Names are dotted and documented in docs/protocol.md.

@@ -11,8 +11,7 @@ static bool source_allowed(struct qe_lane *lane, struct lane_peer *peer, const s
 {
     uint64_t generation = lane->snapshot->generation;
     if (peer->checked_generation == generation && qe_ip_equal(&peer->checked_source, source)) return true;
-    if (qe_route_table_lookup(lane->snapshot->routes, source) != peer->index && !QE_MUTANT(source_unchecked))
-        return false;
+    if (!qe_snapshot_may_send(lane->snapshot, peer->index, source) && !QE_MUTANT(source_unchecked)) return false;
     peer->checked_source = *source;
     peer->checked_generation = generation;
     return true;
@@ -29,7 +28,7 @@ static void receive_packet(struct qe_lane *lane, struct lane_peer *peer, struct 
         lane_drop(lane, QE_COUNT_DROP_SOURCE, peer->index);
         return;
     }
-    if (!qe_snapshot_is_own(lane->snapshot, &info.destination)) {
+    if (!qe_snapshot_is_local(lane->snapshot, &info.destination)) {
         lane_drop(lane, QE_COUNT_DROP_NOT_LOCAL, peer->index);
         return;
     }

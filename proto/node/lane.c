@@ -14,9 +14,22 @@
 // IDs of accepted paths carry the lane; the control part numbers the dialled ones from 1.
 #define ACCEPTED_PATH_ID(lane, sequence) ((uint64_t)((lane) + 1) << 48 | (sequence))
 
+static int make_slots(struct qe_lane *lane, uint32_t index)
+{
+    if (index < lane->peer_slots) return 0;
+    size_t count = 2 * lane->peer_slots > index ? 2 * lane->peer_slots : (size_t)index + 1;
+    struct lane_peer **peers = qe_realloc(&lane->host->mem, lane->peers, count, sizeof *peers);
+    if (!peers) return -1;
+    for (; lane->peer_slots < count; lane->peer_slots++)
+        peers[lane->peer_slots] = NULL;
+    lane->peers = peers;
+    return 0;
+}
+
 struct lane_peer *lane_peer(struct qe_lane *lane, uint32_t index)
 {
-    if (!lane->peers[index]) {
+    if (index >= lane->peer_slots || !lane->peers[index]) {
+        if (!lane->snapshot || !qe_snapshot_knows(lane->snapshot, index) || make_slots(lane, index) != 0) return NULL;
         struct lane_peer *peer = qe_zalloc(&lane->host->mem, 1, sizeof *peer);
         if (!peer) return NULL;
         peer->index = index;
@@ -34,7 +47,7 @@ void lane_trace(struct qe_lane *lane, const char *name, uint32_t peer, uint64_t 
 {
     if (!lane->host->trace) return;
     struct qe_trace trace = {.now_ns = lane->now_ns, .name = name, .a = a, .b = b};
-    if (peer != QE_PEER_NONE && lane->snapshot) trace.peer = lane->snapshot->peers[peer].id;
+    if (lane->snapshot && qe_snapshot_knows(lane->snapshot, peer)) trace.peer = lane->snapshot->peers[peer].id;
     lane->host->trace(lane->host->user, &trace);
 }
 
@@ -107,7 +120,7 @@ static bool on_allow(void *user, const struct qe_key *key, void *dialled)
     if (!lane->snapshot) return false;
     struct qe_node_id id = qe_node_id_from_key(key);
     uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
-    if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE && lane->options.peer_count) peer = 0;
+    if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE && lane->snapshot->peer_count) peer = 0;
     if (peer == QE_PEER_NONE) lane_trace(lane, "handshake.unknown_key", QE_PEER_NONE, 0, 0);
     return peer != QE_PEER_NONE && (!path || path->peer->index == peer || QE_MUTANT(wrong_key_dialled));
 }
@@ -257,10 +270,9 @@ int qe_lane_new(struct qe_lane **out, const struct qe_lane_options *options, uin
         .idle_timeout_ns = IDLE_TIMEOUT_NS,
         .keep_alive_ns = QE_MUTANT(keep_alive_none) ? 0 : KEEP_ALIVE_NS,
         .handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS};
-    lane->peers = qe_zalloc(&host->mem, options->peer_count ? options->peer_count : 1, sizeof(struct lane_peer *));
     lane->paths = qe_table_new(&host->mem, sizeof(uint64_t), options->connections_max, secret);
     lane->coalescer = qe_coalescer_new(&host->mem, &coalesce);
-    if (!lane->peers || !lane->paths || !lane->coalescer || qe_quic_new(&lane->quic, &quic, now_ns, wall_ms) != 0) {
+    if (!lane->paths || !lane->coalescer || qe_quic_new(&lane->quic, &quic, now_ns, wall_ms) != 0) {
         qe_lane_free(lane);
         return -1;
     }
@@ -287,7 +299,7 @@ void qe_lane_free(struct qe_lane *lane)
         qe_free(&lane->host->mem, path);
     }
     if (lane->paths) qe_table_free(lane->paths);
-    for (size_t i = 0; lane->peers && i < lane->options.peer_count; i++)
+    for (size_t i = 0; i < lane->peer_slots; i++)
         free_peer(lane, lane->peers[i]);
     qe_free(&lane->host->mem, lane->peers);
     if (lane->coalescer) {
@@ -347,7 +359,7 @@ static void report(struct qe_lane *lane, uint64_t cookie)
 {
     size_t cursor = 0;
     struct lane_path *path;
-    for (size_t i = 0; i < lane->options.peer_count; i++) {
+    for (size_t i = 0; i < lane->peer_slots; i++) {
         struct qe_mail *mail = lane->peers[i] ? post(lane, QE_MAIL_REPORT_PEER, NULL, qe_span(NULL, 0)) : NULL;
         if (!mail) continue;
         mail->peer = lane->peers[i]->index;
@@ -373,15 +385,30 @@ static void take_snapshot(struct qe_lane *lane, struct qe_mail *mail)
     qe_snapshot_release(lane->snapshot);
     lane->snapshot = mail->snapshot;
     mail->snapshot = NULL;
-    for (uint32_t i = 0; i < lane->options.peer_count; i++) {
+    for (uint32_t i = 0; i < lane->peer_slots; i++) {
+        if (!lane->peers[i] || !qe_snapshot_knows(lane->snapshot, i)) continue; // what is gone is forgotten by letter
         uint8_t home = lane->snapshot->peers[i].lane;
-        if (lane->peers[i] && home != lane->options.index) lane_hand_over(lane, lane->peers[i], home);
+        if (home != lane->options.index) lane_hand_over(lane, lane->peers[i], home);
     }
+}
+
+// Ends what there is with a peer that leaves. The letter goes back last, behind all others about it.
+static void forget(struct qe_lane *lane, struct qe_mail *mail)
+{
+    size_t cursor = 0;
+    for (struct lane_path *path; (path = qe_table_each(lane->paths, &cursor));)
+        if (path->peer->index == mail->peer && path->conn) qe_conn_close(path->conn, QE_CLOSE_REFUSED);
+    if (mail->peer < lane->peer_slots) {
+        free_peer(lane, lane->peers[mail->peer]);
+        lane->peers[mail->peer] = NULL;
+    }
+    mail->lane = lane->options.index;
+    qe_mail_send(lane->options.outbox, mail, QE_MAIL_CONTROL, QE_MAIL_FORGOTTEN);
 }
 
 static void send_echo(struct qe_lane *lane, const struct qe_mail *mail)
 {
-    struct lane_peer *peer = lane->peers[mail->peer];
+    const struct lane_peer *peer = mail->peer < lane->peer_slots ? lane->peers[mail->peer] : NULL;
     uint8_t cookie[8];
     qe_store64(cookie, mail->cookie);
     if (peer && peer->active) lane_echo(peer->active, QE_FRAME_ECHO, cookie);
@@ -416,6 +443,9 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
     case QE_MAIL_REPORT:
         report(lane, mail->cookie);
         break;
+    case QE_MAIL_FORGET:
+        forget(lane, mail);
+        return true;
     case QE_MAIL_PACKET:
         peer = lane_peer(lane, mail->peer);
         if (!peer) {

@@ -18,7 +18,6 @@ struct qe_lane_options {
     struct qe_list *outbox; // where its letters go
     uint8_t index;
     uint16_t mtu; // of the overlay
-    size_t peer_count;
     uint32_t connections_max;
 };
 

@@ -80,8 +80,9 @@ struct qe_lane {
     struct qe_quic *quic;
     struct qe_snapshot *snapshot;
     struct lane_peer **peers; // by index; NULL until needed
-    struct qe_table *paths;   // by path ID
-    uint64_t path_sequence;   // of accepted paths
+    size_t peer_slots;
+    struct qe_table *paths; // by path ID
+    uint64_t path_sequence; // of accepted paths
     struct qe_coalescer *coalescer;
     struct qe_coalesce_out deliver[LANE_DELIVER_MAX]; // a ring
     size_t deliver_first, deliver_count;
@@ -89,7 +90,7 @@ struct qe_lane {
     struct qe_counters counters;
 };
 
-// The peer's record, made where there is none yet; NULL without memory.
+// The peer's record, made where there is none yet; NULL without memory, or where the snapshot does not know the peer.
 struct lane_peer *lane_peer(struct qe_lane *lane, uint32_t index);
 struct lane_path *lane_path(const struct qe_lane *lane, uint64_t id);
 // Queues a finished packet for the TUN.

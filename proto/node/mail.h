@@ -24,6 +24,7 @@ enum qe_mail_kind {
     QE_MAIL_ECHO,     // peer, cookie: ask for an echo on the active path
     QE_MAIL_REPORT,   // cookie: answer with REPORT_PEER for each peer and REPORT_PATH for each path, then REPORT_END
     QE_MAIL_PACKET,   // peer, item, flow_hash: a packet of another lane's peer
+    QE_MAIL_FORGET,   // peer, which no snapshot has any more: end what there is with it; the letter goes back
     // To the control part.
     QE_MAIL_CONNECTED,   // path, peer, lane, info, early
     QE_MAIL_CONFIRMED,   // path
@@ -38,6 +39,7 @@ enum qe_mail_kind {
     QE_MAIL_REPORT_PEER, // peer, cookie, traffic
     QE_MAIL_REPORT_PATH, // path, peer, cookie, info
     QE_MAIL_REPORT_END,  // lane, cookie, counters, quic
+    QE_MAIL_FORGOTTEN,   // peer, lane: no letter of it follows
 };
 
 // What a peer and this node have exchanged in this lane, in overlay packets.

@@ -16,7 +16,7 @@
 
 struct qe_node {
     const struct qe_host *host;
-    struct qe_config config; // a copy; its peers are ours too
+    struct qe_config config; // a copy, without names
     struct qe_pool pool;
     struct qe_list outbox;
     struct qe_cplane *cplane;
@@ -30,17 +30,11 @@ struct qe_node {
 
 static int copy_config(struct qe_node *node, const struct qe_config *config)
 {
-    node->config = *config;
-    // The peers become ours; names were for whoever read the command line.
-    node->config.peers = NULL;
-    node->config.names = NULL;
-    node->config.name_count = 0;
-    node->config.mem = &node->host->mem;
-    if (config->peer_count == 0) return 0;
-    node->config.peers = qe_zalloc(&node->host->mem, config->peer_count, sizeof *config->peers);
-    if (!node->config.peers) return -1;
-    memcpy(node->config.peers, config->peers, config->peer_count * sizeof *config->peers);
-    return 0;
+    // Names were for whoever read the command line.
+    struct qe_config nameless = *config;
+    nameless.names = NULL;
+    nameless.name_count = 0;
+    return qe_config_copy(&node->config, &nameless, &node->host->mem);
 }
 
 int qe_node_new(
@@ -64,7 +58,6 @@ int qe_node_new(
             .outbox = &node->outbox,
             .index = node->lane_count,
             .mtu = config->mtu,
-            .peer_count = config->peer_count,
             .connections_max = (uint32_t)config->peer_count * 8 + 1024};
         if (qe_lane_new(&node->lanes[node->lane_count], &lane, now_ns, wall_ms) != 0) goto fail;
     }
@@ -83,7 +76,7 @@ void qe_node_free(struct qe_node *node)
     qe_cplane_free(node->cplane);
     while (!qe_list_empty(&node->outbox))
         qe_mail_free(node->host, qe_container(node->outbox.next, struct qe_mail, link));
-    qe_free(&node->host->mem, node->config.peers);
+    qe_config_fini(&node->config);
     qe_free(&node->host->mem, node);
 }
 

@@ -50,10 +50,10 @@ static uint32_t destination_peer(const struct qe_lane *lane, const struct qe_pac
     if (qe_ip_is_multicast(&info->destination)) return QE_PEER_NONE;
     if (qe_snapshot_is_broadcast(lane->snapshot, &info->destination)) return QE_PEER_NONE;
     *reason = QE_COUNT_DROP_TUN_SOURCE;
-    if (!qe_snapshot_is_own(lane->snapshot, &info->source) && !QE_MUTANT(tun_source) && !QE_MUTANT(source_unchecked))
+    if (!qe_snapshot_is_local(lane->snapshot, &info->source) && !QE_MUTANT(tun_source) && !QE_MUTANT(source_unchecked))
         return QE_PEER_NONE;
     *reason = QE_COUNT_DROP_NO_ROUTE;
-    return qe_route_table_lookup(lane->snapshot->routes, &info->destination);
+    return qe_snapshot_route(lane->snapshot, &info->destination);
 }
 
 void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in)

@@ -2,6 +2,7 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
+#include "wire/claims.h"
 
 #include <inttypes.h>
 
@@ -29,6 +30,7 @@ static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cp
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path)
 {
     if (path->close) qe_mail_free(c->host, path->close);
+    qe_free(c->mem, path->claims);
     qe_free(c->mem, path);
 }
 
@@ -120,7 +122,7 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
 {
     const struct qe_path *active = qe_session_active(&peer->session);
     uint64_t id = active ? active->id : 0;
-    if (id == peer->published) return;
+    if (id == peer->published || peer->leaving) return;
     if (active && active->lane != peer->home) {
         struct qe_mail *none = cplane_post(c, peer->home, QE_MAIL_ACTIVATE, NULL, 0);
         if (none) none->peer = peer->index;
@@ -144,7 +146,7 @@ void cplane_retry(struct qe_cplane *c)
     if (c->unpublished) cplane_publish(c);
     cplane_retry_replies(c);
     for (size_t i = 0; i < c->peer_count; i++)
-        announce_active(c, &c->peers[i]);
+        announce_active(c, c->by_id[i]);
 }
 
 static void count_duration(struct qe_cplane *c, uint64_t since_ns)
@@ -203,6 +205,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    cplane_claims_on_session(c, peer);
     cplane_peer_timer(c, peer);
 }
 
@@ -214,7 +217,11 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     for (size_t i = 0; i < count; i++)
         close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
     cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
-    cplane_claim(c, peer, &path->hello);
+    // What it said as claims since is newer than what it says in each hello.
+    if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
+    cplane_claims_doubt(c, peer);
+    memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
+    cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
 }
 
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)
@@ -241,6 +248,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
 {
     struct cplane_peer *peer = path->peer;
     if (path->open || path->refused) return;
+    if (peer->leaving) return; // its lane has been told to forget it, and closes this
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
         close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
@@ -248,13 +256,16 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
     if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
+    if (info->rtt_us) peer->rtt_us = info->rtt_us;
+    cplane_say_claims(c, path);
     if (path->has_hello) apply_hello(c, path);
+    if (path->claims) cplane_claims_said(c, path, path->claims);
     cplane_peer_refresh(c, peer);
 }
 
 bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct cplane_path *path = make_path(c, mail->path, peer, mail->lane);
     if (!path) {
         mail->close.code = QE_CLOSE_LIMIT;
@@ -288,7 +299,7 @@ void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
 
 void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct cplane_path *path = find_path(c, mail->path);
     if (path) {
         qe_table_remove(c->paths, &path->id);
@@ -301,7 +312,7 @@ void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
 
 void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = &c->peers[mail->peer];
+    struct cplane_peer *peer = c->peers[mail->peer];
     struct qe_path *path = qe_session_path(&peer->session, mail->path);
     char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
     if (!path) return;
@@ -318,8 +329,26 @@ static void bad_message(struct qe_cplane *c, struct cplane_path *path)
     cplane_trace(c, qe_counter_name(QE_COUNT_DROP_CONTROL), path->peer, path->id, 0);
 }
 
+// Claims follow the hello. They are kept until they may be acted on.
+static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe_span body)
+{
+    struct qe_claims *claims = path->has_hello ? qe_alloc(c->mem, sizeof *claims) : NULL;
+    if (!claims || !qe_claims_decode(body, claims)) {
+        qe_free(c->mem, claims);
+        return false;
+    }
+    qe_free(c->mem, path->claims);
+    path->claims = claims;
+    if (path->open) cplane_claims_said(c, path, claims);
+    return true;
+}
+
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
+    if (type == QE_MESSAGE_CLAIMS) {
+        if (!read_claims(c, path, body)) bad_message(c, path);
+        return;
+    }
     if (type != QE_MESSAGE_HELLO || path->has_hello || !qe_hello_decode(body, &path->hello)) {
         bad_message(c, path);
         return;
@@ -333,7 +362,7 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
 
 void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_path *path = make_path(c, mail->path, &c->peers[mail->peer], mail->lane);
+    struct cplane_path *path = make_path(c, mail->path, c->peers[mail->peer], mail->lane);
     const uint8_t *at = mail->bytes, *end = mail->bytes + mail->size;
     if (!path) return;
     while (at < end) {
@@ -360,8 +389,8 @@ void cplane_goodbye(struct qe_cplane *c)
     const struct cplane_path *path;
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
-        c->peers[i].session.stopping = true;
-        cplane_peer_timer(c, &c->peers[i]);
+        c->by_id[i]->session.stopping = true;
+        cplane_peer_timer(c, c->by_id[i]);
     }
     while (!QE_MUTANT(goodbye_unsaid) && (path = qe_table_each(c->paths, &cursor)))
         close_path(c, path->id, QE_CLOSE_GOODBYE);

@@ -9,7 +9,7 @@ static const struct cplane_peer *owner_of(
     const struct qe_cplane *c, const struct qe_ip *ip, const struct cplane_peer *except)
 {
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = &c->peers[i];
+        const struct cplane_peer *peer = c->by_id[i];
         if (peer == except || !peer->said_hello) continue;
         for (size_t j = 0; j < peer->address_count; j++)
             if (qe_ip_equal(&peer->addresses[j], ip)) return peer;
@@ -20,11 +20,11 @@ static const struct cplane_peer *owner_of(
 // Whether a peer that has said nothing yet is expected to have that address: it must find it free when it speaks.
 static bool expected_of_another(const struct qe_cplane *c, const struct qe_ip *ip, const struct cplane_peer *except)
 {
-    struct qe_cidr own = qe_overlay_ip4(&except->config->id, 0);
+    struct qe_cidr own = qe_overlay_ip4(&except->id, 0);
     if (ip->family != 4 || qe_ip_equal(&own.ip, ip)) return false;
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = &c->peers[i];
-        struct qe_cidr derived = qe_overlay_ip4(&peer->config->id, 0);
+        const struct cplane_peer *peer = c->by_id[i];
+        struct qe_cidr derived = qe_overlay_ip4(&peer->id, 0);
         if (peer != except && !peer->said_hello && qe_ip_equal(&derived.ip, ip)) return true;
     }
     return false;
@@ -33,7 +33,7 @@ static bool expected_of_another(const struct qe_cplane *c, const struct qe_ip *i
 // Why a peer may not have that address; NULL: it may.
 static const char *claim_refused(const struct qe_cplane *c, const struct cplane_peer *peer, const struct qe_ip *ip)
 {
-    struct qe_cidr derived = qe_overlay_ip6(&peer->config->id);
+    struct qe_cidr derived = qe_overlay_ip6(&peer->id);
     if (qe_ip_equal(ip, &c->own[0].ip) || qe_ip_equal(ip, &c->own[1].ip)) return "it is this node's own";
     if (qe_ip_equal(ip, &derived.ip)) return NULL;
     if (qe_overlay_is_derived6(ip)) return "it belongs to another key";
@@ -50,20 +50,20 @@ static const char *claim_refused(const struct qe_cplane *c, const struct cplane_
     return NULL;
 }
 
-void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_hello *hello)
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count)
 {
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < hello->address_count; i++) {
-        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &hello->addresses[i]);
+    for (size_t i = 0; i < said_count; i++) {
+        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &said[i]);
         if (!refused) {
-            addresses[count++] = hello->addresses[i];
+            addresses[count++] = said[i];
             continue;
         }
         char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
         qe_count(&c->counters, QE_COUNT_DROP_CLAIM);
         cplane_log(c, QE_LOG_WARN, "%s claims the overlay address %s, refused: %s", cplane_peer_text(peer, name),
-            qe_ip_format(&hello->addresses[i], text), refused);
+            qe_ip_format(&said[i], text), refused);
         cplane_trace(c, "claim.refused", peer, i, 0);
     }
     bool same = peer->said_hello && count == peer->address_count;
@@ -80,7 +80,7 @@ void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
 // What a peer that has said nothing yet is expected to have.
 static void expect_addresses(const struct qe_cplane *c, struct cplane_peer *peer)
 {
-    struct qe_cidr four = qe_overlay_ip4(&peer->config->id, 0), six = qe_overlay_ip6(&peer->config->id);
+    struct qe_cidr four = qe_overlay_ip4(&peer->id, 0), six = qe_overlay_ip6(&peer->id);
     peer->address_count = 0;
     peer->addresses[peer->address_count++] = six.ip;
     if (qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) && !owner_of(c, &four.ip, peer))
@@ -105,26 +105,29 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
     s->own_count = 2;
     memcpy(s->own, c->own, sizeof c->own);
     for (size_t i = 0; i < c->peer_count; i++) {
-        s->peers[i].id = c->peers[i].config->id;
-        s->peers[i].lane = c->peers[i].home;
-        if (c->peers[i].said_hello && !add_routes(s, &c->peers[i])) return false;
+        const struct cplane_peer *peer = c->by_id[i];
+        s->peers[peer->index] = (struct qe_snapshot_peer){peer->id, peer->home, true};
+        s->by_id[i] = peer->index;
+        if (peer->said_hello && !add_routes(s, peer)) return false;
     }
     for (size_t i = 0; i < c->peer_count; i++) {
-        if (c->peers[i].said_hello) continue;
-        expect_addresses(c, &c->peers[i]);
-        if (!add_routes(s, &c->peers[i])) return false;
+        struct cplane_peer *peer = c->by_id[i];
+        if (peer->said_hello) continue;
+        expect_addresses(c, peer);
+        if (!add_routes(s, peer)) return false;
     }
-    return true;
+    return cplane_add_subnets(c, s);
 }
 
 void cplane_publish(struct qe_cplane *c)
 {
+    c->snapshot_due = false;
     if (QE_FAULT(c->host, PUBLISH_LATER)) {
         c->unpublished = true;
         c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
         return;
     }
-    struct qe_snapshot *s = qe_snapshot_new(c->mem, c->peer_count);
+    struct qe_snapshot *s = qe_snapshot_new(c->mem, c->peer_slots, c->peer_count);
     if (!s || !fill(c, s)) {
         qe_snapshot_release(s);
         qe_count(&c->counters, QE_COUNT_DROP_MEMORY);

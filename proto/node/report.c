@@ -1,12 +1,8 @@
 // Commands of the control interface and their answers as JSON (docs/api.md). What lanes know is asked for by letter; a
 // command waits until the last lane has answered.
-#include "node/cplane_internal.h"
-
-#include "observe/json.h"
+#include "node/report.h"
 
 #include <stdio.h>
-
-const uint64_t cplane_duration_bounds_s[CPLANE_DURATIONS] = {1, 10, 60, 600, 3600, 86400};
 
 // Whoever asked waits for some answer: there is one when there is memory again. Beyond the room for them they give up
 // by themselves.
@@ -17,7 +13,7 @@ static void owe_reply(struct qe_cplane *c, uint64_t command)
     c->retry_at_ns = c->now_ns + CPLANE_RETRY_NS;
 }
 
-static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
+void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json)
 {
     struct qe_span body;
     bool whole = qe_json_finish(json, &body);
@@ -32,7 +28,7 @@ static void reply(struct qe_cplane *c, uint64_t command, int status, struct qe_j
     a->action.reply.body = qe_span(a->bytes, body.size);
 }
 
-static void reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text)
+void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text)
 {
     struct qe_json json;
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
@@ -40,7 +36,7 @@ static void reply_error(struct qe_cplane *c, uint64_t command, int status, const
     qe_json_key(&json, "error");
     qe_json_string(&json, text);
     qe_json_object_end(&json);
-    reply(c, command, status, &json);
+    cplane_reply(c, command, status, &json);
     qe_json_fini(&json);
 }
 
@@ -49,35 +45,7 @@ void cplane_retry_replies(struct qe_cplane *c)
     size_t count = c->owed_count;
     c->owed_count = 0; // those that fail again come back, behind what is read here
     for (size_t i = 0; i < count; i++)
-        reply_error(c, c->owed[i], 503, "out of memory");
-}
-
-static void member(struct qe_json *json, const char *key, const char *value)
-{
-    qe_json_key(json, key);
-    qe_json_string(json, value);
-}
-
-static void number(struct qe_json *json, const char *key, uint64_t value)
-{
-    qe_json_key(json, key);
-    qe_json_u64(json, value);
-}
-
-// A number, or null where it means nothing.
-static void number_if(struct qe_json *json, const char *key, bool known, uint64_t value)
-{
-    qe_json_key(json, key);
-    if (known)
-        qe_json_u64(json, value);
-    else
-        qe_json_null(json);
-}
-
-static void flag(struct qe_json *json, const char *key, bool value)
-{
-    qe_json_key(json, key);
-    qe_json_bool(json, value);
+        cplane_reply_error(c, c->owed[i], 503, "out of memory");
 }
 
 uint64_t cplane_count_open(const struct qe_cplane *c)
@@ -85,90 +53,16 @@ uint64_t cplane_count_open(const struct qe_cplane *c)
     uint64_t count = 0;
     for (size_t i = 0; i < c->peer_count; i++)
         for (size_t j = 0; j < QE_SESSION_PATHS_MAX; j++)
-            count += c->peers[i].session.paths[j].state == QE_PATH_OPEN;
+            count += c->by_id[i]->session.paths[j].state == QE_PATH_OPEN;
     return count;
 }
 
-static uint64_t count_connected(const struct qe_cplane *c)
+uint64_t cplane_count_connected(const struct qe_cplane *c)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < c->peer_count; i++)
-        count += qe_session_state(&c->peers[i].session) == QE_SESSION_CONNECTED;
+        count += qe_session_state(&c->by_id[i]->session) == QE_SESSION_CONNECTED;
     return count;
-}
-
-static void write_status(struct qe_cplane *c, struct qe_json *json)
-{
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
-    qe_json_object_begin(json);
-    member(json, "node_id", qe_node_id_format(&c->self, id));
-    member(json, "name", c->config->name);
-    member(json, "version", QUICETHER_VERSION);
-    member(json, "state", c->stopping ? "stopping" : c->up ? "up" : "starting");
-    number(json, "uptime_ms", (c->now_ns - c->started_ns) / QE_NS_PER_MS);
-    qe_json_key(json, "listen");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < c->config->listen_count; i++)
-        if (c->sockets[i].bound.ip.family != 0) qe_json_string(json, qe_addr_format(&c->sockets[i].bound, text));
-    qe_json_array_end(json);
-    qe_json_key(json, "tun");
-    qe_json_object_begin(json);
-    member(json, "name", c->config->tun_name);
-    number(json, "mtu", c->config->mtu);
-    qe_json_key(json, "addresses");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < 2; i++)
-        qe_json_string(json, qe_cidr_format(&c->own[i], text));
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-    qe_json_key(json, "peers");
-    qe_json_object_begin(json);
-    number(json, "configured", c->peer_count);
-    number(json, "connected", count_connected(c));
-    qe_json_object_end(json);
-    qe_json_key(json, "paths");
-    qe_json_object_begin(json);
-    number(json, "active", cplane_count_open(c));
-    qe_json_object_end(json);
-    number(json, "lanes", c->options.lane_count);
-    qe_json_key(json, "warnings");
-    qe_json_array_begin(json);
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-}
-
-static void write_routes(struct qe_cplane *c, struct qe_json *json)
-{
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
-    qe_json_object_begin(json);
-    qe_json_key(json, "routes");
-    qe_json_array_begin(json);
-    for (size_t i = 0; i < 2; i++) {
-        struct qe_cidr own = c->own[i];
-        own.bits = own.ip.family == 4 ? 32 : 128;
-        qe_json_object_begin(json);
-        member(json, "destination", qe_cidr_format(&own, text));
-        member(json, "next_hop", "local");
-        member(json, "name", c->config->name);
-        member(json, "via", "local");
-        member(json, "interface", c->config->tun_name);
-        qe_json_object_end(json);
-    }
-    for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = &c->peers[i];
-        for (size_t j = 0; j < peer->address_count; j++) {
-            struct qe_cidr host = {peer->addresses[j], peer->addresses[j].family == 4 ? 32 : 128};
-            qe_json_object_begin(json);
-            member(json, "destination", qe_cidr_format(&host, text));
-            member(json, "next_hop", qe_node_id_format(&peer->config->id, id));
-            member(json, "name", peer->config->name);
-            member(json, "via", "direct");
-            member(json, "interface", c->config->tun_name);
-            qe_json_object_end(json);
-        }
-    }
-    qe_json_array_end(json);
-    qe_json_object_end(json);
 }
 
 // What the letters of a report say of one peer.
@@ -200,8 +94,9 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     enum qe_session_state state = qe_session_state(s);
     char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
-    member(json, "node_id", qe_node_id_format(&peer->config->id, id));
-    member(json, "name", peer->config->name);
+    member(json, "node_id", qe_node_id_format(&peer->id, id));
+    member(json, "name", peer->name);
+    member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
     member(json, "state", qe_session_state_name(state));
     qe_json_key(json, "address");
     if (path || s->candidate_count)
@@ -215,6 +110,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     for (size_t i = 0; i < peer->address_count; i++)
         qe_json_string(json, qe_ip_format(&peer->addresses[i], text));
     qe_json_array_end(json);
+    cplane_write_peer_discovery(c, json, peer);
     number(json, "sent_bytes", r->traffic.sent_bytes);
     number(json, "received_bytes", r->traffic.received_bytes);
     number(json, "sent_packets", r->traffic.sent_packets);
@@ -239,147 +135,9 @@ static void write_peers(struct qe_cplane *c, struct qe_json *json, const struct 
     qe_json_key(json, "peers");
     qe_json_array_begin(json);
     for (size_t i = 0; i < c->peer_count; i++) {
-        struct peer_report r = gather(command, &c->peers[i]);
-        write_peer(c, json, &c->peers[i], &r);
+        struct peer_report r = gather(command, c->by_id[i]);
+        write_peer(c, json, c->by_id[i], &r);
     }
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-}
-
-static void metric_begin(struct qe_json *json, const char *name, const char *type, const char *help)
-{
-    char full[96];
-    snprintf(full, sizeof full, "quicether_%s", name);
-    qe_json_object_begin(json);
-    member(json, "name", full);
-    member(json, "type", type);
-    member(json, "help", help);
-    qe_json_key(json, "samples");
-    qe_json_array_begin(json);
-}
-
-static void metric_end(struct qe_json *json)
-{
-    qe_json_array_end(json);
-    qe_json_object_end(json);
-}
-
-static void metric(struct qe_json *json, const char *name, const char *type, const char *help, uint64_t value)
-{
-    metric_begin(json, name, type, help);
-    qe_json_object_begin(json);
-    qe_json_key(json, "labels");
-    qe_json_object_begin(json);
-    qe_json_object_end(json);
-    number(json, "value", value);
-    qe_json_object_end(json);
-    metric_end(json);
-}
-
-static void write_durations(struct qe_cplane *c, struct qe_json *json)
-{
-    char text[24];
-    uint64_t cumulative = 0;
-    metric_begin(json, "connection_duration_seconds", "histogram", "How long sessions with peers lasted");
-    for (size_t i = 0; i <= CPLANE_DURATIONS; i++) {
-        cumulative += c->durations[i];
-        if (i < CPLANE_DURATIONS)
-            snprintf(text, sizeof text, "%llu", (unsigned long long)cplane_duration_bounds_s[i]);
-        else
-            snprintf(text, sizeof text, "+Inf");
-        qe_json_object_begin(json);
-        member(json, "suffix", "_bucket");
-        qe_json_key(json, "labels");
-        qe_json_object_begin(json);
-        member(json, "le", text);
-        qe_json_object_end(json);
-        number(json, "value", cumulative);
-        qe_json_object_end(json);
-    }
-    const struct {
-        const char *suffix;
-        uint64_t value;
-    } totals[] = {{"_sum", c->duration_sum_s}, {"_count", c->duration_count}};
-    for (size_t i = 0; i < 2; i++) {
-        qe_json_object_begin(json);
-        member(json, "suffix", totals[i].suffix);
-        qe_json_key(json, "labels");
-        qe_json_object_begin(json);
-        qe_json_object_end(json);
-        number(json, "value", totals[i].value);
-        qe_json_object_end(json);
-    }
-    metric_end(json);
-}
-
-// The interface that has the address, as the host told; "any" where a path has no fixed one.
-static const char *interface_of(const struct qe_cplane *c, const struct qe_addr *local)
-{
-    for (size_t i = 0; i < c->link_count; i++)
-        for (size_t j = 0; j < c->links[i].address_count; j++)
-            if (qe_ip_equal(&c->links[i].addresses[j].ip, &local->ip)) return c->links[i].name;
-    return "any";
-}
-
-static void write_path_rtts(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command)
-{
-    char id[QE_NODE_ID_TEXT_SIZE];
-    metric_begin(json, "path_rtt", "gauge", "Path round-trip time in milliseconds");
-    for (const struct qe_list *at = command->letters.next; at != &command->letters; at = at->next) {
-        const struct qe_mail *mail = qe_container(at, struct qe_mail, link);
-        if (mail->kind != QE_MAIL_REPORT_PATH || mail->conn.info.rtt_us == 0) continue;
-        if (mail->path != c->peers[mail->peer].session.active) continue;
-        qe_json_object_begin(json);
-        qe_json_key(json, "labels");
-        qe_json_object_begin(json);
-        member(json, "interface", interface_of(c, &mail->conn.info.local));
-        member(json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
-        qe_json_object_end(json);
-        number(json, "value_milli", mail->conn.info.rtt_us);
-        qe_json_object_end(json);
-    }
-    metric_end(json);
-}
-
-static void write_quic(struct qe_json *json, const struct qe_quic_stats *q)
-{
-    const struct {
-        const char *name, *help;
-        uint64_t value;
-    } rows[] = {
-        {"datagrams_sent", "UDP datagrams sent", q->datagrams_sent},
-        {"datagrams_recv", "UDP datagrams received", q->datagrams_received},
-        {"quic_dropped_malformed", "Datagrams that are no QUIC packet for this node", q->dropped_malformed},
-        {"quic_dropped_unknown", "Datagrams of unknown connections", q->dropped_unknown},
-        {"quic_dropped_version", "Datagrams of unknown QUIC versions", q->dropped_version},
-        {"quic_dropped_limit", "Handshakes beyond the limits", q->dropped_limit},
-        {"quic_dropped_memory", "Datagrams dropped because memory ran out", q->dropped_memory},
-        {"quic_retries_sent", "Retry packets sent under load", q->retries_sent},
-        {"quic_tokens_refused", "Address validation tokens refused", q->tokens_refused},
-        {"quic_resets_sent", "Stateless resets sent", q->resets_sent},
-        {"quic_handshakes", "Handshakes begun", q->handshakes},
-        {"quic_handshakes_refused", "Handshakes refused", q->handshakes_refused},
-        {"quic_handshakes_timed_out", "Handshakes that got no answer in time", q->handshakes_timed_out},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        metric(json, rows[i].name, "counter", rows[i].help, rows[i].value);
-}
-
-static void write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command)
-{
-    qe_counters_add(&command->counters, &c->counters);
-    qe_json_object_begin(json);
-    qe_json_key(json, "metrics");
-    qe_json_array_begin(json);
-    for (int i = 0; i < QE_COUNT_MAX; i++)
-        metric(json, qe_counter_name((enum qe_counter)i), "counter", qe_counter_help((enum qe_counter)i),
-            command->counters.values[i]);
-    write_quic(json, &command->quic);
-    metric(json, "connections_active", "gauge", "Peers connected now", count_connected(c));
-    metric(
-        json, "uptime_seconds", "gauge", "Seconds since the node started", (c->now_ns - c->started_ns) / QE_NS_PER_S);
-    write_durations(c, json);
-    write_path_rtts(c, json, command);
     qe_json_array_end(json);
     qe_json_object_end(json);
 }
@@ -399,8 +157,8 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
     if (command->verb == QE_COMMAND_PEERS)
         write_peers(c, &json, command);
     else
-        write_metrics(c, &json, command);
-    reply(c, command->id, 200, &json);
+        cplane_write_metrics(c, &json, command);
+    cplane_reply(c, command->id, 200, &json);
     qe_json_fini(&json);
     command_free(c, command);
 }
@@ -449,7 +207,7 @@ static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_comm
 {
     struct cplane_command *place = find_command(c, 0);
     if (!place) {
-        reply_error(c, command->id, 503, "too many commands are waiting");
+        cplane_reply_error(c, command->id, 503, "too many commands are waiting");
         return NULL;
     }
     // Random, because an echo's cookie is what proves that the answer is one.
@@ -486,12 +244,12 @@ static struct cplane_peer *find_peer(struct qe_cplane *c, const char *text, cons
     size_t size = strlen(text);
     *error = "no such peer";
     for (size_t i = 0; i < c->peer_count; i++) {
-        struct cplane_peer *peer = &c->peers[i];
+        struct cplane_peer *peer = c->by_id[i];
         char id[QE_NODE_ID_TEXT_SIZE];
-        if (strcmp(peer->config->name, text) == 0 && size > 0) return peer;
+        if (strcmp(peer->name, text) == 0 && size > 0) return peer;
         for (size_t j = 0; is_ip && j < peer->address_count; j++)
             if (qe_ip_equal(&peer->addresses[j], &ip)) return peer;
-        if (size < 3 || strncmp(qe_node_id_format(&peer->config->id, id), text, size) != 0) continue;
+        if (size < 3 || strncmp(qe_node_id_format(&peer->id, id), text, size) != 0) continue;
         if (found) {
             *error = "several peers' IDs begin like that";
             return NULL;
@@ -506,11 +264,11 @@ static void ping(struct qe_cplane *c, const struct qe_command *command)
     const char *error;
     struct cplane_peer *peer = find_peer(c, command->argument ? command->argument : "", &error);
     if (!peer) {
-        reply_error(c, command->id, 404, error);
+        cplane_reply_error(c, command->id, 404, error);
         return;
     }
     if (!peer->session.active) {
-        reply_error(c, command->id, 409, "not connected to that peer");
+        cplane_reply_error(c, command->id, 409, "not connected to that peer");
         return;
     }
     struct cplane_command *place = wait_for(c, command);
@@ -528,10 +286,10 @@ void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
     if (!command || command->verb != QE_COMMAND_PING || command->peer != mail->peer) return;
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     qe_json_object_begin(&json);
-    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer].config->id, id));
+    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer]->id, id));
     number(&json, "rtt_us", (c->now_ns - command->begun_ns) / QE_NS_PER_US);
     qe_json_object_end(&json);
-    reply(c, command->id, 200, &json);
+    cplane_reply(c, command->id, 200, &json);
     qe_json_fini(&json);
     command_free(c, command);
 }
@@ -542,12 +300,12 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     switch (command->verb) {
     case QE_COMMAND_STATUS:
-        write_status(c, &json);
-        reply(c, command->id, 200, &json);
+        cplane_write_status(c, &json);
+        cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_ROUTES:
-        write_routes(c, &json);
-        reply(c, command->id, 200, &json);
+        cplane_write_routes(c, &json);
+        cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_PEERS:
     case QE_COMMAND_METRICS:
@@ -560,11 +318,11 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         qe_json_object_begin(&json);
         flag(&json, "stopping", true);
         qe_json_object_end(&json);
-        reply(c, command->id, 202, &json);
+        cplane_reply(c, command->id, 202, &json);
         cplane_goodbye(c);
         break;
     default:
-        reply_error(c, command->id, 501, "not implemented");
+        cplane_reply_error(c, command->id, 501, "not implemented");
         break;
     }
     qe_json_fini(&json);
@@ -575,7 +333,7 @@ void cplane_commands_expire(struct qe_cplane *c)
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
         struct cplane_command *command = &c->commands[i];
         if (command->cookie == 0 || c->now_ns - command->begun_ns < CPLANE_PING_TIMEOUT_NS) continue;
-        reply_error(c, command->id, 504, "no answer");
+        cplane_reply_error(c, command->id, 504, "no answer");
         command_free(c, command);
     }
 }
@@ -589,6 +347,22 @@ uint64_t cplane_commands_deadline(const struct qe_cplane *c)
         if (c->commands[i].cookie != 0)
             deadline = qe_time_min(deadline, c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);
     return deadline;
+}
+
+void cplane_commands_forget(struct qe_cplane *c, uint32_t index)
+{
+    for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
+        struct cplane_command *command = &c->commands[i];
+        if (command->cookie == 0) continue;
+        for (struct qe_list *at = command->letters.next, *next; at != &command->letters; at = next) {
+            struct qe_mail *mail = qe_container(at, struct qe_mail, link);
+            next = at->next;
+            if (mail->peer == index) qe_mail_free(c->host, mail);
+        }
+        if (command->verb != QE_COMMAND_PING || command->peer != index) continue;
+        cplane_reply_error(c, command->id, 404, "no such peer");
+        command_free(c, command);
+    }
 }
 
 void cplane_commands_drop(struct qe_cplane *c)

@@ -13,7 +13,7 @@
 static const char *state_key(const char *kind, const struct cplane_peer *peer, char out[CPLANE_KEY_SIZE])
 {
     char id[QE_NODE_ID_TEXT_SIZE];
-    snprintf(out, CPLANE_KEY_SIZE, "%s/%s", kind, qe_node_id_format(&peer->config->id, id));
+    snprintf(out, CPLANE_KEY_SIZE, "%s/%s", kind, qe_node_id_format(&peer->id, id));
     return out;
 }
 
@@ -23,9 +23,7 @@ static struct cplane_peer *peer_of(struct qe_cplane *c, const char *key, const c
     struct qe_node_id id;
     size_t size = strlen(kind);
     if (strncmp(key, kind, size) != 0 || key[size] != '/' || !qe_node_id_parse(key + size + 1, &id)) return NULL;
-    for (size_t i = 0; i < c->peer_count; i++)
-        if (qe_node_id_equal(&c->peers[i].config->id, &id)) return &c->peers[i];
-    return NULL;
+    return cplane_peer_find(c, &id);
 }
 
 static bool load_peer(struct cplane_peer *peer, struct qe_span value)
@@ -40,7 +38,7 @@ static bool load_peer(struct cplane_peer *peer, struct qe_span value)
     addr.port = qe_read16(&r);
     if (r.failed || qe_reader_left(&r) > 0 || version != PEER_RECORD_VERSION) return false;
     struct qe_node_id id = qe_node_id_from_key(&key);
-    if (!qe_node_id_equal(&id, &peer->config->id) || addr.port == 0) return false;
+    if (!qe_node_id_equal(&id, &peer->id) || addr.port == 0) return false;
     if (addr.ip.family != 4 && addr.ip.family != 6) return false;
     if (addr.ip.family == 4) memset(addr.ip.bytes + 4, 0, 12);
     peer->pinned = true;

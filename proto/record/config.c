@@ -1,5 +1,39 @@
 #include "record/config.h"
 
+#include "config/check.h"
+
+static void put_subnets(struct qe_record_body *body, const struct qe_config_subnets *subnets)
+{
+    qe_record_put8(body, (uint8_t)subnets->origin);
+    qe_record_put(body, subnets->count);
+    for (size_t i = 0; i < subnets->count; i++)
+        qe_record_put_cidr(body, &subnets->list[i]);
+}
+
+static void put_flag(struct qe_record_body *body, bool flag)
+{
+    qe_record_put8(body, flag);
+}
+
+static void put_discovery(struct qe_record_body *body, const struct qe_config *config)
+{
+    qe_record_put(body, config->allowed_name_count);
+    for (size_t i = 0; i < config->allowed_name_count; i++)
+        qe_record_put_text(body, config->allowed_names[i].name);
+    qe_record_put8(body, (uint8_t)config->bootstrap_origin);
+    qe_record_put(body, config->bootstrap_count);
+    for (size_t i = 0; i < config->bootstrap_count; i++)
+        qe_record_put_text(body, config->bootstrap[i].text);
+    put_flag(body, config->bootstrap_mode);
+    put_flag(body, config->mainline);
+    qe_record_put_ip(body, &config->public_ip);
+    put_subnets(body, &config->advertise);
+    put_subnets(body, &config->accept);
+    put_flag(body, config->forward);
+    put_flag(body, config->masquerade);
+    put_flag(body, config->dns);
+}
+
 void qe_record_put_config(struct qe_record_body *body, const struct qe_config *config)
 {
     qe_record_put_text(body, config->name);
@@ -23,6 +57,7 @@ void qe_record_put_config(struct qe_record_body *body, const struct qe_config *c
     qe_record_put8(body, config->lanes);
     qe_record_put_addr(body, &config->metrics_addr);
     qe_record_put_addr(body, &config->health_addr);
+    put_discovery(body, config);
 }
 
 // A text that is there and fits.
@@ -56,6 +91,55 @@ static void get_peers(struct qe_reader *r, struct qe_config *config, const struc
     }
 }
 
+static bool get_flag(struct qe_reader *r)
+{
+    return qe_record_get_max(r, 1) != 0;
+}
+
+// A list of at most `max` items: how many, all zero; NULL for none.
+static void *get_list(struct qe_reader *r, const struct qe_mem *mem, size_t max, size_t size, size_t *count)
+{
+    *count = (size_t)qe_record_get_max(r, max);
+    void *list = r->failed || *count == 0 ? NULL : qe_zalloc(mem, *count, size);
+    if (*count && !list) r->failed = true;
+    if (r->failed) *count = 0;
+    return list;
+}
+
+static void get_subnets(struct qe_reader *r, struct qe_config_subnets *subnets, const struct qe_mem *mem)
+{
+    subnets->origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
+    subnets->list = get_list(r, mem, QE_CONFIG_SUBNETS_MAX, sizeof *subnets->list, &subnets->count);
+    for (size_t i = 0; i < subnets->count; i++) {
+        subnets->list[i] = qe_record_get_cidr(r);
+        if (subnets->list[i].ip.family == 0) r->failed = true;
+    }
+}
+
+static void get_discovery(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)
+{
+    config->allowed_names =
+        get_list(r, mem, QE_CONFIG_NAMES_MAX, sizeof *config->allowed_names, &config->allowed_name_count);
+    for (size_t i = 0; i < config->allowed_name_count; i++) {
+        get_name(r, config->allowed_names[i].name, sizeof config->allowed_names[i].name);
+        if (!qe_name_valid(config->allowed_names[i].name)) r->failed = true;
+    }
+    config->bootstrap_origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
+    config->bootstrap = get_list(r, mem, QE_CONFIG_BOOTSTRAP_MAX, sizeof *config->bootstrap, &config->bootstrap_count);
+    for (size_t i = 0; i < config->bootstrap_count; i++) {
+        get_name(r, config->bootstrap[i].text, sizeof config->bootstrap[i].text);
+        if (qe_check_host_port(config->bootstrap[i].text)) r->failed = true;
+    }
+    config->bootstrap_mode = get_flag(r);
+    config->mainline = get_flag(r);
+    config->public_ip = qe_record_get_ip(r);
+    get_subnets(r, &config->advertise, mem);
+    get_subnets(r, &config->accept, mem);
+    config->forward = get_flag(r);
+    config->masquerade = get_flag(r);
+    config->dns = get_flag(r);
+}
+
 void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)
 {
     qe_config_init(config, mem);
@@ -75,5 +159,6 @@ void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const s
     config->lanes = (uint8_t)qe_record_get_max(r, QE_CONFIG_LANES_MAX);
     config->metrics_addr = qe_record_get_addr(r);
     config->health_addr = qe_record_get_addr(r);
+    get_discovery(r, config, mem);
     if (config->mtu < QE_MTU_MIN || config->lanes < 1 || config->tun_addr.ip.family == 6) r->failed = true;
 }

@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 
-#define QE_RECORD_VERSION 1
+#define QE_RECORD_VERSION 2
 
 // Of the header, whatever it says.
 #define QE_RECORD_HEADER_MAX 1024

@@ -23,6 +23,7 @@ enum qe_frame_type {
 
 enum qe_message_type {
     QE_MESSAGE_HELLO = 0x01,
+    QE_MESSAGE_CLAIMS = 0x10, // wire/claims.h
 };
 
 // Application error codes of CONNECTION_CLOSE (RFC 9000 §20.2).
@@ -32,6 +33,7 @@ enum qe_close_code {
     QE_CLOSE_SUPERSEDED = 0x02, // another connection between the two took over
     QE_CLOSE_PROTOCOL = 0x03,   // a control message that cannot be
     QE_CLOSE_LIMIT = 0x04,      // too many connections of one peer
+    QE_CLOSE_REFUSED = 0x05,    // not allowed to connect, or no longer
 };
 
 // The largest message, type and body.

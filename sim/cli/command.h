@@ -19,6 +19,7 @@ enum {
 
 // Each takes its own arguments, its name first, and gives the exit status.
 int sim_command_check(int argc, char **argv);
+int sim_command_dht(int argc, char **argv);
 int sim_command_merge(int argc, char **argv);
 int sim_command_plot(int argc, char **argv);
 int sim_command_run(int argc, char **argv);

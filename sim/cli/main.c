@@ -27,6 +27,7 @@ static const struct command {
     {"merge", "puts the results of a sweep's shards together", sim_command_merge},
     {"check", "says whether scenario files are right", sim_command_check},
     {"plot", "draws a run or a sweep through gnuplot", sim_command_plot},
+    {"dht", "runs thousands of nodes of the DHT, and nothing else of a node", sim_command_dht},
     {"replay", "runs a recording of a node through the same core", sim_command_replay},
     {"redact", "makes a recording that can be shown to others", sim_command_redact},
     {"keygen", "makes a key that recordings can be sealed to", sim_command_keygen},

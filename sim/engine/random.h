@@ -29,6 +29,8 @@ enum sim_stream_kind {
     SIM_STREAM_NAT,      // purpose: enum nat_chance
     SIM_STREAM_FIREWALL,
     SIM_STREAM_SWARM,           // a kind of fault, or "" for all; purpose: enum sim_swarm_chance
+    SIM_STREAM_CROWD,           // many nodes of the DHT: what is drawn about them
+    SIM_STREAM_CROWD_NODE,      // one of them, by its number; purpose: how many have been in its place before
     SIM_STREAM_RESAMPLE = 1000, // of figures, not of runs
 };
 

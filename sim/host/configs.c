@@ -104,6 +104,8 @@ struct qe_config *sim_configs_new(
         sim_host_identity(seed, s->hosts[i].name, &key, secret);
         ids[i] = qe_node_id_from_key(&key);
         qe_config_init(&configs[i], sim_own_memory());
+        // Whom a simulated node asks first is for the scenario to say.
+        configs[i].bootstrap_origin = QE_CONFIG_FILE;
     }
     for (size_t i = 0; i < s->host_count && !mistake.made; i++) {
         struct qe_config_source source = {s->file, QE_CONFIG_DEFAULT, &sink};

@@ -170,7 +170,8 @@ struct sim_host {
     int64_t wall_offset_ms;
     struct qe_host lent;
     struct qe_node_id id;
-    uint8_t secret[64];
+    struct qe_secret identity, network;
+    bool member; // there is a network secret
     struct sim_memory memory;
     struct sim_stream streams[QE_RANDOM_COUNT];
 

@@ -13,26 +13,24 @@ static void lend_random(void *user, enum qe_random purpose, uint8_t *out, size_t
     sim_random_fill(&host->streams[purpose], out, size);
 }
 
+// Kept at once and for good, as realio's file is: no crash takes it back.
+static int take_over(struct sim_host *host, struct qe_span handed)
+{
+    uint8_t seed[QE_SECRET_SIZE];
+    if (qe_secret_open_handed(&host->identity, handed, seed) != 0) return -1;
+    if (host->member) return memcmp(host->network.seed, seed, sizeof(seed)) == 0 ? 0 : -1;
+    qe_secret_init(&host->network, seed);
+    host->member = true;
+    return 0;
+}
+
 static int lend_secret(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
     uint8_t *out, size_t size)
 {
     struct sim_host *host = user;
-    if (key != QE_SECRET_IDENTITY) return -1;
-    switch (operation) {
-    case QE_SECRET_SIGN:
-        if (size != crypto_sign_BYTES) return -1;
-        return crypto_sign_detached(out, NULL, input.data, input.size, host->secret);
-    case QE_SECRET_MAC: {
-        static const char context[] = "quicether identity mac";
-        uint8_t mac_key[crypto_generichash_KEYBYTES];
-        if (size != crypto_generichash_BYTES) return -1;
-        crypto_generichash(mac_key, sizeof(mac_key), host->secret, crypto_sign_SEEDBYTES, (const uint8_t *)context,
-            sizeof(context) - 1);
-        return crypto_generichash(out, size, input.data, input.size, mac_key, sizeof(mac_key));
-    }
-    default:
-        return -1;
-    }
+    if (key == QE_SECRET_IDENTITY) return qe_secret_do(&host->identity, operation, input, out, size);
+    if (operation == QE_SECRET_TAKE_OVER) return take_over(host, input);
+    return host->member ? qe_secret_do(&host->network, operation, input, out, size) : -1;
 }
 
 static struct qe_buf *lend_buf_new(void *user)
@@ -95,6 +93,7 @@ void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint
 
 void sim_host_lend(struct sim_host *host)
 {
+    uint8_t secret[64];
     uint64_t seed = host->hosts->seed;
     host->lent = (struct qe_host){.user = host,
         .mem = sim_memory_mem(&host->memory),
@@ -105,7 +104,8 @@ void sim_host_lend(struct sim_host *host)
         .trace = lend_trace,
         .keylog = sim_trace_wants(host->hosts->trace, SIM_TRACE_KEYLOG) ? lend_keylog : NULL,
         .qlog = sim_trace_wants(host->hosts->trace, SIM_TRACE_QLOG) ? lend_qlog : NULL};
-    sim_host_identity(seed, host->box.name, &host->lent.identity, host->secret);
+    sim_host_identity(seed, host->box.name, &host->lent.identity, secret);
+    qe_secret_init(&host->identity, secret);
     host->id = qe_node_id_from_key(&host->lent.identity);
     for (uint32_t i = 0; i < QE_RANDOM_COUNT; i++)
         host->streams[i] = sim_stream(seed, SIM_STREAM_HOST, host->box.name, i);

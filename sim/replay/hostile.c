@@ -9,7 +9,6 @@
 #include "node/node.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +27,7 @@ struct lone {
     struct qe_node *node;
     struct sim_memory memory;
     struct sim_stream streams[QE_RANDOM_COUNT];
-    uint8_t secret[64];
+    struct qe_secret identity;
     uint64_t now_ns;
     uint32_t credit; // to be given back
     struct qe_buf *free;
@@ -50,9 +49,7 @@ static int lone_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     uint8_t *out, size_t size)
 {
     struct lone *l = user;
-    (void)key;
-    if (operation == QE_SECRET_SIGN) return crypto_sign_detached(out, NULL, input.data, input.size, l->secret);
-    return crypto_generichash(out, size, input.data, input.size, l->secret, 32);
+    return key == QE_SECRET_IDENTITY ? qe_secret_do(&l->identity, operation, input, out, size) : -1;
 }
 
 static struct qe_buf *lone_buf_new(void *user)
@@ -204,7 +201,9 @@ static int start(struct lone *l, struct qe_tls_library *tls, struct sim_hostile_
         .secret = lone_secret,
         .buf_new = lone_buf_new,
         .buf_free = lone_buf_free};
-    sim_host_identity(SEED, "lone", &l->host.identity, l->secret);
+    uint8_t secret[64];
+    sim_host_identity(SEED, "lone", &l->host.identity, secret);
+    qe_secret_init(&l->identity, secret);
     qe_config_init(&config, &l->host.mem);
     if (qe_node_new(&l->node, &config, &l->host, 0, UINT64_C(1700000000000)) != 0) return -1;
     struct qe_event buffers = {.kind = QE_EVENT_BUFFERS, .buffers = CREDITS};

@@ -57,6 +57,16 @@ static void check(const struct qe_config *config)
         assert(!peer->addr.ip.family || !qe_check_remote(qe_addr_format(&peer->addr, text), &addr));
         assert(!peer->name[0] || qe_node_id_equal(qe_config_find_name(config, peer->name), &peer->id));
     }
+    for (size_t i = 0; i < config->bootstrap_count; i++) {
+        char host[QE_HOST_SIZE];
+        assert(!qe_check_host_port(config->bootstrap[i].text));
+        qe_host_port_split(config->bootstrap[i].text, host, &addr);
+        assert(addr.port && (addr.ip.family == 0) == (host[0] != '\0'));
+    }
+    for (size_t i = 0; i < config->allowed_name_count; i++)
+        assert(!qe_check_name(config->allowed_names[i].name));
+    for (size_t i = 0; i < config->advertise.count; i++)
+        assert(!qe_check_subnet(qe_cidr_format(&config->advertise.list[i], text), &cidr));
     assert(config->lanes >= 1 && config->lanes <= QE_CONFIG_LANES_MAX);
     assert(!config->metrics_addr.ip.family || config->metrics_addr.port);
     assert(!config->health_addr.ip.family || config->health_addr.port);
@@ -82,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct qe_config_source source = {"--x", QE_CONFIG_COMMAND_LINE, &sink};
     int (*const setters[])(struct qe_config *, const struct qe_config_source *, const char *) = {qe_config_set_name,
         qe_config_set_tun_name, qe_config_set_tun_addr, qe_config_set_log_level, qe_config_add_listen,
-        qe_config_add_peer, qe_config_allow_peer};
+        qe_config_add_peer, qe_config_allow_peer, qe_config_set_port, qe_config_set_public_ip, qe_config_add_bootstrap,
+        qe_config_add_advertise, qe_config_add_accept};
     for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
         // Arguments come from the same person as their terminal, but a line stays a line.
         unsigned before = told.mistakes;

@@ -59,12 +59,20 @@ static int keep_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     uint8_t *out, size_t size)
 {
     struct world_host *h = user;
-    (void)key;
-    if (operation == QE_SECRET_SIGN && size == 64)
-        return crypto_sign_detached(out, NULL, input.data, input.size, h->secret_key);
-    if (operation == QE_SECRET_MAC && size == 32)
-        return crypto_generichash(out, 32, input.data, input.size, h->secret_key, 32);
-    return -1;
+    if (key == QE_SECRET_IDENTITY) return qe_secret_do(&h->secret, operation, input, out, size);
+    if (operation == QE_SECRET_TAKE_OVER) {
+        uint8_t seed[QE_SECRET_SIZE];
+        if (h->member || qe_secret_open_handed(&h->secret, input, seed) != 0) return -1;
+        world_join(h, seed);
+        return 0;
+    }
+    return h->member ? qe_secret_do(&h->network, operation, input, out, size) : -1;
+}
+
+void world_join(struct world_host *h, const uint8_t seed[QE_SECRET_SIZE])
+{
+    qe_secret_init(&h->network, seed);
+    h->member = true;
 }
 
 static struct qe_buf *buf_make(size_t capacity)
@@ -119,7 +127,8 @@ struct world_host *world_add(struct world *w)
     uint8_t seed[32] = {0};
     seed[0] = (uint8_t)(h->index + 1);
     memcpy(seed + 1, &w->seed, sizeof w->seed);
-    crypto_sign_seed_keypair(h->host.identity.bytes, h->secret_key, seed);
+    qe_secret_init(&h->secret, seed);
+    h->host.identity = qe_secret_public(&h->secret);
     h->id = qe_node_id_from_key(&h->host.identity);
     h->ip = qe_ip4(10, 0, 0, (uint8_t)(h->index + 1));
     h->host.user = h;
@@ -276,6 +285,12 @@ static void answer(struct world_host *h, uint64_t request, const char *refuse, c
     step(h, &event);
 }
 
+static void keep(struct qe_cidr *list, size_t *count, const struct qe_prefixes *prefixes)
+{
+    *count = prefixes->count < WORLD_PREFIXES ? prefixes->count : WORLD_PREFIXES;
+    if (*count) memcpy(list, prefixes->list, *count * sizeof *list);
+}
+
 static void act(struct world_host *h, const struct qe_action *a)
 {
     size_t used = strlen(h->log);
@@ -313,10 +328,16 @@ static void act(struct world_host *h, const struct qe_action *a)
         break;
     }
     case QE_ACTION_ADDRESSES:
+        keep(h->addresses, &h->address_count, &a->addresses);
+        answer(h, a->addresses.request, NULL, NULL);
+        break;
     case QE_ACTION_ROUTES:
+        keep(h->routes, &h->route_count, &a->routes);
         answer(h, a->routes.request, NULL, NULL);
         break;
     case QE_ACTION_FORWARD:
+        keep(h->forwarded, &h->forwarded_count, &a->forward.prefixes);
+        h->masquerade = a->forward.masquerade;
         answer(h, a->forward.prefixes.request, NULL, NULL);
         break;
     case QE_ACTION_RESOLVE:
@@ -390,6 +411,24 @@ void world_kill(struct world_host *h)
     assert(h->lent == 0);
 }
 
+void world_advertise(struct world_host *h, const char *subnet)
+{
+    struct qe_config_subnets *s = &h->config.advertise;
+    s->list = realloc(s->list, (s->count + 1) * sizeof *s->list);
+    if (!s->list || !qe_cidr_parse(subnet, &s->list[s->count++])) abort();
+    s->origin = QE_CONFIG_FILE;
+    h->config.forward = h->config.masquerade = true;
+}
+
+void world_link(struct world_host *h, uint32_t interface, const char *const *addresses)
+{
+    struct qe_cidr list[8];
+    struct qe_event event = {.kind = QE_EVENT_LINK, .link = {interface, "eth0", true, list, 0}};
+    for (; *addresses && event.link.address_count < 8; addresses++)
+        if (!qe_cidr_parse(*addresses, &list[event.link.address_count++])) abort();
+    step(h, &event);
+}
+
 size_t world_fini(struct world *w)
 {
     for (size_t i = 0; i < w->host_count; i++) {
@@ -401,6 +440,8 @@ size_t world_fini(struct world *w)
             free(h->stored[j].value);
         free((void *)(uintptr_t)h->reply.data);
         free(h->config.peers);
+        free(h->config.advertise.list);
+        free(h->config.accept.list);
     }
     while (w->flight) {
         struct world_datagram *d = w->flight;

@@ -11,6 +11,7 @@
 #define WORLD_BUFFERS    (QE_NODE_DELIVERIES + 64)
 #define WORLD_STORED_MAX 32
 #define WORLD_TUN_MAX    4096
+#define WORLD_PREFIXES   32
 
 struct world;
 
@@ -37,7 +38,8 @@ struct world_host {
     struct qe_node *node; // NULL: not running
     struct qe_quic *bare; // instead of a node: an endpoint that a test speaks through (bare.h)
     struct qe_node_id id;
-    uint8_t secret_key[64]; // Ed25519, as libsodium has it
+    struct qe_secret secret, network;
+    bool member; // of the network whose secret that is
     uint64_t draws[QE_RANDOM_COUNT];
     struct qe_ip ip;                    // on the underlay
     uint32_t lent;                      // buffers out
@@ -51,6 +53,10 @@ struct world_host {
     char log[16384];      // all log lines
     struct qe_span reply; // the last reply, owned
     int reply_status;
+    // As the node asked for them last.
+    struct qe_cidr routes[WORLD_PREFIXES], forwarded[WORLD_PREFIXES], addresses[WORLD_PREFIXES];
+    size_t route_count, forwarded_count, address_count;
+    bool masquerade;
     uint64_t sends;
     bool stopped;
     char failure[256];
@@ -87,8 +93,14 @@ void world_init(struct world *w, uint64_t seed);
 size_t world_fini(struct world *w);
 // A host at 10.0.0.(index + 1), not started; its configuration listens on 0.0.0.0:9000 and knows no peers.
 struct world_host *world_add(struct world *w);
+// Makes `h` a member of the network with that secret.
+void world_join(struct world_host *h, const uint8_t seed[QE_SECRET_SIZE]);
 // Lets `a` accept `b`; with an address, dial it too.
 void world_allow(struct world_host *a, const struct world_host *b, bool dial);
+// `h` has that network behind it.
+void world_advertise(struct world_host *h, const char *subnet);
+// Tells `h` that it has an interface with these addresses (text, NULL-terminated); it must be running.
+void world_link(struct world_host *h, uint32_t interface, const char *const *addresses);
 // False, and it does not run, where an allocation was made to fail.
 bool world_start(struct world_host *h);
 // As a crash: no goodbye. The stored state stays.

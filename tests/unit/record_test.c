@@ -235,6 +235,17 @@ static void a_configuration_comes_back(void)
     config.peers[1].addr = some_addr;
     snprintf(config.peers[1].name, sizeof config.peers[1].name, "b");
     config.lanes = 3;
+    const struct qe_config_sink sink = {NULL, NULL};
+    const struct qe_config_source source = {"here", QE_CONFIG_FILE, &sink};
+    CU_ASSERT_EQUAL(qe_config_allow_peer(&config, &source, "gamma"), 0);
+    CU_ASSERT_EQUAL(qe_config_add_bootstrap(&config, &source, "boot.example:9000"), 0);
+    CU_ASSERT_EQUAL(qe_config_add_bootstrap(&config, &source, "[2001:db8::1]:9000"), 0);
+    CU_ASSERT_EQUAL(qe_config_set_public_ip(&config, &source, "198.51.100.5"), 0);
+    CU_ASSERT_EQUAL(qe_config_add_advertise(&config, &source, "10.1.0.0/16"), 0);
+    CU_ASSERT_EQUAL(qe_config_add_advertise(&config, &source, "2001:db8:1::/48"), 0);
+    CU_ASSERT_EQUAL(qe_config_no_accept(&config, &source), 0);
+    config.bootstrap_mode = true;
+    config.forward = false;
     qe_record_body_init(&body, unit_mem());
     qe_record_body_init(&again, unit_mem());
     qe_record_put_config(&body, &config);
@@ -388,7 +399,7 @@ static void what_follows_the_end_or_is_no_recording_is_refused(void)
     file.bytes[9]++;
     read_all(&reader, &file, NULL);
     CU_ASSERT_EQUAL(reader.fault, QE_RECORD_OTHER);
-    CU_ASSERT_STRING_EQUAL(reader.error, "of format version 2; expected version 1");
+    CU_ASSERT_STRING_EQUAL(reader.error, "of format version 3; expected version 2");
     qe_record_reader_fini(&reader);
     memcpy(file.bytes,
         "\x7f"

@@ -2,6 +2,7 @@
 #include "flow/fragment.h"
 #include "route/overlay.h"
 #include "unit.h"
+#include "wire/claims.h"
 #include "wire/wire.h"
 
 #include <stdio.h>
@@ -152,6 +153,61 @@ static void a_hello_with_impossible_fields_is_refused(void)
     CU_ASSERT_TRUE(qe_hello_decode(qe_span(body, size), &back));
 }
 
+static struct qe_claims documented_claims(void)
+{
+    struct qe_claims claims = {.number = 2, .address_count = 1, .name = "laptop", .subnet_count = 2};
+    claims.addresses[0] = qe_ip4(100, 64, 157, 36);
+    CU_ASSERT_TRUE(qe_cidr_parse("10.1.0.0/16", &claims.subnets[0]));
+    CU_ASSERT_TRUE(qe_cidr_parse("2001:db8:1::/48", &claims.subnets[1]));
+    return claims;
+}
+
+static void claims_are_as_documented(void)
+{
+    uint8_t expected[512], bytes[512];
+    struct qe_claims claims = documented_claims(), back;
+    size_t size = vector_bytes("claims", expected);
+    CU_ASSERT_EQUAL_FATAL(qe_claims_encode(&claims, bytes, sizeof bytes), size);
+    CU_ASSERT_EQUAL(memcmp(bytes, expected, size), 0);
+    CU_ASSERT_TRUE(qe_claims_decode(qe_span(bytes + 3, size - 3), &back));
+    CU_ASSERT_EQUAL(memcmp(&back, &claims, sizeof back), 0);
+    CU_ASSERT_TRUE(qe_claims_decode(qe_span(bytes + 3, size - 3 + 40), &back));
+    for (size_t cut = 0; cut < size - 3; cut++)
+        CU_ASSERT_FALSE(qe_claims_decode(qe_span(bytes + 3, cut), &back));
+    for (size_t room = 0; room < size; room++)
+        CU_ASSERT_EQUAL(qe_claims_encode(&claims, bytes, room), 0);
+}
+
+static void claims_with_impossible_fields_are_refused(void)
+{
+    uint8_t bytes[512];
+    struct qe_claims claims = documented_claims(), back;
+    size_t size = qe_claims_encode(&claims, bytes, sizeof bytes) - 3;
+    uint8_t *body = bytes + 3;
+    static const struct {
+        size_t at;
+        uint8_t value;
+        const char *what;
+    } table[] = {
+        {8, 9, "nine addresses"},
+        {9, 5, "family 5"},
+        {14, 64, "a name of 64"},
+        {15, 'L', "an upper-case name"},
+        {21, 65, "65 networks"},
+        {22, 0, "a network of no family"},
+        {23, 33, "33 bits of IPv4"},
+        {23, 12, "host bits"},
+        {27, 129, "129 bits of IPv6"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        uint8_t was = body[table[i].at];
+        body[table[i].at] = table[i].value;
+        CU_ASSERT_FALSE(qe_claims_decode(qe_span(body, size), &back));
+        body[table[i].at] = was;
+    }
+    CU_ASSERT_TRUE(qe_claims_decode(qe_span(body, size), &back));
+}
+
 static void fragments_are_as_documented(void)
 {
     uint8_t expected[512], header[QE_FRAGMENT_HEADER_SIZE];
@@ -169,6 +225,8 @@ static const struct unit_case cases[] = {
     {"a hello cut anywhere is refused and a longer one is not",
         a_hello_cut_anywhere_is_refused_and_a_longer_one_is_not},
     {"a hello with impossible fields is refused", a_hello_with_impossible_fields_is_refused},
+    {"claims are as documented", claims_are_as_documented},
+    {"claims with impossible fields are refused", claims_with_impossible_fields_are_refused},
     {"fragments are as documented", fragments_are_as_documented},
 };
 UNIT_MAIN("wire", cases)

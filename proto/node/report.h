@@ -1,0 +1,58 @@
+// What the answers to commands are written with, shared by the files that write them.
+#ifndef QE_NODE_REPORT_H
+#define QE_NODE_REPORT_H
+
+#include "node/cplane_internal.h"
+#include "observe/json.h"
+
+static inline void member(struct qe_json *json, const char *key, const char *value)
+{
+    qe_json_key(json, key);
+    qe_json_string(json, value);
+}
+
+static inline void number(struct qe_json *json, const char *key, uint64_t value)
+{
+    qe_json_key(json, key);
+    qe_json_u64(json, value);
+}
+
+// A number, or null where it means nothing.
+static inline void number_if(struct qe_json *json, const char *key, bool known, uint64_t value)
+{
+    qe_json_key(json, key);
+    if (known)
+        qe_json_u64(json, value);
+    else
+        qe_json_null(json);
+}
+
+static inline void flag(struct qe_json *json, const char *key, bool value)
+{
+    qe_json_key(json, key);
+    qe_json_bool(json, value);
+}
+
+// report.c: the answer to a command.
+void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
+void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);
+// status.c
+void cplane_write_status(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_routes(struct qe_cplane *c, struct qe_json *json);
+// Members of STATUS: "discovery"; "network"; "name_claim", "address_claims" and "advertised"; "dns".
+void cplane_write_discovery(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_network(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_claims(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_dns(struct qe_cplane *c, struct qe_json *json);
+// Items of ROUTES: those of origin "subnet", and of "refused".
+void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_refused(struct qe_cplane *c, struct qe_json *json);
+// "subnets" of a peer in PEERS.
+void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
+// Members of a peer in PEERS: "subnets" and "record_age_ms".
+void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
+uint64_t cplane_count_connected(const struct qe_cplane *c);
+// metrics.c
+void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command);
+
+#endif
