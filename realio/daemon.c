@@ -48,6 +48,7 @@ struct daemon {
     bool control_ready;
     bool control_asked;  // its timeout must be asked for again
     uint64_t control_ns; // when it wants to be called
+    struct qe_kernel kernel;
     struct qe_io io;
     bool io_open;
     bool up;
@@ -230,6 +231,10 @@ static void settle_log(struct daemon *d)
 
 static int bring_up(struct daemon *d, struct qe_fault *fault)
 {
+    // First of all: it is to have nothing of ours.
+    if (qe_kernel_start(&d->kernel, fault)) return -1;
+    // Nobody waits for it: that it closed its end is enough.
+    signal(SIGCHLD, SIG_IGN);
     if (find_paths(d, fault) || qe_loop_init(&d->loop, fault)) return -1;
     if (take_signals(d, fault) || open_state(d, fault) || open_control(d, fault)) return -1;
     if (open_recording(d, fault)) return -1;
@@ -239,6 +244,7 @@ static int bring_up(struct daemon *d, struct qe_fault *fault)
         .loop = &d->loop,
         .log = &d->log,
         .recording = d->recording,
+        .kernel = &d->kernel,
         .user = d,
         .reply = on_reply};
     if (qe_io_init(&d->io, &options, fault)) return -1;
@@ -303,6 +309,7 @@ static void tear_down(struct daemon *d)
         if (d->up) qe_io_log_counters(&d->io);
         qe_io_fini(&d->io);
     }
+    qe_kernel_stop(&d->kernel);
     // The state first: a recording may wait for a slow disk.
     qe_store_close(d->store);
     if (!d->up) qe_recording_discard(d->recording);
@@ -321,7 +328,7 @@ int qe_daemon_run(const struct qe_daemon_options *options)
     int status;
     if (!d) return QE_EXIT_FAILED;
     d->options = options;
-    d->lock = d->signals = d->loop.epoll = d->loop.timer = d->notify.fd = d->detach.pipe = -1;
+    d->lock = d->signals = d->loop.epoll = d->loop.timer = d->notify.fd = d->detach.pipe = d->kernel.fd = -1;
     d->stop_ns = d->watchdog_ns = d->control_ns = QE_TIME_NEVER;
     qe_log_init(&d->log, options->config->log_level);
     // One arena: the worker thread allocates next to nothing.
