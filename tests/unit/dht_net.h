@@ -50,7 +50,7 @@ struct dht_net {
     uint64_t now_ns;
     struct dht_net_node *nodes; // they stay where they are
     size_t count;
-    uint64_t *deadlines; // a tree: the earlier of two children; the second half is the nodes'
+    uint64_t *deadlines;              // a tree: the earlier of two children; the second half is the nodes'
     struct dht_net_datagram **flying; // a heap
     size_t flying_count, flying_capacity;
     uint64_t order, sent, sent_bytes;
