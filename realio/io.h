@@ -8,7 +8,7 @@
 #include "links.h"
 #include "log.h"
 #include "loop.h"
-#include "network.h"
+#include "netkey.h"
 #include "node/node.h"
 #include "random.h"
 #include "record.h"

@@ -13,10 +13,6 @@
 #define QE_SECRET_TAG_SIZE    16
 #define QE_SECRET_HANDED_SIZE 80 // a secret on its way to a new member
 
-// A network's public key is its DERIVED_KEY of this label; the first 8 bytes tell networks apart.
-#define QE_NETWORK_LABEL   "quicether network"
-#define QE_NETWORK_ID_SIZE 8
-
 // Long-lived secrets stay with the host.
 enum qe_secret_key {
     QE_SECRET_IDENTITY, // the node's Ed25519 key

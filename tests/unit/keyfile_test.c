@@ -1,6 +1,5 @@
 // The identity key's file, and what is done with the key (realio/identity.c).
 #include "../../realio/identity.h"
-#include "../../realio/network.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -189,77 +188,6 @@ static void many_at_once_end_with_one_key(void)
     scratch_end();
 }
 
-static struct qe_network *open_network(void)
-{
-    struct qe_network *network = NULL;
-    fault.text[0] = '\0';
-    return qe_network_open(&network, scratch_path(""), &fault) ? NULL : network;
-}
-
-static void a_network_is_made_once_and_found_again(void)
-{
-    char id[QE_NETWORK_ID_TEXT_SIZE], again[QE_NETWORK_ID_TEXT_SIZE];
-    uint8_t mac[32];
-    scratch_begin();
-    struct qe_network *network = open_network();
-    CU_ASSERT_FALSE(qe_network_member(network));
-    CU_ASSERT_STRING_EQUAL(qe_network_id(network, id), "");
-    CU_ASSERT_EQUAL(qe_network_secret(network, NULL, QE_SECRET_MAC, qe_span("x", 1), mac, 32), -1);
-    qe_network_close(network);
-    CU_ASSERT_EQUAL(scratch_count(""), 0);
-    CU_ASSERT_EQUAL(qe_network_create(scratch_path(""), &fault), 0);
-    CU_ASSERT_EQUAL(qe_network_create(scratch_path(""), &fault), 1);
-    struct stat st;
-    CU_ASSERT_EQUAL(stat(scratch_path(QE_NETWORK_FILE), &st), 0);
-    CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
-    network = open_network();
-    CU_ASSERT_TRUE(qe_network_member(network));
-    CU_ASSERT_EQUAL(strlen(qe_network_id(network, id)), 16);
-    CU_ASSERT_EQUAL(qe_network_secret(network, NULL, QE_SECRET_MAC, qe_span("x", 1), mac, 32), 0);
-    qe_network_close(network);
-    network = open_network();
-    CU_ASSERT_STRING_EQUAL(qe_network_id(network, again), id);
-    qe_network_close(network);
-    scratch_write(QE_NETWORK_FILE, "quicether-network-secret:", 25, 0600);
-    CU_ASSERT_PTR_NULL(open_network());
-    CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "damaged"));
-    CU_ASSERT_EQUAL(qe_network_remove(scratch_path(""), &fault), 0);
-    CU_ASSERT_EQUAL(qe_network_remove(scratch_path(""), &fault), 1);
-    scratch_end();
-}
-
-static void a_handed_secret_is_kept_by_whom_it_was_meant_for(void)
-{
-    uint8_t handed[QE_SECRET_HANDED_SIZE], damaged[QE_SECRET_HANDED_SIZE];
-    char id[QE_NETWORK_ID_TEXT_SIZE];
-    struct qe_secret secret;
-    qe_secret_init(&secret, (const uint8_t[QE_SECRET_SIZE]){1, 2});
-    scratch_begin();
-    struct qe_identity *identity = open_identity();
-    struct qe_network *network = open_network();
-    struct qe_key key = qe_identity_public(identity);
-    CU_ASSERT_EQUAL(qe_secret_do(&secret, QE_SECRET_HAND_OVER, qe_span(key.bytes, 32), handed, sizeof handed), 0);
-    memcpy(damaged, handed, sizeof handed);
-    damaged[70] ^= 1;
-    const struct qe_span good = {handed, sizeof handed}, bad = {damaged, sizeof damaged};
-    CU_ASSERT_EQUAL(qe_network_secret(network, identity, QE_SECRET_TAKE_OVER, bad, NULL, 0), -1);
-    CU_ASSERT_FALSE(qe_network_member(network));
-    CU_ASSERT_EQUAL(qe_network_secret(network, identity, QE_SECRET_TAKE_OVER, good, NULL, 0), 0);
-    CU_ASSERT_TRUE(qe_network_member(network));
-    // Once more changes nothing; another network's is refused.
-    CU_ASSERT_EQUAL(qe_network_secret(network, identity, QE_SECRET_TAKE_OVER, good, NULL, 0), 0);
-    qe_secret_init(&secret, (const uint8_t[QE_SECRET_SIZE]){3});
-    CU_ASSERT_EQUAL(qe_secret_do(&secret, QE_SECRET_HAND_OVER, qe_span(key.bytes, 32), handed, sizeof handed), 0);
-    CU_ASSERT_EQUAL(qe_network_secret(network, identity, QE_SECRET_TAKE_OVER, good, NULL, 0), -1);
-    qe_network_close(network);
-    network = open_network();
-    CU_ASSERT_TRUE(qe_network_member(network));
-    CU_ASSERT_EQUAL(strlen(qe_network_id(network, id)), 16);
-    qe_network_close(network);
-    qe_identity_close(identity);
-    scratch_end();
-}
-
 static const struct unit_case cases[] = {
     {"the first start makes a key and the next finds it", the_first_start_makes_a_key_and_the_next_finds_it},
     {"signatures are those of RFC 8032", signatures_are_those_of_rfc_8032},
@@ -268,7 +196,5 @@ static const struct unit_case cases[] = {
     {"a file that others may read is refused", a_file_that_others_may_read_is_refused},
     {"what is no plain file is refused", what_is_no_plain_file_is_refused},
     {"many at once end with one key", many_at_once_end_with_one_key},
-    {"a network is made once and found again", a_network_is_made_once_and_found_again},
-    {"a handed secret is kept by whom it was meant for", a_handed_secret_is_kept_by_whom_it_was_meant_for},
 };
 UNIT_MAIN("keyfile", cases)
