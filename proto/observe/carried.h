@@ -33,7 +33,8 @@
     X(PACKET, "packet", "an overlay packet")                                                                           \
     X(FRAGMENT, "fragment", "a fragment of an overlay packet")                                                         \
     X(ECHO, "echo", "an echo request")                                                                                 \
-    X(ECHO_REPLY, "echo-reply", "an echo reply")
+    X(ECHO_REPLY, "echo-reply", "an echo reply")                                                                       \
+    X(KRPC, "krpc", "a message of the DHT")
 
 enum qe_carried {
 #define QE_CARRIED_IDENTIFIER(id, name, meaning) QE_CARRIED_##id,
