@@ -10,7 +10,15 @@
 #define TEXT_MAX      950 // of a byte string to put
 #define INQUIRIES_MAX 32  // at a time
 
-enum inquiry_kind { INQUIRY_NODE, INQUIRY_NAME, INQUIRY_ADDRESS, INQUIRY_SUBNET, INQUIRY_TARGET, INQUIRY_GET, INQUIRY_PUT };
+enum inquiry_kind {
+    INQUIRY_NODE,
+    INQUIRY_NAME,
+    INQUIRY_ADDRESS,
+    INQUIRY_SUBNET,
+    INQUIRY_TARGET,
+    INQUIRY_GET,
+    INQUIRY_PUT
+};
 static const char *const kind_names[] = {"node", "name", "address", "subnet", "target"};
 
 struct cplane_inquiry {
@@ -41,7 +49,10 @@ static bool option(const char *argument, const char *name, char *out, size_t siz
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 // Hexadecimal digits up to a space or the end; the number of bytes, or -1.
@@ -302,8 +313,8 @@ static const char *understand(struct qe_cplane *c, struct cplane_inquiry *q, str
         located = qe_index_locate(c->host, network, QE_INDEX_ADDRESS, qe_span(ip.bytes, qe_ip_size(&ip)), &q->place);
     } else if (strchr(q->text, '/') && qe_cidr_parse(q->text, &cidr)) {
         q->kind = INQUIRY_SUBNET;
-        located = qe_index_locate(c->host, network, QE_INDEX_SUBNET,
-            qe_span(key, qe_index_subnet_key(&cidr, key)), &q->place);
+        located = qe_index_locate(
+            c->host, network, QE_INDEX_SUBNET, qe_span(key, qe_index_subnet_key(&cidr, key)), &q->place);
     } else if (qe_name_valid(q->text)) {
         q->kind = INQUIRY_NAME;
         located = qe_index_locate(c->host, network, QE_INDEX_NAME, qe_span(q->text, strlen(q->text)), &q->place);
@@ -341,8 +352,10 @@ static int read_salt(struct qe_cplane *c, const struct qe_command *command, uint
 {
     char hex[2 * QE_DHT_SALT_MAX + 1];
     int size = 0;
-    if (option(command->argument, "salt", hex, sizeof hex)) size = read_hex(hex, salt, QE_DHT_SALT_MAX);
-    else if (strstr(command->argument, " salt=")) size = -1;
+    if (option(command->argument, "salt", hex, sizeof hex))
+        size = read_hex(hex, salt, QE_DHT_SALT_MAX);
+    else if (strstr(command->argument, " salt="))
+        size = -1;
     if (size < 0) cplane_reply_error(c, command->id, 400, "the salt is not up to 64 bytes in hexadecimal digits");
     return size;
 }

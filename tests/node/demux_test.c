@@ -1,5 +1,5 @@
-// QUIC and the DHT on one socket: what is told apart by a datagram's first bytes and its last one, as it comes joined by
-// the kernel (UDP GRO) and mixed.
+// QUIC and the DHT on one socket: what is told apart by a datagram's first bytes and its last one, as it comes joined
+// by the kernel (UDP GRO) and mixed.
 #include "base/time.h"
 #include "dht/dht.h"
 #include "node/cplane.h"

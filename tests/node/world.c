@@ -417,8 +417,8 @@ bool world_start(struct world_host *h)
     struct qe_event buffers = {.kind = QE_EVENT_BUFFERS, .buffers = WORLD_BUFFERS};
     step(h, &buffers);
     const struct qe_cidr own = {h->ip, 24};
-    struct qe_event link = {
-        .kind = QE_EVENT_LINK, .link = {.interface = 1, .name = "eth0", .up = true, .addresses = &own, .address_count = 1}};
+    struct qe_event link = {.kind = QE_EVENT_LINK,
+        .link = {.interface = 1, .name = "eth0", .up = true, .addresses = &own, .address_count = 1}};
     if (h->tells_link) step(h, &link);
     struct qe_event start = {.kind = QE_EVENT_START};
     step(h, &start);
@@ -472,6 +472,7 @@ size_t world_fini(struct world *w)
             free(h->stored[j].value);
         free((void *)(uintptr_t)h->reply.data);
         free(h->config.peers);
+        free(h->config.bootstrap);
         free(h->config.advertise.list);
         free(h->config.accept.list);
     }

@@ -85,11 +85,11 @@ struct world {
     uint64_t now_ns;
     uint64_t seed;
     uint64_t delay_ns;
-    bool cut;                      // the network carries nothing
+    bool cut; // the network carries nothing
     // Whether the network loses what goes from one to the other; NULL: nothing.
     bool (*loses)(const struct world *w, const struct qe_ip *from, const struct qe_ip *to);
     struct world_name names[WORLD_NAMES_MAX];
-    uint64_t resolved; // questions to the DNS
+    uint64_t resolved;             // questions to the DNS
     uint32_t mtu;                  // larger datagrams (with 28 or 48 bytes of headers) are lost; 0: 1500
     struct world_datagram *flight; // sorted by time
     struct world_host hosts[WORLD_HOSTS_MAX];
