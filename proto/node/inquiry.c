@@ -31,7 +31,8 @@ struct cplane_inquiry {
     char text[]; // what was asked for
 };
 
-// The value of an optional parameter (" name=value" in the argument) into `out`; false where it is absent or too long.
+// The value of an optional parameter (" name=value" in the argument) into `out`, cut where it is longer; false where it
+// is absent.
 static bool option(const char *argument, const char *name, char *out, size_t size)
 {
     size_t name_size = strlen(name);
@@ -39,7 +40,7 @@ static bool option(const char *argument, const char *name, char *out, size_t siz
         at++;
         if (strncmp(at, name, name_size) != 0 || at[name_size] != '=') continue;
         size_t length = strcspn(at + name_size + 1, " ");
-        if (length >= size) return false;
+        if (length >= size) length = size - 1;
         memcpy(out, at + name_size + 1, length);
         out[length] = 0;
         return true;
@@ -350,12 +351,8 @@ void cplane_dht_lookup(struct qe_cplane *c, const struct qe_command *command)
 // The salt given with a command: its size, 0 for none; -1 after an error.
 static int read_salt(struct qe_cplane *c, const struct qe_command *command, uint8_t *salt)
 {
-    char hex[2 * QE_DHT_SALT_MAX + 1];
-    int size = 0;
-    if (option(command->argument, "salt", hex, sizeof hex))
-        size = read_hex(hex, salt, QE_DHT_SALT_MAX);
-    else if (strstr(command->argument, " salt="))
-        size = -1;
+    char hex[2 * QE_DHT_SALT_MAX + 3]; // one byte more than may be there, so that it is noticed
+    int size = option(command->argument, "salt", hex, sizeof hex) ? read_hex(hex, salt, QE_DHT_SALT_MAX) : 0;
     if (size < 0) cplane_reply_error(c, command->id, 400, "the salt is not up to 64 bytes in hexadecimal digits");
     return size;
 }
