@@ -36,6 +36,7 @@ struct daemon {
     uint64_t watchdog_ns; // next word to systemd
     int lock;
     struct qe_identity *identity;
+    struct qe_network *network;
     struct qe_store *store;
     struct qe_loop_source store_source;
     struct qe_loop loop;
@@ -180,6 +181,7 @@ static int open_state(struct daemon *d, struct qe_fault *fault)
     d->lock = qe_lock_take(d->state_dir, fault);
     if (d->lock < 0) return -1;
     if (qe_identity_open(&d->identity, d->state_dir, fault)) return -1;
+    if (qe_network_open(&d->network, d->state_dir, fault)) return -1;
     if (qe_store_open(&d->store, d->state_dir, fault)) return -1;
     d->store_source = (struct qe_loop_source){qe_store_fd(d->store), on_store_news, d};
     if (qe_loop_add(&d->loop, &d->store_source, EPOLLIN))
@@ -240,6 +242,7 @@ static int bring_up(struct daemon *d, struct qe_fault *fault)
     if (open_recording(d, fault)) return -1;
     struct qe_io_options options = {.config = d->options->config,
         .identity = d->identity,
+        .network = d->network,
         .store = d->store,
         .loop = &d->loop,
         .log = &d->log,
@@ -315,6 +318,7 @@ static void tear_down(struct daemon *d)
     if (!d->up) qe_recording_discard(d->recording);
     qe_recording_close(d->recording);
     qe_identity_close(d->identity);
+    qe_network_close(d->network);
     if (d->signals >= 0) close(d->signals);
     qe_loop_fini(&d->loop);
     qe_notify_fini(&d->notify);

@@ -8,6 +8,7 @@
 #include "links.h"
 #include "log.h"
 #include "loop.h"
+#include "netkey.h"
 #include "node/node.h"
 #include "random.h"
 #include "record.h"
@@ -44,6 +45,7 @@ struct qe_io_socket {
 struct qe_io_options {
     const struct qe_config *config;
     const struct qe_identity *identity;
+    struct qe_network *network;
     struct qe_store *store;
     struct qe_loop *loop;
     struct qe_log *log;

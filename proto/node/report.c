@@ -294,6 +294,19 @@ void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
     command_free(c, command);
 }
 
+static void ask_dht(struct qe_cplane *c, const struct qe_command *command)
+{
+    if (!command->argument || !c->up || c->stopping)
+        cplane_reply_error(c, command->id, command->argument ? 503 : 400,
+            command->argument ? "the node is not up" : "nothing is asked for");
+    else if (command->verb == QE_COMMAND_DHT_LOOKUP)
+        cplane_dht_lookup(c, command);
+    else if (command->verb == QE_COMMAND_DHT_GET)
+        cplane_dht_get(c, command);
+    else
+        cplane_dht_put(c, command);
+}
+
 void cplane_command(struct qe_cplane *c, const struct qe_command *command)
 {
     struct qe_json json;
@@ -313,6 +326,19 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         break;
     case QE_COMMAND_PING:
         ping(c, command);
+        break;
+    case QE_COMMAND_DHT_STATUS:
+        cplane_write_dht_status(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_DHT_NODES:
+        cplane_write_dht_nodes(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_DHT_LOOKUP:
+    case QE_COMMAND_DHT_GET:
+    case QE_COMMAND_DHT_PUT:
+        ask_dht(c, command);
         break;
     case QE_COMMAND_STOP:
         qe_json_object_begin(&json);

@@ -51,6 +51,15 @@ void cplane_write_refused(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
 // Members of a peer in PEERS: "subnets" and "record_age_ms".
 void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
+// report_discovery.c
+void cplane_write_dht_status(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_dht_nodes(struct qe_cplane *c, struct qe_json *json);
+struct qe_dht_stats;
+void cplane_discovery_stats(const struct qe_cplane *c, struct qe_dht_stats *stats);
+// inquiry.c: commands that are answered when the DHT has been asked. Their argument is not NULL.
+void cplane_dht_lookup(struct qe_cplane *c, const struct qe_command *command);
+void cplane_dht_get(struct qe_cplane *c, const struct qe_command *command);
+void cplane_dht_put(struct qe_cplane *c, const struct qe_command *command);
 uint64_t cplane_count_connected(const struct qe_cplane *c);
 // metrics.c
 void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command);

@@ -1,6 +1,7 @@
 #include "cli/show.h"
 
 #include "cli/plain.h"
+#include "cli/show_claims.h"
 #include "cli/table.h"
 
 #include <inttypes.h>
@@ -98,6 +99,7 @@ int qe_show_status(const json_t *status, FILE *out)
     fprintf(out, "%s\nConnected Peers: %" PRId64 "\nActive Paths: %" PRId64 "\n", first ? "" : ")",
         qe_plain_number(json_object_get(status, "peers"), "connected"),
         qe_plain_number(json_object_get(status, "paths"), "active"));
+    qe_show_claims(status, out);
     // What is as it should be goes without saying.
     if (state && strcmp(state, "up") != 0) {
         fputs("State: ", out);
@@ -167,6 +169,37 @@ int qe_show_peers(const json_t *peers, FILE *out)
     return result;
 }
 
+// "Direct", "Direct (standby)", "Local".
+static void route_via(const json_t *route, const char *via, char cell[CELL_SIZE])
+{
+    const char *state = qe_plain_text(route, "state");
+    char word[64];
+    capitalise(via ? via : "-", word, sizeof(word));
+    if (state && strcmp(state, "active") != 0)
+        snprintf(cell, CELL_SIZE, "%s (%.64s)", word, state);
+    else
+        snprintf(cell, CELL_SIZE, "%s", word);
+}
+
+// "Refused: 10.1.0.0/16 of ID (name): why"
+static void show_refused(const json_t *refused, FILE *out)
+{
+    const char *destination = qe_plain_text(refused, "destination"), *owner = qe_plain_text(refused, "owner");
+    const char *name = qe_plain_text(refused, "name"), *reason = qe_plain_text(refused, "reason");
+    fputs("Refused: ", out);
+    qe_plain_put(destination ? destination : "-", out);
+    fputs(" of ", out);
+    qe_plain_put(owner ? owner : "-", out);
+    if (name) {
+        fputs(" (", out);
+        qe_plain_put(name, out);
+        fputs(")", out);
+    }
+    fputs(": ", out);
+    qe_plain_put(reason ? reason : "-", out);
+    fputs("\n", out);
+}
+
 int qe_show_routes(const json_t *routes, FILE *out)
 {
     static const char *const headings[] = {"Destination", "Next Hop", "Interface", NULL};
@@ -185,10 +218,11 @@ int qe_show_routes(const json_t *routes, FILE *out)
         bool local = hop && strcmp(hop, "local") == 0;
         qe_table_cell(&table, destination ? destination : "-");
         qe_table_cell(&table, local ? "local" : short_id(hop, qe_plain_text(route, "name"), id_size, cell));
-        capitalise(via ? via : "-", cell, sizeof(cell));
+        route_via(route, via, cell);
         qe_table_cell(&table, cell);
     }
     int result = qe_table_print(&table, out);
     qe_table_fini(&table);
+    json_array_foreach(json_object_get(routes, "refused"), i, route) show_refused(route, out);
     return result;
 }

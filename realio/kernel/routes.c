@@ -2,6 +2,7 @@
 
 #include "rules.h"
 #include "slot.h"
+#include "sysctl.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -91,6 +92,10 @@ int qe_routes_begin(struct qe_routes *routes, const char *name, uint32_t interfa
         return -1;
     }
     int result = 0;
+    // Else the first address of a network takes the others along when it goes.
+    char setting[QE_SYSCTL_NAME_SIZE];
+    snprintf(setting, sizeof setting, "ipv4/conf/%s/promote_secondaries", name);
+    qe_sysctl_set(setting, 1);
     qe_rules_clean(routes->netlink, routes->slot);
     for (size_t family = 0; family < 2; family++) {
         struct qe_rule first = rule(routes, family, 0);
@@ -129,6 +134,19 @@ static bool has_network(const struct qe_cidr *list, size_t count, const struct q
     return false;
 }
 
+// Old addresses may have taken others along, the last one all routes; and an old network may be a peer's, too.
+static void restore(struct qe_routes *routes)
+{
+    for (size_t i = 0; i < routes->address_count; i++) {
+        const struct qe_cidr *address = &routes->addresses[i];
+        bool ruled = routes->ruled[family_index(address)];
+        qe_rtnetlink_address(routes->netlink, true, routes->interface, address, ruled);
+        lead(routes, address);
+    }
+    for (size_t i = 0; i < routes->count; i++)
+        route(routes, true, &routes->list[i], qe_slot_table(routes->slot), QE_PROTOCOL);
+}
+
 int qe_routes_set_addresses(
     struct qe_routes *routes, const struct qe_cidr *list, size_t count, char error[QE_KERNEL_TEXT_SIZE])
 {
@@ -156,9 +174,7 @@ int qe_routes_set_addresses(
     }
     memcpy(routes->addresses, list, count * sizeof *list);
     routes->address_count = count;
-    // An address is also a route's source; and what went with an old address's network may be a peer's, too.
-    for (size_t i = 0; i < count; i++)
-        lead(routes, &list[i]);
+    restore(routes);
     return result;
 }
 
