@@ -40,13 +40,6 @@ static void add(struct qe_cplane *c, enum qe_index_kind kind, const void *key, s
     wake(c, c->now_ns);
 }
 
-static size_t subnet_key(const struct qe_cidr *subnet, uint8_t out[17])
-{
-    out[0] = subnet->bits;
-    memcpy(out + 1, subnet->ip.bytes, qe_ip_size(&subnet->ip));
-    return 1 + qe_ip_size(&subnet->ip);
-}
-
 static void begin(struct qe_cplane *c)
 {
     c->claims.own_count = 0;
@@ -57,8 +50,8 @@ static void begin(struct qe_cplane *c)
     if (c->claims.in_network && c->config->name[0])
         add(c, QE_INDEX_NAME, c->config->name, strlen(c->config->name), true);
     for (size_t i = 0; i < c->config->advertise.count && c->claims.own_count < OWN_CLAIMS_MAX; i++) {
-        uint8_t key[17];
-        add(c, QE_INDEX_SUBNET, key, subnet_key(&c->config->advertise.list[i], key), false);
+        uint8_t key[QE_INDEX_SUBNET_KEY_MAX];
+        add(c, QE_INDEX_SUBNET, key, qe_index_subnet_key(&c->config->advertise.list[i], key), false);
     }
 }
 

@@ -56,9 +56,8 @@ static void write_advertised(struct qe_cplane *c, struct qe_json *json)
     qe_json_array_begin(json);
     for (size_t i = 0; i < c->config->advertise.count; i++) {
         const struct qe_cidr *subnet = &c->config->advertise.list[i];
-        uint8_t key[17] = {subnet->bits};
-        memcpy(key + 1, subnet->ip.bytes, qe_ip_size(&subnet->ip));
-        const struct own_claim *claim = find_claim(c, QE_INDEX_SUBNET, key, 1 + qe_ip_size(&subnet->ip));
+        uint8_t key[QE_INDEX_SUBNET_KEY_MAX];
+        const struct own_claim *claim = find_claim(c, QE_INDEX_SUBNET, key, qe_index_subnet_key(subnet, key));
         const struct qe_subnet_claim *older = older_claim(c, claim, subnet);
         char reason[160] = "", against[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
         if (older)

@@ -17,10 +17,9 @@ static bool same_subnet(const struct qe_cidr *a, const struct qe_cidr *b)
 
 static bool locate(struct qe_cplane *c, const struct claim_witness *w, struct qe_index_place *place)
 {
-    uint8_t key[17] = {w->subnet.bits};
-    size_t size = qe_ip_size(&w->subnet.ip);
-    memcpy(key + 1, w->subnet.ip.bytes, size);
-    return qe_index_locate(c->host, w->network, QE_INDEX_SUBNET, qe_span(key, 1 + size), place);
+    uint8_t key[QE_INDEX_SUBNET_KEY_MAX];
+    size_t size = qe_index_subnet_key(&w->subnet, key);
+    return qe_index_locate(c->host, w->network, QE_INDEX_SUBNET, qe_span(key, size), place);
 }
 
 static void on_answer(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
