@@ -120,7 +120,9 @@ struct cplane_command {
     struct qe_list letters; // REPORT_PATH and REPORT_PEER
     struct qe_counters counters;
     struct qe_quic_stats quic;
-    uint32_t peer; // PING
+    uint32_t peer;    // PING
+    char *sought;     // PING: who is to be found or reached first; NULL: the echo is on its way
+    uint64_t look_ns; // where sought: when to look again
     uint64_t begun_ns;
 };
 
