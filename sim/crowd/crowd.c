@@ -74,6 +74,7 @@ static void end_idle(struct sim_crowd *crowd)
         const struct sim_member *m = &crowd->members[i];
         if (!m->dht || m->role != SIM_ROLE_HONEST || m->born_ns > crowd->plan->idle_from_ns || lasted_ms == 0) continue;
         sim_samples_add(&crowd->idles, ((uint64_t)m->idle_sent + m->idle_received) * 1000 / lasted_ms);
+        sim_samples_add(&crowd->idle_memory, m->memory_bytes);
         crowd->idle_sent_bytes += (uint64_t)m->idle_sent * 1000 / lasted_ms;
     }
 }
@@ -153,6 +154,7 @@ static void end(struct sim_crowd *crowd)
         sim_tally_fini(&crowd->lookups[i]);
     sim_samples_fini(&crowd->joins);
     sim_samples_fini(&crowd->idles);
+    sim_samples_fini(&crowd->idle_memory);
     sim_release(crowd->puts);
     sim_release(crowd->lookups);
     sim_release(crowd->attack_counts);

@@ -126,7 +126,7 @@ struct sim_crowd {
 
     struct sim_tally *puts, *lookups, *attacks; // one a table
     struct sim_attack_count *attack_counts;
-    struct sim_samples joins, idles;
+    struct sim_samples joins, idles, idle_memory;
     uint64_t idle_sent_bytes;
     uint64_t sent, sent_bytes, lost, nobody, parted, malformed, limited, memory_peak;
     uint64_t about_sent[SIM_ABOUTS], about_bytes[SIM_ABOUTS];

@@ -26,7 +26,7 @@ static const struct sim_key dht_keys[] = {{"name", SIM_KEY_NAME, TOP(name)},
     {"description", SIM_KEY_TEXT, TOP(description)}, {"duration", SIM_KEY_DURATION, TOP(duration_ns)},
     {"seed", SIM_KEY_NUMBER, TOP(seed)}, {"nodes", SIM_KEY_NUMBER, TOP(nodes)},
     {"bootstraps", SIM_KEY_NUMBER, TOP(bootstraps)}, {"begin", SIM_KEY_OTHER, 0},
-    {"join", SIM_KEY_DURATION, TOP(join_ns)}, {0}};
+    {"mainline", SIM_KEY_FLAG, TOP(mainline)}, {"join", SIM_KEY_DURATION, TOP(join_ns)}, {0}};
 static const struct sim_key network_keys[] = {{"rtt_min", SIM_KEY_DURATION, TOP(rtt_min_ns)},
     {"rtt_max", SIM_KEY_DURATION, TOP(rtt_max_ns)}, {"loss", SIM_KEY_CHANCE, TOP(loss_ppb)}, {0}};
 static const struct sim_key churn_keys[] = {

@@ -101,6 +101,7 @@ struct sim_crowd_plan {
     uint64_t seed, duration_ns;
     uint64_t nodes, bootstraps;
     unsigned begin;
+    bool mainline;    // as in the public network: values on 8 nodes, not on 16, and no index
     uint64_t join_ns; // in which they come, or are told of each other
     uint64_t rtt_min_ns, rtt_max_ns;
     uint32_t loss_ppb;
