@@ -34,3 +34,7 @@ qe_static_library(seccomp seccomp seccomp.h)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
+
+# Loaded where they are needed and there (realio/kernel/nft.c, resolved.c): only their headers are.
+find_path(QE_INC_nftables NAMES nftables/libnftables.h REQUIRED)
+find_path(QE_INC_systemd NAMES systemd/sd-bus.h REQUIRED)

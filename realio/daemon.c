@@ -36,6 +36,7 @@ struct daemon {
     uint64_t watchdog_ns; // next word to systemd
     int lock;
     struct qe_identity *identity;
+    struct qe_network *network;
     struct qe_store *store;
     struct qe_loop_source store_source;
     struct qe_loop loop;
@@ -48,6 +49,7 @@ struct daemon {
     bool control_ready;
     bool control_asked;  // its timeout must be asked for again
     uint64_t control_ns; // when it wants to be called
+    struct qe_kernel kernel;
     struct qe_io io;
     bool io_open;
     bool up;
@@ -179,6 +181,7 @@ static int open_state(struct daemon *d, struct qe_fault *fault)
     d->lock = qe_lock_take(d->state_dir, fault);
     if (d->lock < 0) return -1;
     if (qe_identity_open(&d->identity, d->state_dir, fault)) return -1;
+    if (qe_network_open(&d->network, d->state_dir, fault)) return -1;
     if (qe_store_open(&d->store, d->state_dir, fault)) return -1;
     d->store_source = (struct qe_loop_source){qe_store_fd(d->store), on_store_news, d};
     if (qe_loop_add(&d->loop, &d->store_source, EPOLLIN))
@@ -230,15 +233,21 @@ static void settle_log(struct daemon *d)
 
 static int bring_up(struct daemon *d, struct qe_fault *fault)
 {
+    // First of all: it is to have nothing of ours.
+    if (qe_kernel_start(&d->kernel, fault)) return -1;
+    // Nobody waits for it: that it closed its end is enough.
+    signal(SIGCHLD, SIG_IGN);
     if (find_paths(d, fault) || qe_loop_init(&d->loop, fault)) return -1;
     if (take_signals(d, fault) || open_state(d, fault) || open_control(d, fault)) return -1;
     if (open_recording(d, fault)) return -1;
     struct qe_io_options options = {.config = d->options->config,
         .identity = d->identity,
+        .network = d->network,
         .store = d->store,
         .loop = &d->loop,
         .log = &d->log,
         .recording = d->recording,
+        .kernel = &d->kernel,
         .user = d,
         .reply = on_reply};
     if (qe_io_init(&d->io, &options, fault)) return -1;
@@ -303,11 +312,13 @@ static void tear_down(struct daemon *d)
         if (d->up) qe_io_log_counters(&d->io);
         qe_io_fini(&d->io);
     }
+    qe_kernel_stop(&d->kernel);
     // The state first: a recording may wait for a slow disk.
     qe_store_close(d->store);
     if (!d->up) qe_recording_discard(d->recording);
     qe_recording_close(d->recording);
     qe_identity_close(d->identity);
+    qe_network_close(d->network);
     if (d->signals >= 0) close(d->signals);
     qe_loop_fini(&d->loop);
     qe_notify_fini(&d->notify);
@@ -321,7 +332,7 @@ int qe_daemon_run(const struct qe_daemon_options *options)
     int status;
     if (!d) return QE_EXIT_FAILED;
     d->options = options;
-    d->lock = d->signals = d->loop.epoll = d->loop.timer = d->notify.fd = d->detach.pipe = -1;
+    d->lock = d->signals = d->loop.epoll = d->loop.timer = d->notify.fd = d->detach.pipe = d->kernel.fd = -1;
     d->stop_ns = d->watchdog_ns = d->control_ns = QE_TIME_NEVER;
     qe_log_init(&d->log, options->config->log_level);
     // One arena: the worker thread allocates next to nothing.

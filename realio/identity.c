@@ -189,3 +189,8 @@ int qe_identity_secret(const struct qe_identity *identity, enum qe_secret_operat
 {
     return qe_secret_do(&identity->secret, operation, input, out, size);
 }
+
+int qe_identity_open_handed(const struct qe_identity *identity, struct qe_span handed, uint8_t seed[QE_SECRET_SIZE])
+{
+    return qe_secret_open_handed(&identity->secret, handed, seed);
+}

@@ -26,5 +26,7 @@ struct qe_key qe_identity_public(const struct qe_identity *identity);
 // As qe_host.secret with QE_SECRET_IDENTITY.
 int qe_identity_secret(const struct qe_identity *identity, enum qe_secret_operation operation, struct qe_span input,
     uint8_t *out, size_t size);
+// Opens a network's secret that was sealed to this identity (QE_SECRET_HAND_OVER). 0, or -1.
+int qe_identity_open_handed(const struct qe_identity *identity, struct qe_span handed, uint8_t seed[QE_SECRET_SIZE]);
 
 #endif

@@ -1,7 +1,7 @@
 // Order makes the speed: everything that came in is handed to the node in large events first (so that it acknowledges
 // once for many), then its actions are done, sends to one socket together; then the inputs again. Nothing waits for a
 // batch to fill: with little to do, each packet goes straight through.
-#include "io.h"
+#include "io_internal.h"
 
 #include "netlink.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-static void step(struct qe_io *io, struct qe_event *event)
+void qe_io_step(struct qe_io *io, struct qe_event *event)
 {
     event->now_ns = qe_loop_now_ns();
     event->wall_ms = qe_loop_wall_ms();
@@ -28,8 +28,7 @@ static bool next_action(struct qe_io *io, struct qe_action *action)
     return io->recorder ? qe_recorder_next(io->recorder, io->node, action) : qe_node_next(io->node, action);
 }
 
-// The host is done with a buffer that an action handed over.
-static void on_buffer_done(void *user, struct qe_buf *buf)
+void qe_io_on_buffer_done(void *user, struct qe_buf *buf)
 {
     struct qe_io *io = user;
     if (qe_bufpool_free(&io->pool, buf)) io->credit_back++;
@@ -39,107 +38,23 @@ static void give_credit_back(struct qe_io *io)
 {
     struct qe_event event = {.kind = QE_EVENT_BUFFERS, .buffers = io->credit_back};
     io->credit_back = 0;
-    step(io, &event);
+    qe_io_step(io, &event);
 }
 
-// Sockets.
-
-static void on_socket_ready(void *user, uint32_t events)
-{
-    struct qe_io_socket *socket = user;
-    if (events & (EPOLLIN | EPOLLERR)) socket->readable = true;
-    if (events & EPOLLOUT) socket->writable = true;
-}
-
-static struct qe_io_socket *find_socket(struct qe_io *io, uint32_t id)
-{
-    for (size_t i = 0; i < io->socket_count; i++)
-        if (io->sockets[i].used && io->sockets[i].udp.id == id) return &io->sockets[i];
-    return NULL;
-}
-
-static void flush_socket(struct qe_io *io, struct qe_io_socket *socket)
-{
-    socket->dirty = false;
-    qe_udp_flush(&socket->udp, on_buffer_done, io);
-    if (socket->udp.blocked == socket->wants_out) return;
-    socket->wants_out = socket->udp.blocked;
-    qe_loop_modify(io->options.loop, &socket->source, socket->wants_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
-}
-
-static void close_socket(struct qe_io *io, struct qe_io_socket *socket)
-{
-    // What was sent before it was closed still goes, if the kernel takes it.
-    if (!socket->udp.blocked) qe_udp_flush(&socket->udp, on_buffer_done, io);
-    qe_loop_remove(io->options.loop, &socket->source);
-    qe_udp_close(&socket->udp, on_buffer_done, io);
-    socket->used = false;
-}
-
-static struct qe_io_socket *free_socket(struct qe_io *io)
-{
-    for (size_t i = 0; i < io->socket_count; i++)
-        if (!io->sockets[i].used) return &io->sockets[i];
-    return io->socket_count < QE_IO_SOCKETS_MAX ? &io->sockets[io->socket_count++] : NULL;
-}
-
-static void answer(struct qe_io *io, uint64_t request, enum qe_result_code code, const struct qe_addr *local,
-    const struct qe_fault *fault)
+void qe_io_answer(struct qe_io *io, uint64_t request, enum qe_result_code code, const char *text)
 {
     struct qe_event event = {.kind = QE_EVENT_RESULT};
     event.result.request = request;
     event.result.code = code;
-    if (local) event.result.local = *local;
-    if (fault) event.result.text = fault->text;
-    step(io, &event);
+    event.result.text = text;
+    qe_io_step(io, &event);
 }
 
-// The first failure is why the node does not come up; a warning says what it does without.
-static void note_failure(struct qe_io *io, const struct qe_fault *fault)
+void qe_io_note_failure(struct qe_io *io, const struct qe_fault *fault)
 {
     if (io->failed) return;
     io->failed = true;
     io->fault = *fault;
-}
-
-static size_t count_sockets(const struct qe_io *io)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < io->socket_count; i++)
-        count += io->sockets[i].used;
-    return count;
-}
-
-static void do_socket_open(struct qe_io *io, const struct qe_action *action)
-{
-    uint64_t request = action->socket_open.request;
-    uint32_t id = action->socket_open.socket;
-    struct qe_addr bind_to = action->socket_open.bind;
-    struct qe_io_socket *socket = find_socket(io, id) ? NULL : free_socket(io);
-    struct qe_fault fault;
-    int error = EMFILE;
-    if (!socket) {
-        qe_fault_set(&fault, QE_EXIT_SOCKET, "too many sockets (at most %d)", QE_IO_SOCKETS_MAX);
-    } else if (qe_udp_open(&socket->udp, id, &bind_to, &io->udp, &fault, &error) == 0) {
-        socket->used = true;
-        socket->readable = socket->writable = socket->dirty = socket->wants_out = false;
-        socket->source = (struct qe_loop_source){socket->udp.fd, on_socket_ready, socket};
-        if (qe_loop_add(io->options.loop, &socket->source, EPOLLIN) == 0) {
-            struct qe_addr local = socket->udp.local;
-            answer(io, request, QE_RESULT_OK, &local, NULL);
-            return;
-        }
-        error = errno;
-        qe_fault_set(&fault, QE_EXIT_SOCKET, "epoll: %s", strerror(error));
-        close_socket(io, socket);
-    }
-    // A machine without IPv6, or without that address, may still do with the others; the node warns.
-    bool missing = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
-    if (missing)
-        io->missing = fault;
-    else
-        note_failure(io, &fault);
-    answer(io, request, missing ? QE_RESULT_UNAVAILABLE : QE_RESULT_REFUSED, NULL, &fault);
 }
 
 // The TUN.
@@ -156,6 +71,13 @@ static void on_links_ready(void *user, uint32_t events)
     struct qe_io *io = user;
     (void)events;
     io->links_readable = true;
+}
+
+static void on_kernel_ready(void *user, uint32_t events)
+{
+    struct qe_io *io = user;
+    (void)events;
+    io->kernel_readable = true;
 }
 
 static int open_tun(struct qe_io *io, const struct qe_tun_open *wanted, struct qe_fault *fault)
@@ -178,6 +100,7 @@ static int open_tun(struct qe_io *io, const struct qe_tun_open *wanted, struct q
         return -1;
     }
     if (no_ipv6) qe_log(io->options.log, QE_LOG_WARN, "%s has no IPv6 address: the system has IPv6 off", io->tun.name);
+    qe_io_ask_tun(io, wanted);
     if (!io->tun.uso) qe_log(io->options.log, QE_LOG_DEBUG, "the kernel does not cut UDP super-packets (USO)");
     return 0;
 }
@@ -187,11 +110,11 @@ static void do_tun_open(struct qe_io *io, const struct qe_tun_open *wanted)
     uint64_t request = wanted->request;
     struct qe_fault fault;
     if (open_tun(io, wanted, &fault) == 0) {
-        answer(io, request, QE_RESULT_OK, NULL, NULL);
+        qe_io_answer(io, request, QE_RESULT_OK, NULL);
         return;
     }
-    note_failure(io, &fault);
-    answer(io, request, QE_RESULT_REFUSED, NULL, &fault);
+    qe_io_note_failure(io, &fault);
+    qe_io_answer(io, request, QE_RESULT_REFUSED, fault.text);
 }
 
 static void pause_tun(struct qe_io *io, bool pause)
@@ -217,15 +140,15 @@ static void do_store(struct qe_io *io, const struct qe_action *action)
 // Returns the bytes moved.
 static size_t do_send(struct qe_io *io, const struct qe_send *send)
 {
-    struct qe_io_socket *socket = find_socket(io, send->socket);
+    struct qe_io_socket *socket = qe_io_find_socket(io, send->socket);
     size_t size = send->buf->size;
     if (!socket || size == 0 || send->segment_size == 0 || !qe_udp_enqueue(&socket->udp, send)) {
         if (!socket) io->udp.dropped_other++;
-        on_buffer_done(io, send->buf);
+        qe_io_on_buffer_done(io, send->buf);
         return size;
     }
     socket->dirty = true;
-    if (socket->udp.waiting_bytes >= QE_IO_FLUSH_BYTES && !socket->udp.blocked) flush_socket(io, socket);
+    if (socket->udp.waiting_bytes >= QE_IO_FLUSH_BYTES && !socket->udp.blocked) qe_io_flush_socket(io, socket);
     return size;
 }
 
@@ -233,7 +156,7 @@ static size_t do_deliver(struct qe_io *io, const struct qe_deliver *deliver)
 {
     size_t size = deliver->buf->size;
     if (io->tun.fd >= 0) qe_tun_write(&io->tun, deliver);
-    on_buffer_done(io, deliver->buf);
+    qe_io_on_buffer_done(io, deliver->buf);
     return size;
 }
 
@@ -246,11 +169,11 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
     case QE_ACTION_DELIVER:
         return do_deliver(io, &action->deliver);
     case QE_ACTION_SOCKET_OPEN:
-        do_socket_open(io, action);
+        qe_io_open_socket(io, action);
         break;
     case QE_ACTION_SOCKET_CLOSE: {
-        struct qe_io_socket *socket = find_socket(io, action->socket_close);
-        if (socket) close_socket(io, socket);
+        struct qe_io_socket *socket = qe_io_find_socket(io, action->socket_close);
+        if (socket) qe_io_close_socket(io, socket);
         break;
     }
     case QE_ACTION_TUN_OPEN:
@@ -268,24 +191,18 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
         break;
     case QE_ACTION_ADDRESSES:
     case QE_ACTION_ROUTES:
-        answer(io, action->routes.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
-        break;
     case QE_ACTION_FORWARD:
-        answer(io, action->forward.prefixes.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
-        break;
     case QE_ACTION_RESOLVE:
-        answer(io, action->resolve.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
-        break;
     case QE_ACTION_DNS:
-        answer(io, action->dns.request, QE_RESULT_UNAVAILABLE, NULL, NULL);
+        qe_io_ask(io, action);
         break;
     case QE_ACTION_STOPPED:
         io->stopped = true;
         if (action->stopped) {
             struct qe_fault fault = io->missing;
-            if (count_sockets(io) > 0 || fault.exit == QE_EXIT_OK)
+            if (qe_io_count_sockets(io) > 0 || fault.exit == QE_EXIT_OK)
                 qe_fault_set(&fault, QE_EXIT_FAILED, "%s", action->stopped);
-            note_failure(io, &fault);
+            qe_io_note_failure(io, &fault);
         }
         break;
     }
@@ -306,7 +223,7 @@ static void do_actions(struct qe_io *io)
     }
     for (size_t i = 0; i < io->socket_count; i++) {
         struct qe_io_socket *socket = &io->sockets[i];
-        if (socket->used && socket->dirty && !socket->udp.blocked) flush_socket(io, socket);
+        if (socket->used && socket->dirty && !socket->udp.blocked) qe_io_flush_socket(io, socket);
     }
     // The node's sends have not stalled as long as half of their credit is left, so the event can wait for company.
     if (io->pool.lent + io->credit_back > QE_BUFPOOL_SENDS / 2 && io->credit_back > 0) {
@@ -338,7 +255,7 @@ static void take_datagrams(struct qe_io *io, struct qe_io_socket *socket)
         // What another socket's datagrams became still has its buffers.
         if (io->pool.lent > QE_BUFPOOL_SENDS) do_actions(io);
         if (io->credit_back > 0) give_credit_back(io);
-        step(io, &event);
+        qe_io_step(io, &event);
     }
 }
 
@@ -353,12 +270,12 @@ static void take_packets(struct qe_io *io)
         return;
     }
     event.packets.count = qe_tun_read(&io->tun, &io->pool, list, QE_IO_PACKETS_MAX, QE_IO_PACKETS_BYTES_MAX, &more);
-    if (event.packets.count > 0) step(io, &event);
+    if (event.packets.count > 0) qe_io_step(io, &event);
     if (!io->tun.gone) return;
     qe_loop_remove(io->options.loop, &io->tun_source);
     struct qe_fault fault;
     qe_fault_set(&fault, QE_EXIT_TUN, "the network device %s was deleted", io->tun.name);
-    note_failure(io, &fault);
+    qe_io_note_failure(io, &fault);
 }
 
 static void take_links(struct qe_io *io)
@@ -367,7 +284,7 @@ static void take_links(struct qe_io *io)
     io->links_readable = false;
     qe_links_ready(io->links);
     while (qe_links_next(io->links, &event.link))
-        step(io, &event);
+        qe_io_step(io, &event);
 }
 
 static void trim(struct qe_io *io, uint64_t now)
@@ -394,17 +311,18 @@ void qe_io_turn(struct qe_io *io)
         if (!socket->used) continue;
         if (socket->writable) {
             socket->writable = false;
-            flush_socket(io, socket);
+            qe_io_flush_socket(io, socket);
         }
         if (socket->readable) take_datagrams(io, socket);
     }
     if (io->tun_paused && qe_bufpool_has_large(&io->pool)) pause_tun(io, false);
     if (io->tun_readable && io->tun.fd >= 0) take_packets(io);
     if (io->links_readable) take_links(io);
+    if (io->kernel_readable) qe_io_take_kernel(io);
     uint64_t now = qe_loop_now_ns();
     if (qe_node_deadline(io->node) <= now) {
         struct qe_event event = {.kind = QE_EVENT_TIMEOUT};
-        step(io, &event);
+        qe_io_step(io, &event);
     }
     do_actions(io);
     trim(io, now);
@@ -420,7 +338,7 @@ uint64_t qe_io_deadline(const struct qe_io *io)
 void qe_io_command(struct qe_io *io, const struct qe_command *command)
 {
     struct qe_event event = {.kind = QE_EVENT_COMMAND, .command = *command};
-    step(io, &event);
+    qe_io_step(io, &event);
 }
 
 // Beginning and end.
@@ -431,7 +349,7 @@ static void on_stored(void *user, const char *key, struct qe_span value)
     struct qe_event event = {.kind = QE_EVENT_STORED};
     event.stored.key = key;
     event.stored.value = value;
-    step(io, &event);
+    qe_io_step(io, &event);
 }
 
 static void on_complaint(void *user, const char *line)
@@ -454,6 +372,7 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
     memset(io, 0, sizeof *io);
     io->options = *options;
     io->trim_ns = io->record_ns = QE_TIME_NEVER;
+    io->kernel_source.fd = -1;
     qe_bufpool_init(&io->pool);
     qe_tun_init(&io->tun);
     qe_random_init(&io->random);
@@ -474,6 +393,12 @@ int qe_io_init(struct qe_io *io, const struct qe_io_options *options, struct qe_
         qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
         goto fail;
     }
+    io->kernel_source = (struct qe_loop_source){options->kernel ? options->kernel->fd : -1, on_kernel_ready, io};
+    if (io->kernel_source.fd >= 0 && qe_loop_add(options->loop, &io->kernel_source, EPOLLIN)) {
+        io->kernel_source.fd = -1;
+        qe_fault_set(fault, QE_EXIT_FAILED, "epoll: %s", strerror(errno));
+        goto fail;
+    }
     if (make_node(io)) {
         io->node = NULL;
         qe_fault_set(fault, QE_EXIT_FAILED, "the node could not be made: no memory, or TLS refuses the identity key");
@@ -491,19 +416,19 @@ int qe_io_start(struct qe_io *io, struct qe_fault *fault)
     io->credit_back = QE_BUFPOOL_CREDIT;
     give_credit_back(io);
     struct qe_event event = {.kind = QE_EVENT_START};
-    step(io, &event);
+    qe_io_step(io, &event);
     do
         do_actions(io);
     while (io->busy && !io->failed && !io->stopped);
     if (!io->failed && io->tun.fd < 0) {
         struct qe_fault none;
         qe_fault_set(&none, QE_EXIT_FAILED, "the node did not ask for a TUN");
-        note_failure(io, &none);
+        qe_io_note_failure(io, &none);
     }
-    if (!io->failed && count_sockets(io) == 0) {
+    if (!io->failed && qe_io_count_sockets(io) == 0) {
         struct qe_fault none;
         qe_fault_set(&none, QE_EXIT_SOCKET, "none of the UDP addresses to listen on is there; see --listen");
-        note_failure(io, &none);
+        qe_io_note_failure(io, &none);
     }
     if (io->failed) {
         *fault = io->fault;
@@ -511,13 +436,14 @@ int qe_io_start(struct qe_io *io, struct qe_fault *fault)
     }
     take_links(io);
     do_actions(io);
+    io->started = true;
     return 0;
 }
 
 void qe_io_fini(struct qe_io *io)
 {
     for (size_t i = 0; i < io->socket_count; i++)
-        if (io->sockets[i].used) close_socket(io, &io->sockets[i]);
+        if (io->sockets[i].used) qe_io_close_socket(io, &io->sockets[i]);
     if (io->recorder) qe_recorder_end(io->recorder, QE_RECORD_STOPPED);
     if (io->node) qe_node_free(io->node);
     io->node = NULL;
@@ -525,6 +451,9 @@ void qe_io_fini(struct qe_io *io)
     io->recorder = NULL;
     qe_io_unlend(io);
     if (io->links) qe_loop_remove(io->options.loop, &io->links_source);
+    if (io->kernel_source.fd >= 0) qe_loop_remove(io->options.loop, &io->kernel_source);
+    // Before the TUN goes: it is what was set up around it.
+    if (io->options.kernel) qe_kernel_stop(io->options.kernel);
     qe_links_close(io->links);
     qe_tun_close(&io->tun, &io->pool);
     qe_udp_receiver_free(io->receiver);

@@ -4,9 +4,11 @@
 
 #include "bufpool.h"
 #include "identity.h"
+#include "kernel/kernel.h"
 #include "links.h"
 #include "log.h"
 #include "loop.h"
+#include "netkey.h"
 #include "node/node.h"
 #include "random.h"
 #include "record.h"
@@ -16,6 +18,8 @@
 
 // Sockets that the node may hold open; more are refused.
 #define QE_IO_SOCKETS_MAX 64
+// Addresses of the TUN that are told from others.
+#define QE_IO_OVERLAY_MAX 16
 // Packets of one event from the TUN, and about how many bytes.
 #define QE_IO_PACKETS_MAX       64
 #define QE_IO_PACKETS_BYTES_MAX (512 * 1024)
@@ -41,10 +45,12 @@ struct qe_io_socket {
 struct qe_io_options {
     const struct qe_config *config;
     const struct qe_identity *identity;
+    struct qe_network *network;
     struct qe_store *store;
     struct qe_loop *loop;
     struct qe_log *log;
     struct qe_recording *recording; // or NULL
+    struct qe_kernel *kernel;       // or NULL: nothing changes the system but for the TUN
     void *user;
     void (*reply)(void *user, uint64_t command, int status, struct qe_span body);
 };
@@ -65,12 +71,17 @@ struct qe_io {
     struct qe_links *links;
     struct qe_loop_source links_source;
     bool links_readable;
+    struct qe_loop_source kernel_source; // fd -1: not in the loop
+    bool kernel_readable;
+    struct qe_ip overlay[QE_IO_OVERLAY_MAX]; // the TUN's addresses
+    size_t overlay_count;
     struct qe_io_socket *sockets; // QE_IO_SOCKETS_MAX
     size_t socket_count;          // places ever used
     struct qe_udp_receiver *receiver;
     struct qe_udp_counters udp;
     uint64_t trim_ns; // QE_TIME_NEVER: nothing to trim
     bool busy;        // actions are left
+    bool started;     // it is up; what needs rights is the helper's from now on
     bool stopped;     // QE_ACTION_STOPPED came
     bool failed;      // `fault` says why the node cannot run
     bool store_refused;

@@ -2,6 +2,7 @@
 #include "io.h"
 #include "quic/library.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 static void *host_alloc(void *user, size_t size)
@@ -29,12 +30,34 @@ static void host_random(void *user, enum qe_random purpose, uint8_t *out, size_t
     qe_random_fill(&io->random, out, size);
 }
 
+// A member of another network stays one: leaving it is the user's decision.
+static int take_over(struct qe_io *io, struct qe_span handed)
+{
+    struct qe_fault fault;
+    uint8_t seed[QE_SECRET_SIZE];
+    int result = qe_identity_open_handed(io->options.identity, handed, seed);
+    if (result == 0) result = qe_network_member(io->options.network);
+    if (result == 0) {
+        result = qe_network_take(io->options.network, seed, &fault);
+        if (result) qe_log(io->options.log, QE_LOG_ERROR, "%s", fault.text);
+    }
+    sodium_memzero(seed, sizeof seed);
+    return result == 0 ? 0 : -1;
+}
+
 static int host_secret(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
     uint8_t *out, size_t size)
 {
     struct qe_io *io = user;
-    if (key != QE_SECRET_IDENTITY) return -1;
-    return qe_identity_secret(io->options.identity, operation, input, out, size);
+    if (key == QE_SECRET_IDENTITY) return qe_identity_secret(io->options.identity, operation, input, out, size);
+    // Whoever gets the secret has paid with an invitation: that it is spent must be on the disk first.
+    if (operation == QE_SECRET_HAND_OVER) {
+        uint64_t lost = qe_store_lost(io->options.store);
+        qe_store_flush(io->options.store);
+        if (qe_store_lost(io->options.store) != lost) return -1;
+    }
+    if (operation == QE_SECRET_TAKE_OVER) return take_over(io, input);
+    return qe_network_secret(io->options.network, operation, input, out, size);
 }
 
 static struct qe_buf *host_buf_new(void *user)

@@ -92,6 +92,7 @@ static const int allowed[] = {
     SCMP_SYS(faccessat2),
     SCMP_SYS(getdents64),
     SCMP_SYS(ftruncate),
+    SCMP_SYS(fchmod), // of a network's secret that comes from an inviter (netkey.c)
     SCMP_SYS(fcntl),
     SCMP_SYS(readlink),
     SCMP_SYS(readlinkat),
@@ -236,4 +237,65 @@ void qe_privilege_sandbox(struct qe_log *log)
 {
     if (!INSTRUMENTED && install_filter())
         qe_log(log, QE_LOG_WARN, "running without the system call filter: %s", strerror(errno));
+}
+
+static const int denied[] = {
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(setns),
+    SCMP_SYS(unshare),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(add_key),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(reboot),
+    SCMP_SYS(swapon),
+};
+
+// Libraries that are loaded in the helper call what they like, but for these. Where that fails, the rights are few all
+// the same.
+static void deny(void)
+{
+    struct scmp_arg_cmp any = {.arg = 0};
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter) return;
+    for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++)
+        if (denied[i] >= 0) seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), denied[i], 0, &any);
+    (void)seccomp_load(filter);
+    seccomp_release(filter);
+}
+
+static void keep(bool network)
+{
+    bool admin = network && capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN);
+    bool bind = network && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (admin) capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+    if (bind) capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    if (capng_apply(CAPNG_SELECT_BOTH)) (void)!capng_apply(CAPNG_SELECT_CAPS);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+void qe_privilege_keep_network(void)
+{
+    capng_get_caps_process();
+    keep(true);
+    if (!INSTRUMENTED) deny();
+}
+
+void qe_privilege_drop_all(void)
+{
+    keep(false);
 }

@@ -13,4 +13,11 @@ void qe_privilege_drop(const char *state_dir, struct qe_log *log);
 // sockets and TUN are open. Where the kernel cannot, that is logged as a warning.
 void qe_privilege_sandbox(struct qe_log *log);
 
+// For the helper of the daemon (kernel/kernel.h): the rights to configure the network and to bind ports below 1024, no
+// others, and no way to run a program, trace a process, mount, or load a module.
+void qe_privilege_keep_network(void);
+
+// For a process that reads what comes from the network and only talks to its parent: no rights at all.
+void qe_privilege_drop_all(void);
+
 #endif

@@ -103,28 +103,41 @@ static int refuse(struct qe_fault *fault, const struct qe_addr *addr, int error)
     return qe_fault_set(fault, QE_EXIT_SOCKET, "cannot bind UDP address %s: %s", text, strerror(error));
 }
 
-int qe_udp_open(struct qe_udp *udp, uint32_t id, const struct qe_addr *bind_to, struct qe_udp_counters *counters,
-    struct qe_fault *fault, int *error)
+int qe_udp_socket(const struct qe_addr *bind_to, uint32_t mark, int *error)
 {
     union qe_sockaddr name;
     socklen_t size = qe_sockaddr_from(bind_to, &name);
-    *udp = (struct qe_udp){.id = id, .fd = -1, .family = bind_to->ip.family, .counters = counters};
-    if (size == 0) {
-        *error = EAFNOSUPPORT;
-        return refuse(fault, bind_to, EAFNOSUPPORT);
-    }
+    int fd = size ? socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    *error = size == 0 ? EAFNOSUPPORT : fd < 0 ? errno : configure(fd, bind_to->ip.family);
+    if (*error == 0 && mark && !set_int(fd, SOL_SOCKET, SO_MARK, (int)mark)) *error = errno;
+    if (*error == 0 && bind(fd, &name.any, size)) *error = errno;
+    if (*error == 0) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+int qe_udp_adopt(struct qe_udp *udp, uint32_t id, int fd, struct qe_udp_counters *counters, int *error)
+{
+    union qe_sockaddr name;
+    socklen_t size = sizeof name;
+    *udp = (struct qe_udp){.id = id, .fd = fd, .counters = counters};
     udp->queue = calloc(QE_UDP_QUEUE_MAX, sizeof *udp->queue);
-    udp->fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    *error = !udp->queue ? ENOMEM : udp->fd < 0 ? errno : configure(udp->fd, udp->family);
-    if (*error == 0 && bind(udp->fd, &name.any, size)) *error = errno;
-    size = sizeof name;
-    if (*error == 0 && getsockname(udp->fd, &name.any, &size)) *error = errno;
+    *error = !udp->queue ? ENOMEM : getsockname(fd, &name.any, &size) ? errno : 0;
     if (*error == 0) {
         udp->local = qe_sockaddr_to(&name);
+        udp->family = udp->local.ip.family;
         return 0;
     }
-    if (udp->fd >= 0) close(udp->fd);
+    close(fd);
     free(udp->queue);
+    return -1;
+}
+
+int qe_udp_open(struct qe_udp *udp, uint32_t id, const struct qe_addr *bind_to, uint32_t mark,
+    struct qe_udp_counters *counters, struct qe_fault *fault, int *error)
+{
+    int fd = qe_udp_socket(bind_to, mark, error);
+    if (fd >= 0 && qe_udp_adopt(udp, id, fd, counters, error) == 0) return 0;
     return refuse(fault, bind_to, *error);
 }
 

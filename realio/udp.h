@@ -67,9 +67,13 @@ void qe_udp_receiver_free(struct qe_udp_receiver *receiver);
 // Gives the pages of the buffers back to the system.
 void qe_udp_receiver_trim(struct qe_udp_receiver *receiver);
 
-// Binds. 0, or -1 with `fault` and the system's errno in *error.
-int qe_udp_open(struct qe_udp *udp, uint32_t id, const struct qe_addr *bind_to, struct qe_udp_counters *counters,
-    struct qe_fault *fault, int *error);
+// Binds. A mark other than 0 is what routing rules see (SO_MARK). 0, or -1 with `fault` and the system's errno in
+// *error.
+int qe_udp_open(struct qe_udp *udp, uint32_t id, const struct qe_addr *bind_to, uint32_t mark,
+    struct qe_udp_counters *counters, struct qe_fault *fault, int *error);
+// The same in two steps: a bound socket, or -1; and what is around it, which owns the socket from then on (0, or -1).
+int qe_udp_socket(const struct qe_addr *bind_to, uint32_t mark, int *error);
+int qe_udp_adopt(struct qe_udp *udp, uint32_t id, int fd, struct qe_udp_counters *counters, int *error);
 // Drops what waits; `done` is called for each buffer.
 void qe_udp_close(struct qe_udp *udp, void (*done)(void *user, struct qe_buf *buf), void *user);
 

@@ -13,7 +13,8 @@ struct qe_reader {
 
 static inline struct qe_reader qe_reader(struct qe_span in)
 {
-    return (struct qe_reader){in.data, in.data + in.size, false};
+    // No span at all has no address to add to.
+    return (struct qe_reader){in.data, in.size ? in.data + in.size : in.data, false};
 }
 
 static inline size_t qe_reader_left(const struct qe_reader *r)

@@ -27,8 +27,7 @@ void qe_dht_server_free(struct qe_dht_server *server);
 enum qe_dht_server_verdict {
     QE_DHT_SERVER_REPLY,
     QE_DHT_SERVER_ERROR,
-    QE_DHT_SERVER_LIMIT,  // silence: too many queries, or no bytes left for an answer
-    QE_DHT_SERVER_MEMORY, // silence
+    QE_DHT_SERVER_LIMIT, // silence: too many queries, or no bytes left for an answer
 };
 // Answers a query that was read from a datagram of `query_size` bytes. *size: of the reply in `out`; 0: silence. The
 // reply is at most three times the query, or draws on the budget of its address.

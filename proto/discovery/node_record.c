@@ -9,6 +9,9 @@
 #define SIGNATURE_SIZE 64
 #define LABEL          "quicether node record"
 
+_Static_assert(QE_NODE_RECORD_INNER_MAX + QE_SECRET_NONCE_SIZE + QE_SECRET_TAG_SIZE + 1 + 4 <= QE_NODE_RECORD_SIZE_MAX,
+    "a sealed record fits");
+
 enum form { FORM_OPEN = 0, FORM_SEALED = 1 };
 enum field { FIELD_ENDPOINT = 1, FIELD_ADDRESS, FIELD_GATEWAY, FIELD_SUBNET };
 

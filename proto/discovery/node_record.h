@@ -12,8 +12,8 @@
 
 // A whole record as it is put into the DHT: then a reply with it stays under 1 KiB.
 #define QE_NODE_RECORD_SIZE_MAX 450
-// What is signed inside, with its signature: sealing and bencoding take the rest.
-#define QE_NODE_RECORD_INNER_MAX (QE_NODE_RECORD_SIZE_MAX - 4 - 1 - QE_SECRET_NONCE_SIZE - QE_SECRET_TAG_SIZE)
+// What is signed inside, with its signature. It is the value of an entry of the index as well.
+#define QE_NODE_RECORD_INNER_MAX 375
 
 #define QE_NODE_RECORD_ENDPOINTS_MAX 8
 #define QE_NODE_RECORD_ADDRESSES_MAX 4

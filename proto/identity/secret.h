@@ -33,7 +33,8 @@ enum qe_secret_operation {
     QE_SECRET_OPEN,
     // A network secret on its way to a new member. Input: the member's Ed25519 key (32); output: the secret sealed to
     // it (crypto_box_seal, 80 bytes), which the member's host takes over (input: these 80 bytes; no output), keeps
-    // across restarts and uses from then on.
+    // across restarts and uses from then on. Before it hands over, a host makes sure that whatever it was told to store
+    // is there after any crash; it fails where that cannot be.
     QE_SECRET_HAND_OVER,
     QE_SECRET_TAKE_OVER,
     QE_SECRET_OPERATIONS,

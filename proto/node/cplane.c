@@ -115,7 +115,7 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     init_addresses(c);
     cplane_claims_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
-    if (!c->paths || cplane_peers_init(c) != 0) {
+    if (!c->paths || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0) {
         qe_cplane_free(c);
         return -1;
     }
@@ -130,6 +130,7 @@ void qe_cplane_free(struct qe_cplane *c)
     for (struct cplane_path *path; c->paths && (path = qe_table_each(c->paths, &cursor));)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
+    cplane_discovery_free(c);
     cplane_peers_fini(c);
     cplane_claims_fini(c);
     cplane_commands_drop(c);
@@ -187,6 +188,7 @@ static void check_up(struct qe_cplane *c)
     cplane_log(c, QE_LOG_INFO, "node %s is up: %s, %s, %s", qe_node_id_format(&c->self, id), c->config->tun_name,
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
+    cplane_discovery_on_up(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
@@ -214,6 +216,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
+    } else if (cplane_discovery_on_result(c, result)) {
+        return;
     }
     check_up(c);
 }
@@ -240,6 +244,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     for (size_t i = 0; i < event->address_count && i < CPLANE_LINK_ADDRESSES; i++)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
+    cplane_discovery_on_addresses(c);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
@@ -265,6 +270,7 @@ static void expire(struct qe_cplane *c)
     cplane_commands_expire(c);
     cplane_claims_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
+    cplane_discovery_expire(c);
     settle(c);
 }
 
@@ -326,7 +332,11 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
         break;
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);
+        cplane_discovery_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
+        break;
+    case QE_MAIL_UNROUTED:
+        cplane_discovery_on_unrouted(c, &mail->address);
         break;
     case QE_MAIL_ECHO_REPLY:
         cplane_on_echo_reply(c, mail);
@@ -367,7 +377,8 @@ bool qe_cplane_next(struct qe_cplane *c, struct qe_action *action)
 uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
-    return qe_time_min(qe_time_min(deadline, cplane_claims_deadline(c)), c->retry_at_ns);
+    deadline = qe_time_min(deadline, cplane_claims_deadline(c));
+    return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }
 
 bool qe_cplane_stopping(const struct qe_cplane *c, const char **failure)

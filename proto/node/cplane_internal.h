@@ -20,6 +20,10 @@
 #define CPLANE_PING_TIMEOUT_NS (5 * QE_NS_PER_S)
 // "ticket/" or "peer/", and an ID.
 #define CPLANE_KEY_SIZE (8 + QE_NODE_ID_TEXT_SIZE)
+// The nodes of the DHT to begin with next time.
+#define CPLANE_DHT_KEY "dht/nodes"
+// Host names of bootstrap nodes: this and their place in the configuration.
+#define CPLANE_REQUEST_RESOLVE UINT64_C(256)
 
 // Peers in all; those beyond are not taken in.
 #define CPLANE_PEERS_MAX 16384
@@ -28,6 +32,17 @@
 enum cplane_why {
     CPLANE_WHY_CONFIG = 1,
     CPLANE_WHY_MEMBER = 2, // of this node's private network
+};
+
+// The lookup of a peer's record (seek.c).
+struct cplane_seek {
+    uint64_t at_ns;     // when to look for it; 0: not decided
+    uint64_t operation; // under way; 0: none
+    uint64_t asked_ns;  // the last time
+    uint64_t issued_ms; // of the newest record; 0: none was found
+    uint32_t lifetime_s;
+    unsigned failures;
+    bool wanted; // packets wait
 };
 
 struct cplane_peer {
@@ -49,6 +64,9 @@ struct cplane_peer {
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t address_count;
+    struct qe_ip announced[4]; // overlay addresses, as the DHT has them
+    size_t announced_count;
+    struct cplane_seek seek;
     char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
     uint64_t claims_boot;           // the boot that it said claims in, and
     uint64_t claims_number;         // which of them were the last; 0: it said none
@@ -152,6 +170,7 @@ struct qe_cplane {
     struct cplane_action *current; // the one handed out last
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
+    struct cplane_discovery *discovery;
     bool stopping;
     char failure[192]; // "" for none
 };
@@ -206,6 +225,31 @@ void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
 // Builds a snapshot and posts it to every lane.
 void cplane_publish(struct qe_cplane *c);
 
+// discovery.c
+int cplane_discovery_new(struct qe_cplane *c);
+void cplane_discovery_free(struct qe_cplane *c);
+// Sockets are bound: nodes can be asked.
+void cplane_discovery_on_up(struct qe_cplane *c);
+// True: the result was for it.
+bool cplane_discovery_on_result(struct qe_cplane *c, const struct qe_result *result);
+bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span value);
+// This node's addresses, on the underlay or in the overlay, or what lies behind it, changed.
+void cplane_discovery_on_addresses(struct qe_cplane *c);
+// A peer is there: it is a node to ask, too.
+void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_addr *at);
+// The peer's session is in another state, maybe.
+void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
+// Packets wait for a peer that is not connected.
+void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// Packets wait for an overlay address that no peer has.
+void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip);
+// This node became a member of a network, or left it.
+void cplane_discovery_on_network(struct qe_cplane *c);
+// The peer is about to be freed.
+void cplane_discovery_forget(struct qe_cplane *c, struct cplane_peer *peer);
+void cplane_discovery_on_stop(struct qe_cplane *c);
+void cplane_discovery_expire(struct qe_cplane *c);
+uint64_t cplane_discovery_deadline(const struct qe_cplane *c);
 // claims.c
 void cplane_claims_init(struct qe_cplane *c);
 void cplane_claims_fini(struct qe_cplane *c);
@@ -239,6 +283,7 @@ void cplane_tell_routes(struct qe_cplane *c);
 bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot);
 
 // state.c
+void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size);
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr);
 void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_span ticket);

@@ -310,6 +310,7 @@ void qe_lane_free(struct qe_lane *lane)
         qe_pool_untake(lane->options.pool, lane->deliver[lane->deliver_first].buf);
         lane->deliver_first = (lane->deliver_first + 1) % LANE_DELIVER_MAX;
     }
+    lane_unrouted_free(lane);
     qe_snapshot_release(lane->snapshot);
     qe_free(&lane->host->mem, lane);
 }
@@ -331,6 +332,7 @@ void qe_lane_step(struct qe_lane *lane, const struct qe_event *event)
     default:
         break;
     }
+    if (lane_unrouted_deadline(lane) <= lane->now_ns) lane_unrouted_expire(lane);
     if (qe_quic_deadline(lane->quic) <= lane->now_ns) qe_quic_expire(lane->quic, lane->now_ns, lane->wall_ms);
 }
 
@@ -390,6 +392,7 @@ static void take_snapshot(struct qe_lane *lane, struct qe_mail *mail)
         uint8_t home = lane->snapshot->peers[i].lane;
         if (home != lane->options.index) lane_hand_over(lane, lane->peers[i], home);
     }
+    lane_unrouted_retry(lane);
 }
 
 // Ends what there is with a peer that leaves. The letter goes back last, behind all others about it.
@@ -436,6 +439,9 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
     case QE_MAIL_ACTIVATE:
         peer = lane_peer(lane, mail->peer);
         if (peer) lane_activate(lane, peer, path);
+        break;
+    case QE_MAIL_NOBODY:
+        lane_unrouted_drop(lane, &mail->address);
         break;
     case QE_MAIL_ECHO:
         send_echo(lane, mail);
@@ -491,7 +497,7 @@ bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_n
 
 uint64_t qe_lane_deadline(const struct qe_lane *lane)
 {
-    return qe_quic_deadline(lane->quic);
+    return qe_time_min(qe_quic_deadline(lane->quic), lane_unrouted_deadline(lane));
 }
 
 bool qe_lane_quiet(const struct qe_lane *lane)

@@ -22,6 +22,11 @@
 // How often a peer without a path may be asked for.
 #define LANE_WANTED_INTERVAL_NS (UINT64_C(200) * 1000000)
 
+// Packets that may wait for the owner of an overlay address to be found, in all and for each address, and for how long.
+#define LANE_UNROUTED_MAX  32
+#define LANE_UNROUTED_EACH 8
+#define LANE_UNROUTED_NS   (UINT64_C(2) * 1000000000)
+
 // A peer's queue.
 #define LANE_QUEUE_BYTES_MAX   (4u << 20)
 #define LANE_QUEUE_PACKETS_MAX 8192
@@ -73,6 +78,12 @@ struct lane_peer {
     struct qe_traffic traffic;
 };
 
+struct lane_unrouted {
+    struct qe_packet_in in;
+    struct qe_ip destination;
+    uint64_t since_ns;
+};
+
 struct qe_lane {
     struct qe_lane_options options;
     const struct qe_host *host;
@@ -86,6 +97,8 @@ struct qe_lane {
     struct qe_coalescer *coalescer;
     struct qe_coalesce_out deliver[LANE_DELIVER_MAX]; // a ring
     size_t deliver_first, deliver_count;
+    struct lane_unrouted unrouted[LANE_UNROUTED_MAX]; // oldest first
+    size_t unrouted_count;
     uint32_t flow_seed;
     struct qe_counters counters;
 };
@@ -100,6 +113,8 @@ void lane_drop(struct qe_lane *lane, enum qe_counter reason, uint32_t peer);
 
 // outbound.c
 void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in);
+// Looks up whose the packet is, and queues it there.
+void lane_forward(struct qe_lane *lane, struct qe_packet_in *in);
 void lane_enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_queue_item *item, uint32_t flow_hash);
 void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_path *path);
 // A peer whose packets now belong to another lane: sends them there.
@@ -109,6 +124,17 @@ bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struc
 void lane_datagram_taken(void *user, struct qe_conn *conn);
 // Queues an echo frame on the path; false where too many wait.
 bool lane_echo(struct lane_path *path, uint8_t type, const uint8_t cookie[8]);
+
+// unrouted.c
+// Keeps a packet that no route leads to; false where it is not to wait.
+bool lane_hold(struct qe_lane *lane, const struct qe_packet_in *in, const struct qe_ip *destination);
+// There is a new snapshot: forwards what has a route now.
+void lane_unrouted_retry(struct qe_lane *lane);
+// Nobody has that address.
+void lane_unrouted_drop(struct qe_lane *lane, const struct qe_ip *destination);
+void lane_unrouted_expire(struct qe_lane *lane);
+uint64_t lane_unrouted_deadline(const struct qe_lane *lane);
+void lane_unrouted_free(struct qe_lane *lane);
 
 // inbound.c
 void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8_t ecn, bool early);

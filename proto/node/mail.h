@@ -25,6 +25,7 @@ enum qe_mail_kind {
     QE_MAIL_REPORT,   // cookie: answer with REPORT_PEER for each peer and REPORT_PATH for each path, then REPORT_END
     QE_MAIL_PACKET,   // peer, item, flow_hash: a packet of another lane's peer
     QE_MAIL_FORGET,   // peer, which no snapshot has any more: end what there is with it; the letter goes back
+    QE_MAIL_NOBODY,   // address: nobody has it
     // To the control part.
     QE_MAIL_CONNECTED,   // path, peer, lane, info, early
     QE_MAIL_CONFIRMED,   // path
@@ -35,6 +36,7 @@ enum qe_mail_kind {
     QE_MAIL_SILENT,      // path
     QE_MAIL_HEARD,       // path
     QE_MAIL_WANTED,      // peer: packets wait and there is no path
+    QE_MAIL_UNROUTED,    // address: packets wait for whoever has it
     QE_MAIL_ECHO_REPLY,  // path, cookie
     QE_MAIL_REPORT_PEER, // peer, cookie, traffic
     QE_MAIL_REPORT_PATH, // path, peer, cookie, info
@@ -59,6 +61,7 @@ struct qe_mail {
     uint64_t cookie;
     union {
         struct qe_snapshot *snapshot;
+        struct qe_ip address;
         struct {
             uint32_t socket;
             struct qe_addr local, remote;

@@ -5,6 +5,7 @@
 
 #include "base/mutants.h"
 #include "base/time.h"
+#include "dht/dht.h"
 #include "node/cplane.h"
 #include "node/lane.h"
 
@@ -22,7 +23,7 @@ struct qe_node {
     struct qe_cplane *cplane;
     struct qe_lane *lanes[LANES_MAX];
     uint8_t lane_count;
-    uint8_t turn; // the lane that is asked first for the next action
+    uint8_t turn; // who is asked first for the next packet: a lane, or the DHT
     uint64_t now_ns, wall_ms;
     uint64_t stop_at_ns; // when to stop waiting for goodbyes; 0: not stopping
     bool stopped;
@@ -95,18 +96,23 @@ static void carry(struct qe_node *node)
     }
 }
 
+// Where a datagram goes that is no lane's.
+#define TO_NOBODY -1
+#define TO_DHT    -2
+
 // The lane of a QUIC datagram: our connection IDs name it (docs/protocol.md), a client's first ID of 8 bytes spreads
-// over all of them. -1: not QUIC (RFC 9443 §3: the second bit of the first byte is set in every QUIC packet of ours).
+// over all of them. TO_NOBODY: not QUIC (RFC 9443 §3: the second bit of the first byte is set in every QUIC packet of
+// ours).
 static int lane_of(const struct qe_node *node, const uint8_t *bytes, size_t size)
 {
-    if (size < 1 + QE_CID_SIZE || (bytes[0] & 0x40) == 0) return -1;
+    if (size < 1 + QE_CID_SIZE || (bytes[0] & 0x40) == 0) return TO_NOBODY;
     const uint8_t *id = bytes + 1;
     if (bytes[0] & 0x80) {
-        if (size < 7 || bytes[5] == 0 || size < 6u + bytes[5]) return -1;
+        if (size < 7 || bytes[5] == 0 || size < 6u + bytes[5]) return TO_NOBODY;
         id = bytes + 6;
         if (bytes[5] != QE_CID_SIZE) return id[bytes[5] - 1] % node->lane_count;
     }
-    if (id[0] < 0x80) return -1;
+    if (id[0] < 0x80) return TO_NOBODY;
     return (id[QE_MUTANT(lane_dispatch) ? 1 : 0] & 0x1f) % node->lane_count;
 }
 
@@ -117,33 +123,70 @@ static void give_lane(struct qe_node *node, int lane, const struct qe_datagrams 
     qe_lane_step(node->lanes[lane], &event);
 }
 
-// Cuts what the kernel joined into runs that go to one lane each.
+// Whether a datagram may be of the DHT, by what is in the first cache line: a short header of ours that begins with a
+// 'd' goes on with a connection ID, and that with a byte ≥ 0x80.
+static bool begins_as_krpc(const uint8_t *bytes, size_t size)
+{
+    return size >= 2 && bytes[0] == 'd' && bytes[1] < 0x80;
+}
+
+static int receiver_of(const struct qe_node *node, const uint8_t *bytes, size_t size)
+{
+    if (begins_as_krpc(bytes, size) && qe_dht_is_krpc(bytes, size)) return TO_DHT;
+    return lane_of(node, bytes, size);
+}
+
+static bool any_krpc(const struct qe_datagrams *in)
+{
+    size_t segment = in->segment_size ? in->segment_size : in->size;
+    for (size_t at = 0; at < in->size; at += segment)
+        if (begins_as_krpc(in->bytes + at, in->size - at)) return true;
+    return false;
+}
+
+static void give(struct qe_node *node, int receiver, const struct qe_datagrams *in)
+{
+    if (receiver == TO_DHT)
+        qe_cplane_datagram(node->cplane, in, node->now_ns, node->wall_ms);
+    else
+        // What is no QUIC is counted as such by whoever reads it.
+        give_lane(node, receiver >= 0 ? receiver : 0, in, 1);
+}
+
+// Cuts what the kernel joined into runs that go to one lane each, and the DHT's datagrams, which go one by one.
+static void dispatch_cut(struct qe_node *node, const struct qe_datagrams *in)
+{
+    struct qe_datagrams part = *in;
+    const uint8_t *at = in->bytes, *end = in->bytes + in->size;
+    size_t segment = in->segment_size ? in->segment_size : in->size;
+    while (at < end) {
+        const uint8_t *start = at;
+        int receiver = TO_NOBODY;
+        do {
+            size_t size = (size_t)(end - at) < segment ? (size_t)(end - at) : segment;
+            int here = receiver_of(node, at, size);
+            if (at != start && (here != receiver || here == TO_DHT)) break;
+            receiver = here;
+            at += size;
+        } while (at < end);
+        part.bytes = start;
+        part.size = (uint32_t)(at - start);
+        give(node, receiver, &part);
+    }
+}
+
 static void dispatch_datagrams(struct qe_node *node, const struct qe_event *event)
 {
-    if (node->lane_count == 1) {
-        give_lane(node, 0, event->datagrams.list, event->datagrams.count);
-        return;
+    const struct qe_datagrams *list = event->datagrams.list;
+    size_t count = event->datagrams.count, first = 0;
+    // With one lane, all that lies between the DHT's datagrams goes there as it came.
+    for (size_t i = 0; i < count; i++) {
+        if (node->lane_count == 1 && !any_krpc(&list[i])) continue;
+        if (i > first) give_lane(node, 0, list + first, i - first);
+        dispatch_cut(node, &list[i]);
+        first = i + 1;
     }
-    for (size_t i = 0; i < event->datagrams.count; i++) {
-        struct qe_datagrams part = event->datagrams.list[i];
-        const uint8_t *at = part.bytes, *end = part.bytes + part.size;
-        size_t segment = part.segment_size ? part.segment_size : part.size;
-        while (at < end) {
-            const uint8_t *start = at;
-            int lane = -1;
-            do {
-                size_t size = (size_t)(end - at) < segment ? (size_t)(end - at) : segment;
-                int here = lane_of(node, at, size);
-                if (at != start && here != lane) break;
-                lane = here;
-                at += size;
-            } while (at < end);
-            part.bytes = start;
-            part.size = (uint32_t)(at - start);
-            // What is no QUIC is counted as such by whoever reads it.
-            give_lane(node, lane >= 0 ? lane : 0, &part, 1);
-        }
-    }
+    if (count > first) give_lane(node, 0, list + first, count - first);
 }
 
 static void dispatch(struct qe_node *node, const struct qe_event *event)
@@ -190,17 +233,25 @@ static bool all_quiet(const struct qe_node *node)
     return true;
 }
 
+// The next packet of one whose turn it is: the lanes', and behind them the DHT's.
+static bool next_of(struct qe_node *node, uint8_t turn, struct qe_action *action)
+{
+    if (turn == node->lane_count) return qe_cplane_send(node->cplane, &node->pool, action);
+    bool got = qe_lane_next(node->lanes[turn], action, node->now_ns, node->wall_ms);
+    // Writing may have found out things (a connection that cannot go on) that others must hear of.
+    if (!qe_list_empty(&node->outbox)) carry(node);
+    return got;
+}
+
 bool qe_node_next(struct qe_node *node, struct qe_action *action)
 {
     const char *failure;
     if (qe_cplane_next(node->cplane, action)) return true;
-    for (uint8_t i = 0; i < node->lane_count; i++) {
-        uint8_t lane = (uint8_t)((node->turn + i) % node->lane_count);
-        bool got = qe_lane_next(node->lanes[lane], action, node->now_ns, node->wall_ms);
-        // Writing may have found out things (a connection that cannot go on) that others must hear of.
-        if (!qe_list_empty(&node->outbox)) carry(node);
-        if (!got) continue;
-        node->turn = (uint8_t)((lane + 1) % node->lane_count);
+    uint8_t turns = (uint8_t)(node->lane_count + 1);
+    for (uint8_t i = 0; i < turns; i++) {
+        uint8_t turn = (uint8_t)((node->turn + i) % turns);
+        if (!next_of(node, turn, action)) continue;
+        node->turn = (uint8_t)((turn + 1) % turns);
         return true;
     }
     if (qe_cplane_next(node->cplane, action)) return true;

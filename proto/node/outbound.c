@@ -58,11 +58,16 @@ static uint32_t destination_peer(const struct qe_lane *lane, const struct qe_pac
 
 void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in)
 {
+    qe_count(&lane->counters, QE_COUNT_TUN_RECEIVED_PACKETS);
+    qe_count_by(&lane->counters, QE_COUNT_TUN_RECEIVED_BYTES, in->buf->size);
+    lane_forward(lane, in);
+}
+
+void lane_forward(struct qe_lane *lane, struct qe_packet_in *in)
+{
     struct qe_packet_info info;
     enum qe_counter reason = QE_COUNT_DROP_NOT_IP;
     uint32_t index = QE_PEER_NONE;
-    qe_count(&lane->counters, QE_COUNT_TUN_RECEIVED_PACKETS);
-    qe_count_by(&lane->counters, QE_COUNT_TUN_RECEIVED_BYTES, in->buf->size);
     if (lane->snapshot && qe_packet_parse(qe_span(qe_buf_bytes(in->buf), in->buf->size), &info)) {
         index = destination_peer(lane, &info, &reason);
         if (QE_MUTANT(ecn_cleared) && info.version == 6) qe_buf_bytes(in->buf)[1] &= 0xcf;
@@ -72,6 +77,7 @@ void lane_packet_from_tun(struct qe_lane *lane, struct qe_packet_in *in)
             index = QE_PEER_NONE;
         }
     }
+    if (index == QE_PEER_NONE && reason == QE_COUNT_DROP_NO_ROUTE && lane_hold(lane, in, &info.destination)) return;
     if (index == QE_PEER_NONE) {
         lane_drop(lane, reason, QE_PEER_NONE);
         if (!QE_MUTANT(drop_leak)) free_buf(lane, in->buf);

@@ -205,6 +205,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    cplane_discovery_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
     cplane_peer_timer(c, peer);
 }
@@ -255,6 +256,7 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
     }
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
+    cplane_discovery_on_connected(c, &peer->id, &info->remote);
     if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
     if (info->rtt_us) peer->rtt_us = info->rtt_us;
     cplane_say_claims(c, path);
@@ -387,6 +389,7 @@ void cplane_goodbye(struct qe_cplane *c)
 {
     size_t cursor = 0;
     const struct cplane_path *path;
+    if (!c->stopping) cplane_discovery_on_stop(c);
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
         c->by_id[i]->session.stopping = true;

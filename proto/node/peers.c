@@ -133,6 +133,7 @@ void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail)
 void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer)
 {
     qe_heap_set(&c->timers, &peer->timer, QE_TIME_NEVER);
+    if (c->discovery) cplane_discovery_forget(c, peer);
     qe_free(c->mem, peer->ticket);
     qe_free(c->mem, peer);
 }

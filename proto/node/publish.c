@@ -81,9 +81,17 @@ void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
 static void expect_addresses(const struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct qe_cidr four = qe_overlay_ip4(&peer->id, 0), six = qe_overlay_ip6(&peer->id);
+    bool announced = false;
     peer->address_count = 0;
     peer->addresses[peer->address_count++] = six.ip;
-    if (qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) && !owner_of(c, &four.ip, peer))
+    for (size_t i = 0; i < peer->announced_count; i++) {
+        const struct qe_ip *ip = &peer->announced[i];
+        if (qe_ip_equal(ip, &six.ip) || claim_refused(c, peer, ip)) continue;
+        peer->addresses[peer->address_count++] = *ip;
+        announced |= ip->family == 4;
+    }
+    if (!announced && qe_cidr_contains(&c->own[0], &four.ip) && !qe_ip_equal(&c->own[0].ip, &four.ip) &&
+        !owner_of(c, &four.ip, peer))
         peer->addresses[peer->address_count++] = four.ip;
 }
 

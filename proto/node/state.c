@@ -62,6 +62,7 @@ static bool keep_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe
 
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
 {
+    if (cplane_discovery_load(c, key, value)) return;
     struct cplane_peer *peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "peer");
     if (peer) {
         if (!load_peer(peer, value)) cplane_log(c, QE_LOG_WARN, "stored item %s is damaged; ignored", key);
@@ -71,7 +72,7 @@ void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
     if (peer) peer->ticket_stored = keep_ticket(c, peer, value);
 }
 
-static void store(struct qe_cplane *c, const char *key, const void *value, size_t size)
+void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size)
 {
     size_t key_size = strlen(key) + 1;
     struct cplane_action *a = cplane_act(c, QE_ACTION_STORE, key_size + size);
@@ -93,7 +94,7 @@ void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const stru
     qe_write8(&w, addr->ip.family);
     qe_write_bytes(&w, addr->ip.bytes, sizeof addr->ip.bytes);
     qe_write16(&w, QE_MUTANT(store_damaged) ? 0 : addr->port);
-    store(c, state_key("peer", peer, key), record, qe_writer_size(&w));
+    cplane_store(c, state_key("peer", peer, key), record, qe_writer_size(&w));
     peer->stored_addr = *addr;
 }
 
@@ -102,7 +103,7 @@ void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_s
     char key[CPLANE_KEY_SIZE];
     // The newest is kept in memory; one on disk is enough for the next start.
     if (!keep_ticket(c, peer, ticket) || peer->ticket_stored) return;
-    store(c, state_key("ticket", peer, key), ticket.data, ticket.size);
+    cplane_store(c, state_key("ticket", peer, key), ticket.data, ticket.size);
     peer->ticket_stored = true;
 }
 

@@ -30,10 +30,14 @@
     X(CLOSE, "close", "any other CONNECTION_CLOSE")                                                                    \
     X(CONTROL, "control", "bytes of the control stream, sent for the first time or again")                             \
     X(HELLO, "hello", "a hello, or a part of one")                                                                     \
+    X(PROOF, "proof", "a proof of membership, or a part of one")                                                       \
+    X(JOIN, "join", "what redeems an invitation, or a part of it")                                                     \
+    X(WELCOME, "welcome", "a network's secret for a new member, or a part of it")                                      \
     X(PACKET, "packet", "an overlay packet")                                                                           \
     X(FRAGMENT, "fragment", "a fragment of an overlay packet")                                                         \
     X(ECHO, "echo", "an echo request")                                                                                 \
-    X(ECHO_REPLY, "echo-reply", "an echo reply")
+    X(ECHO_REPLY, "echo-reply", "an echo reply")                                                                       \
+    X(KRPC, "krpc", "a message of the DHT")
 
 enum qe_carried {
 #define QE_CARRIED_IDENTIFIER(id, name, meaning) QE_CARRIED_##id,

@@ -39,7 +39,8 @@
     X(DROP_MEMORY, "drop_memory", "Things dropped because memory ran out")                                             \
     X(DROP_CONTROL, "drop_control", "Control messages from a peer that are malformed or of an unknown type")           \
     X(DROP_ECHO, "drop_echo", "Echo requests beyond the few that wait")                                                \
-    X(DROP_CLAIM, "drop_claim", "Overlay addresses that a peer claimed and may not have")
+    X(DROP_CLAIM, "drop_claim", "Overlay addresses that a peer claimed and may not have")                              \
+    X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")
 
 enum qe_counter {
 #define QE_COUNTER_ID(id, name, help) QE_COUNT_##id,

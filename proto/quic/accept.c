@@ -81,7 +81,8 @@ static struct qe_conn *accept_initial(
         quic->stats.dropped_limit++;
         return NULL;
     }
-    if (!proven && (quic->handshake_count >= options->handshakes_max / 2 || QE_FAULT(quic->host, FORCE_RETRY))) {
+    bool busy = quic->proof_demanded || quic->handshake_count >= options->handshakes_max / 2;
+    if (!proven && (busy || QE_FAULT(quic->host, FORCE_RETRY))) {
         send_retry(quic, in, header);
         return NULL;
     }

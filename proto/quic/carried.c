@@ -39,7 +39,18 @@ static uint64_t number_after(struct text text, const char *word)
 
 static uint64_t of_message(uint8_t type)
 {
-    return type == QE_MESSAGE_HELLO ? QE_CARRIED_BIT(HELLO) : 0;
+    switch (type) {
+    case QE_MESSAGE_HELLO:
+        return QE_CARRIED_BIT(HELLO);
+    case QE_MESSAGE_PROOF:
+        return QE_CARRIED_BIT(PROOF);
+    case QE_MESSAGE_JOIN:
+        return QE_CARRIED_BIT(JOIN);
+    case QE_MESSAGE_WELCOME:
+        return QE_CARRIED_BIT(WELCOME);
+    default:
+        return 0;
+    }
 }
 
 // The messages that a range of the control stream has a part of.

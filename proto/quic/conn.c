@@ -332,6 +332,12 @@ void qe_conn_set_user(struct qe_conn *conn, void *user)
     conn->user = user;
 }
 
+int qe_conn_export(const struct qe_conn *conn, uint8_t out[QE_EXPORT_SIZE])
+{
+    if (!conn->complete || conn->over || !conn->ng) return -1;
+    return qe_seam_export(conn, out) ? 0 : -1;
+}
+
 const struct qe_key *qe_conn_key(const struct qe_conn *conn)
 {
     return &conn->key;

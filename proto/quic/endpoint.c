@@ -301,6 +301,11 @@ bool qe_quic_next(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *out,
     return result;
 }
 
+void qe_quic_demand_proof(struct qe_quic *quic, bool demand)
+{
+    quic->proof_demanded = demand;
+}
+
 const struct qe_quic_stats *qe_quic_stats(const struct qe_quic *quic)
 {
     return &quic->stats;

@@ -187,6 +187,7 @@ struct qe_quic {
     size_t conn_count, grave_count;
     uint64_t conns_made;
     uint32_t handshake_count; // incoming and not authenticated
+    bool proof_demanded;      // of every new client's address
 
     uint8_t token_key[QE_TOKEN_KEY_SIZE];
     uint64_t reset_credit_ns; // of the bucket that limits stateless resets

@@ -22,6 +22,9 @@ struct qe_conn;
 // Connection IDs that we issue: 4 bytes, the first one 0x80 | lane, the others random, unique in the endpoint.
 #define QE_CID_SIZE 4
 
+// Bytes of a connection's exporter (RFC 8446 §7.5).
+#define QE_EXPORT_SIZE 32
+
 // Why a connection ended.
 enum qe_conn_end {
     QE_CONN_END_LOCAL,     // we closed it
@@ -181,6 +184,13 @@ struct qe_conn_place {
     struct qe_addr local; // as in qe_quic_dial
 };
 int qe_conn_migrate(struct qe_conn *conn, const struct qe_conn_place *to, uint64_t now_ns, uint64_t wall_ms);
+
+// What only the two ends of this connection know: both have the same, no other connection ever has, and it says nothing
+// of the connection's keys. From inside `connected` (but not an early one) or `confirmed`. 0, or -1.
+int qe_conn_export(const struct qe_conn *conn, uint8_t out[QE_EXPORT_SIZE]);
+
+// While set, every new client is to prove its address first (Retry, RFC 9000 §8.1.2), few handshakes or not.
+void qe_quic_demand_proof(struct qe_quic *quic, bool demand);
 
 // Queues bytes on the control stream (copied). 0; -1 where more than 64 KiB would wait, or without memory.
 int qe_conn_control_send(struct qe_conn *conn, struct qe_span bytes);

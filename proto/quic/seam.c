@@ -300,3 +300,19 @@ bool qe_seam_resume(const struct qe_conn *conn, enum qe_tls_resume *how)
     *how = (enum qe_tls_resume)act.a;
     return true;
 }
+
+bool qe_seam_export(const struct qe_conn *conn, uint8_t out[QE_EXPORT_SIZE])
+{
+    static const char label[] = "EXPORTER-quicether-member";
+    const struct qe_seam *s = conn->quic->host->seam;
+    struct qe_tls_act act = {.kind = QE_TLS_EXPORT};
+    if (s && s->next) {
+        if (!expect(s, QE_TLS_EXPORT, &act) || act.bytes.size != QE_EXPORT_SIZE) return false;
+        memcpy(out, act.bytes.data, QE_EXPORT_SIZE);
+        return true;
+    }
+    bool known = SSL_export_keying_material(conn->ssl, out, QE_EXPORT_SIZE, label, sizeof label - 1, NULL, 0, 0) == 1;
+    if (known) act.bytes = qe_span(out, QE_EXPORT_SIZE);
+    if (s) s->acted(s->user, &act);
+    return known;
+}

@@ -24,6 +24,7 @@ enum qe_tls_act_kind {
     QE_TLS_EARLY,   // a: whether the server accepted 0-RTT
     QE_TLS_SESSION, // a: size of a session to keep
     QE_TLS_RESUME,  // a: what a stored session is good for: enum qe_tls_resume
+    QE_TLS_EXPORT,  // bytes: of the connection's exporter (RFC 8446 §7.5); none: empty
     QE_TLS_ACT_COUNT,
 };
 

@@ -17,6 +17,8 @@ bool qe_seam_early_accepted(const struct qe_conn *conn);
 bool qe_seam_resumed(const struct qe_conn *conn);
 // What a stored session is good for: *how as TLS has it, or as the script says. False where the script says nothing.
 bool qe_seam_resume(const struct qe_conn *conn, enum qe_tls_resume *how);
+// What only the two ends of a complete handshake can know (RFC 8446 §7.5). False for nothing.
+bool qe_seam_export(const struct qe_conn *conn, uint8_t out[QE_EXPORT_SIZE]);
 // TLS asks about this key; it made a session of that size.
 void qe_seam_on_ask(const struct qe_conn *conn, const struct qe_key *key);
 void qe_seam_on_session(const struct qe_conn *conn, size_t size);

@@ -72,11 +72,35 @@ void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, boo
     s->next_candidate = met_at(s, addr) ? first : 0;
 }
 
+// When the next address is dialled although others have not failed yet: where they have been dialled long enough, and
+// it is none of them.
+static uint64_t stagger_at(const struct qe_session *s)
+{
+    const struct qe_addr *next = &s->candidates[s->next_candidate % s->candidate_count];
+    uint64_t since_ns = 0;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        if (s->paths[i].state != QE_PATH_DIALING) continue;
+        if (qe_addr_equal(&s->paths[i].remote, next)) return QE_TIME_NEVER;
+        if (s->paths[i].since_ns > since_ns) since_ns = s->paths[i].since_ns;
+    }
+    return since_ns + QE_DIAL_STAGGER_NS;
+}
+
+// When to dial; QE_TIME_NEVER where nothing is to be dialled as things are.
+static uint64_t dial_at(const struct qe_session *s)
+{
+    if (s->stopping || s->candidate_count == 0 || (s->limited && s->attempts_left == 0)) return QE_TIME_NEVER;
+    bool open = any_in_state(s, QE_PATH_OPEN) && !QE_MUTANT(dial_while_open);
+    if (open || !any_in_state(s, QE_PATH_FREE)) return QE_TIME_NEVER;
+    if (!any_in_state(s, QE_PATH_DIALING)) return s->dial_at_ns;
+    uint64_t at_ns = stagger_at(s);
+    return at_ns > s->dial_at_ns ? at_ns : s->dial_at_ns;
+}
+
 bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target)
 {
-    if (s->stopping || s->candidate_count == 0 || now_ns < s->dial_at_ns) return false;
-    bool open = any_in_state(s, QE_PATH_OPEN) && !QE_MUTANT(dial_while_open);
-    if (open || any_in_state(s, QE_PATH_DIALING) || !any_in_state(s, QE_PATH_FREE)) return false;
+    uint64_t at_ns = dial_at(s);
+    if (at_ns == QE_TIME_NEVER || at_ns > now_ns) return false;
     *target = s->candidates[s->next_candidate % s->candidate_count];
     return true;
 }
@@ -97,6 +121,7 @@ bool qe_session_on_dialled(
         .state = QE_PATH_DIALING, .id = id, .lane = lane, .client = true, .since_ns = now_ns, .remote = *target};
     s->dials++;
     s->next_candidate++;
+    if (s->attempts_left > 0) s->attempts_left--;
     return true;
 }
 
@@ -168,6 +193,7 @@ static void choose(struct qe_session *s, uint64_t now_ns)
     } else if (s->connected_ns == 0) {
         s->connected_ns = now_ns;
         s->failures = 0;
+        s->attempts_left = QE_DIAL_ATTEMPTS;
         s->last_error[0] = 0;
     }
 }
@@ -261,8 +287,24 @@ void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_clos
 void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns)
 {
     uint64_t soonest = s->dial_at_ns;
+    s->attempts_left = QE_DIAL_ATTEMPTS;
     if (any_in_state(s, QE_PATH_OPEN) || any_in_state(s, QE_PATH_DIALING) || soonest <= now_ns) return;
     if (soonest - now_ns > WANTED_INTERVAL_NS) s->dial_at_ns = now_ns + WANTED_INTERVAL_NS;
+}
+
+void qe_session_on_found(struct qe_session *s, uint64_t now_ns)
+{
+    if (any_in_state(s, QE_PATH_OPEN)) return;
+    s->failures = 0;
+    if (!s->lazy) s->attempts_left = QE_DIAL_ATTEMPTS;
+    if (s->dial_at_ns > now_ns) s->dial_at_ns = now_ns;
+}
+
+void qe_session_limit(struct qe_session *s, bool lazy)
+{
+    s->limited = true;
+    s->lazy = lazy;
+    s->attempts_left = lazy ? 0 : QE_DIAL_ATTEMPTS;
 }
 
 void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns)
@@ -281,9 +323,7 @@ uint64_t qe_session_retired(const struct qe_session *s, uint64_t now_ns)
 
 uint64_t qe_session_deadline(const struct qe_session *s)
 {
-    uint64_t deadline = QE_TIME_NEVER;
-    struct qe_addr target;
-    if (qe_session_dial_due(s, QE_TIME_NEVER, &target)) deadline = s->dial_at_ns;
+    uint64_t deadline = dial_at(s);
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
         if (s->paths[i].state == QE_PATH_RETIRED) deadline = qe_time_min(deadline, s->paths[i].retire_ns);
     return deadline;

@@ -15,13 +15,15 @@
 #include "quic/quic.h"
 
 #define QE_SESSION_PATHS_MAX      8
-#define QE_SESSION_CANDIDATES_MAX 4
+#define QE_SESSION_CANDIDATES_MAX 8
 
 // Waits before dialling again: doubling from the first to the last, each spread by a quarter.
 #define QE_DIAL_WAIT_FIRST_NS (UINT64_C(250) * 1000000)
 #define QE_DIAL_WAIT_LAST_NS  (UINT64_C(10) * 1000000000)
 // After a refusal there is no hurry.
 #define QE_DIAL_WAIT_REFUSED_NS (UINT64_C(5) * 1000000000)
+// An address that does not answer keeps the next one waiting no longer than this (RFC 8305 §5 has 250 ms for TCP).
+#define QE_DIAL_STAGGER_NS (UINT64_C(500) * 1000000)
 // How long a path that lost its place still receives what is under way on it.
 #define QE_PATH_LINGER_NS (UINT64_C(2) * 1000000000)
 
@@ -69,6 +71,9 @@ struct qe_session {
     uint64_t connected_ns; // when the session last became connected; 0: it is not
     char last_error[96];   // "" for none
     bool stopping;
+    // Where true, only so many more attempts are made on its own account; more when packets want it, or it is found.
+    bool limited, lazy;
+    unsigned attempts_left;
 };
 
 void qe_session_init(struct qe_session *s, const struct qe_node_id *self, const struct qe_node_id *peer);
@@ -100,6 +105,11 @@ void qe_session_on_closed(
     struct qe_session *s, uint64_t id, struct qe_conn_close why, uint32_t jitter, uint64_t now_ns);
 // Packets wait for the peer, or a network came up: there is reason to try sooner. At most one early attempt a second.
 void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns);
+// Somebody told addresses at which the peer is new.
+void qe_session_on_found(struct qe_session *s, uint64_t now_ns);
+// Tries only a few times (QE_DIAL_ATTEMPTS) until there is reason to try more; at first not at all where `lazy`.
+#define QE_DIAL_ATTEMPTS 6
+void qe_session_limit(struct qe_session *s, bool lazy);
 void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns);
 // A retired path whose linger is over: its ID, or 0. The caller closes it.
 uint64_t qe_session_retired(const struct qe_session *s, uint64_t now_ns);

@@ -23,6 +23,10 @@ enum qe_frame_type {
 
 enum qe_message_type {
     QE_MESSAGE_HELLO = 0x01,
+    QE_MESSAGE_PROOF = 0x02, // wire/member.h, likewise those below
+    QE_MESSAGE_JOIN = 0x03,
+    QE_MESSAGE_WELCOME = 0x04,
+    QE_MESSAGE_DECLINE = 0x05,
     QE_MESSAGE_CLAIMS = 0x10, // wire/claims.h
 };
 
@@ -34,6 +38,7 @@ enum qe_close_code {
     QE_CLOSE_PROTOCOL = 0x03,   // a control message that cannot be
     QE_CLOSE_LIMIT = 0x04,      // too many connections of one peer
     QE_CLOSE_REFUSED = 0x05,    // not allowed to connect, or no longer
+    QE_CLOSE_STRANGER = 0x06,   // no proof of membership, or a wrong one
 };
 
 // The largest message, type and body.

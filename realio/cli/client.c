@@ -47,7 +47,8 @@ static enum qe_client_outcome unreachable(struct exchange *x, int why)
     if (why == EACCES || why == EPERM)
         return fail(x, QE_CLIENT_UNREACHABLE, "may not ask the daemon on %s; run this as root or as the daemon's user",
             x->path);
-    if (why == ENOENT || why == ECONNREFUSED || why == ENOTDIR)
+    x->reply->absent = why == ENOENT || why == ECONNREFUSED || why == ENOTDIR;
+    if (x->reply->absent)
         return fail(x, QE_CLIENT_UNREACHABLE,
             "no daemon answers on %s; start it with 'quicether start' or name its socket with --control", x->path);
     return fail(x, QE_CLIENT_UNREACHABLE, "cannot reach the daemon on %s: %s", x->path, strerror(why));
@@ -151,7 +152,7 @@ enum qe_client_outcome qe_client_call(const struct qe_client_request *request, s
         .interrupt_fd = request->interrupt_fd,
         .until_ms = clock_ms() + request->timeout_ms};
     struct qe_http http;
-    char text[1024];
+    char text[5120];
     memset(reply, 0, sizeof(*reply));
     qe_http_init(&http);
     int size = snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n",

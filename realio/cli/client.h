@@ -3,6 +3,7 @@
 #define QE_CLI_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,7 @@ enum qe_client_outcome {
 struct qe_client_reply {
     int status;
     json_t *json;                     // the body, an object
+    bool absent;                      // UNREACHABLE because nobody listens there
     pid_t daemon;                     // process that listens on the socket; 0: not known
     char error[QE_CLIENT_ERROR_SIZE]; // one line where the outcome is not OK, else ""
 };

@@ -1,6 +1,8 @@
 // quicether: the daemon and its command line.
 #include "cli/ask.h"
+#include "cli/dht.h"
 #include "cli/id.h"
+#include "cli/network.h"
 #include "cli/start.h"
 #include "dirs.h"
 
@@ -34,6 +36,10 @@ static int client(const struct qe_cli_options *options, int (*command)(const str
 
 static int run(const struct qe_cli_options *options)
 {
+    if (options->help && options->group) {
+        qe_cli_help_group(options->group, stdout);
+        return QE_EXIT_OK;
+    }
     if (options->help) {
         qe_cli_help(options->command, stdout);
         return QE_EXIT_OK;
@@ -45,13 +51,29 @@ static int run(const struct qe_cli_options *options)
         return client(options, qe_cli_stop);
     case QE_CLI_PING:
         return client(options, qe_cli_ping);
+    case QE_CLI_NETWORK_NEW:
+        return qe_cli_network_new(options, stdout, stderr);
+    case QE_CLI_NETWORK_LEAVE:
+        return qe_cli_network_leave(options, stdout, stderr);
+    case QE_CLI_NETWORK_SHOW:
+        return client(options, qe_cli_network_show);
+    case QE_CLI_INVITE:
+        return client(options, qe_cli_invite);
+    case QE_CLI_JOIN:
+        return client(options, qe_cli_join);
+    case QE_CLI_DHT_STATUS:
+    case QE_CLI_DHT_NODES:
+    case QE_CLI_DHT_LOOKUP:
+    case QE_CLI_DHT_GET:
+    case QE_CLI_DHT_PUT:
+        return client(options, qe_cli_dht);
     case QE_CLI_ID:
         return options->control ? client(options, qe_cli_ask) : qe_cli_id(options, stdout, stderr);
     case QE_CLI_VERSION:
         version(options);
         return options->control ? client(options, qe_cli_ask) : QE_EXIT_OK;
     case QE_CLI_HELP:
-        qe_cli_help(options->argument ? qe_cli_command_find(options->argument) : QE_CLI_HELP, stdout);
+        qe_cli_help(QE_CLI_HELP, stdout);
         return QE_EXIT_OK;
     default:
         return client(options, qe_cli_ask);

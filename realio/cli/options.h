@@ -15,6 +15,16 @@ enum qe_cli_command {
     QE_CLI_PEERS,
     QE_CLI_ROUTES,
     QE_CLI_PING,
+    QE_CLI_NETWORK_NEW,
+    QE_CLI_NETWORK_SHOW,
+    QE_CLI_NETWORK_LEAVE,
+    QE_CLI_INVITE,
+    QE_CLI_JOIN,
+    QE_CLI_DHT_STATUS,
+    QE_CLI_DHT_NODES,
+    QE_CLI_DHT_LOOKUP,
+    QE_CLI_DHT_GET,
+    QE_CLI_DHT_PUT,
     QE_CLI_ID,
     QE_CLI_VERSION,
     QE_CLI_HELP,
@@ -30,12 +40,22 @@ enum qe_cli_setting_kind {
     QE_CLI_PEER,
     QE_CLI_PEER_ALLOW,
     QE_CLI_LOG_LEVEL,
+    QE_CLI_BOOTSTRAP,
+    QE_CLI_BOOTSTRAP_MODE,
+    QE_CLI_DHT_PORT,
+    QE_CLI_PUBLIC_IP,
+    QE_CLI_MAINLINE,
+    QE_CLI_ADVERTISE_SUBNET,
+    QE_CLI_ACCEPT_SUBNET,
+    QE_CLI_NO_FORWARD,
+    QE_CLI_NO_MASQUERADE,
+    QE_CLI_NO_DNS,
 };
 
 struct qe_cli_setting {
     enum qe_cli_setting_kind kind;
     const char *option; // "--listen", for messages
-    const char *value;
+    const char *value;  // NULL: it takes none
 };
 
 // The least room for a recording.
@@ -46,18 +66,31 @@ struct qe_cli_setting {
 #define QE_CLI_INTERVAL_MS_MIN 10
 #define QE_CLI_INTERVAL_MS_MAX 3600000
 
+// Invitations.
+#define QE_CLI_EXPIRES_S_MAX 31536000
+#define QE_CLI_USES_MAX      1000
+
+#define QE_CLI_SALT_MAX 64 // of BEP 44, in bytes
+
 // Everything points into argv.
 struct qe_cli_options {
     enum qe_cli_command command;
-    bool help; // show the help of `command` instead
-    bool json, watch, detach;
+    bool help;         // show the help of `command` instead,
+    const char *group; // or of the commands that begin with this word; NULL: none
+    bool json, watch, detach, force;
     const char *control; // NULL: the default, as with the next two
     const char *state_dir;
     const char *config;
-    const char *record;              // file to record to; NULL: none
-    const char *record_to;           // public key to seal it to; NULL: not sealed
-    uint64_t record_limit_bytes;     // 0: any size
-    const char *argument;            // ping: the peer; help: a command, or NULL
+    const char *record;          // file to record to; NULL: none
+    const char *record_to;       // public key to seal it to; NULL: not sealed
+    uint64_t record_limit_bytes; // 0: any size
+    const char *argument;        // ping: the peer; join: the invitation; dht lookup, get, put; help: a command, or
+                                 // NULL
+    uint32_t expires_s;          // invite
+    uint32_t uses;               // invite
+    const char *salt;            // dht get and put; NULL: none
+    bool has_seq, has_cas;       // dht put
+    int64_t seq, cas;
     uint32_t count;                  // ping: how many; 0: until interrupted
     uint32_t interval_ms;            // ping and watch
     struct qe_cli_setting *settings; // malloc'ed
@@ -70,11 +103,15 @@ struct qe_cli_options {
 int qe_cli_parse(int argc, char **argv, struct qe_cli_options *options, char error[QE_CLI_ERROR_SIZE]);
 void qe_cli_options_fini(struct qe_cli_options *options);
 
-// The command of this name; QE_CLI_COMMAND_COUNT for none.
+// The command of this name ("ping", "dht lookup"); QE_CLI_COMMAND_COUNT for none.
 enum qe_cli_command qe_cli_command_find(const char *name);
+// Whether commands of two words begin with this one ("dht").
+bool qe_cli_group_exists(const char *name);
 const char *qe_cli_command_name(enum qe_cli_command command);
 
 // The help of one command; QE_CLI_HELP: of the whole program.
 void qe_cli_help(enum qe_cli_command command, FILE *out);
+// The help of all commands that begin with this word.
+void qe_cli_help_group(const char *name, FILE *out);
 
 #endif

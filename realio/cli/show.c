@@ -1,5 +1,7 @@
 #include "cli/show.h"
 
+#include "cli/plain.h"
+#include "cli/show_claims.h"
 #include "cli/table.h"
 
 #include <inttypes.h>
@@ -11,25 +13,6 @@
 #define SHORT_ID_MIN 10
 
 #define CELL_SIZE 256
-
-// The string under `key`, or NULL where there is none or it is empty.
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text && *text ? text : NULL;
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-// Text from the daemon, with control characters made harmless.
-static void put_plain(const char *text, FILE *out)
-{
-    for (; *text; text++)
-        fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
-}
 
 const char *qe_show_ms(int64_t us, char out[QE_SHOW_TIME_SIZE])
 {
@@ -57,7 +40,7 @@ static size_t short_id_size(const json_t *list, const char *key)
     if (!ids) return SIZE_MAX;
     json_array_foreach(list, i, item)
     {
-        const char *id = text_of(item, key);
+        const char *id = qe_plain_text(item, key);
         if (id) ids[count++] = id;
     }
     qsort(ids, count, sizeof(*ids), by_text);
@@ -93,13 +76,13 @@ static void capitalise(const char *word, char *out, size_t size)
 int qe_show_status(const json_t *status, FILE *out)
 {
     const json_t *tun = json_object_get(status, "tun");
-    const char *name = text_of(tun, "name");
-    const char *id = text_of(status, "node_id");
-    const char *state = text_of(status, "state");
+    const char *name = qe_plain_text(tun, "name");
+    const char *id = qe_plain_text(status, "node_id");
+    const char *state = qe_plain_text(status, "state");
     fputs("Node ID: ", out);
-    put_plain(id ? id : "-", out);
+    qe_plain_put(id ? id : "-", out);
     fputs("\nTUN Interface: ", out);
-    put_plain(name ? name : "-", out);
+    qe_plain_put(name ? name : "-", out);
     size_t i;
     json_t *item;
     bool first = true;
@@ -110,23 +93,24 @@ int qe_show_status(const json_t *status, FILE *out)
         char cell[CELL_SIZE];
         snprintf(cell, sizeof(cell), "%.*s", (int)strcspn(address, "/"), address);
         fputs(first ? " (" : ", ", out);
-        put_plain(cell, out);
+        qe_plain_put(cell, out);
         first = false;
     }
     fprintf(out, "%s\nConnected Peers: %" PRId64 "\nActive Paths: %" PRId64 "\n", first ? "" : ")",
-        number_of(json_object_get(status, "peers"), "connected"),
-        number_of(json_object_get(status, "paths"), "active"));
+        qe_plain_number(json_object_get(status, "peers"), "connected"),
+        qe_plain_number(json_object_get(status, "paths"), "active"));
+    qe_show_claims(status, out);
     // What is as it should be goes without saying.
     if (state && strcmp(state, "up") != 0) {
         fputs("State: ", out);
-        put_plain(state, out);
+        qe_plain_put(state, out);
         fputs("\n", out);
     }
     json_array_foreach(json_object_get(status, "warnings"), i, item)
     {
         if (!json_is_string(item)) continue;
         fputs("Warning: ", out);
-        put_plain(json_string_value(item), out);
+        qe_plain_put(json_string_value(item), out);
         fputs("\n", out);
     }
     return 0;
@@ -135,9 +119,9 @@ int qe_show_status(const json_t *status, FILE *out)
 // "Connected", "Connected (gateway)", "Backoff (retry in 4s: no answer)".
 static void peer_status(const json_t *peer, char cell[CELL_SIZE])
 {
-    const char *state = text_of(peer, "state");
-    const char *via = text_of(peer, "via");
-    const char *why = text_of(peer, "last_error");
+    const char *state = qe_plain_text(peer, "state");
+    const char *via = qe_plain_text(peer, "via");
+    const char *why = qe_plain_text(peer, "last_error");
     const json_t *retry = json_object_get(peer, "retry_in_ms");
     char word[64], when[64] = "";
     capitalise(state ? state : "-", word, sizeof(word));
@@ -169,8 +153,8 @@ int qe_show_peers(const json_t *peers, FILE *out)
     {
         char cell[CELL_SIZE], ms[QE_SHOW_TIME_SIZE];
         const json_t *rtt = json_object_get(peer, "rtt_us");
-        const char *address = text_of(peer, "address");
-        qe_table_cell(&table, short_id(text_of(peer, "node_id"), text_of(peer, "name"), id_size, cell));
+        const char *address = qe_plain_text(peer, "address");
+        qe_table_cell(&table, short_id(qe_plain_text(peer, "node_id"), qe_plain_text(peer, "name"), id_size, cell));
         qe_table_cell(&table, address ? address : "-");
         if (json_is_integer(rtt))
             snprintf(cell, sizeof(cell), "%sms", qe_show_ms(json_integer_value(rtt), ms));
@@ -185,6 +169,37 @@ int qe_show_peers(const json_t *peers, FILE *out)
     return result;
 }
 
+// "Direct", "Direct (standby)", "Local".
+static void route_via(const json_t *route, const char *via, char cell[CELL_SIZE])
+{
+    const char *state = qe_plain_text(route, "state");
+    char word[64];
+    capitalise(via ? via : "-", word, sizeof(word));
+    if (state && strcmp(state, "active") != 0)
+        snprintf(cell, CELL_SIZE, "%s (%.64s)", word, state);
+    else
+        snprintf(cell, CELL_SIZE, "%s", word);
+}
+
+// "Refused: 10.1.0.0/16 of ID (name): why"
+static void show_refused(const json_t *refused, FILE *out)
+{
+    const char *destination = qe_plain_text(refused, "destination"), *owner = qe_plain_text(refused, "owner");
+    const char *name = qe_plain_text(refused, "name"), *reason = qe_plain_text(refused, "reason");
+    fputs("Refused: ", out);
+    qe_plain_put(destination ? destination : "-", out);
+    fputs(" of ", out);
+    qe_plain_put(owner ? owner : "-", out);
+    if (name) {
+        fputs(" (", out);
+        qe_plain_put(name, out);
+        fputs(")", out);
+    }
+    fputs(": ", out);
+    qe_plain_put(reason ? reason : "-", out);
+    fputs("\n", out);
+}
+
 int qe_show_routes(const json_t *routes, FILE *out)
 {
     static const char *const headings[] = {"Destination", "Next Hop", "Interface", NULL};
@@ -197,16 +212,17 @@ int qe_show_routes(const json_t *routes, FILE *out)
     json_array_foreach(list, i, route)
     {
         char cell[CELL_SIZE];
-        const char *destination = text_of(route, "destination");
-        const char *via = text_of(route, "via");
-        const char *hop = text_of(route, "next_hop");
+        const char *destination = qe_plain_text(route, "destination");
+        const char *via = qe_plain_text(route, "via");
+        const char *hop = qe_plain_text(route, "next_hop");
         bool local = hop && strcmp(hop, "local") == 0;
         qe_table_cell(&table, destination ? destination : "-");
-        qe_table_cell(&table, local ? "local" : short_id(hop, text_of(route, "name"), id_size, cell));
-        capitalise(via ? via : "-", cell, sizeof(cell));
+        qe_table_cell(&table, local ? "local" : short_id(hop, qe_plain_text(route, "name"), id_size, cell));
+        route_via(route, via, cell);
         qe_table_cell(&table, cell);
     }
     int result = qe_table_print(&table, out);
     qe_table_fini(&table);
+    json_array_foreach(json_object_get(routes, "refused"), i, route) show_refused(route, out);
     return result;
 }

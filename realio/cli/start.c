@@ -96,9 +96,51 @@ static int load(struct qe_config *config, const char *file, bool must_exist, con
     return result;
 }
 
+typedef int setter(struct qe_config *config, const struct qe_config_source *source, const char *text);
+
+static int set_bootstrap_mode(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->bootstrap_mode = true;
+    return 0;
+}
+
+static int set_mainline(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->mainline = true;
+    return 0;
+}
+
+static int accept_subnet(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    return strcmp(text, "none") == 0 ? qe_config_no_accept(config, source) : qe_config_add_accept(config, source, text);
+}
+
+static int unset_forward(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->forward = false;
+    return 0;
+}
+
+static int unset_masquerade(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->masquerade = false;
+    return 0;
+}
+
+static int unset_dns(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->dns = false;
+    return 0;
+}
+
 static int apply(struct qe_config *config, const struct qe_cli_setting *setting, const struct qe_config_sink *sink)
 {
-    static int (*const setters[])(struct qe_config *, const struct qe_config_source *, const char *) = {
+    static setter *const setters[] = {
         [QE_CLI_LISTEN] = qe_config_add_listen,
         [QE_CLI_TUN_NAME] = qe_config_set_tun_name,
         [QE_CLI_TUN_ADDR] = qe_config_set_tun_addr,
@@ -106,6 +148,16 @@ static int apply(struct qe_config *config, const struct qe_cli_setting *setting,
         [QE_CLI_PEER] = qe_config_add_peer,
         [QE_CLI_PEER_ALLOW] = qe_config_allow_peer,
         [QE_CLI_LOG_LEVEL] = qe_config_set_log_level,
+        [QE_CLI_BOOTSTRAP] = qe_config_add_bootstrap,
+        [QE_CLI_BOOTSTRAP_MODE] = set_bootstrap_mode,
+        [QE_CLI_DHT_PORT] = qe_config_set_port,
+        [QE_CLI_PUBLIC_IP] = qe_config_set_public_ip,
+        [QE_CLI_MAINLINE] = set_mainline,
+        [QE_CLI_ADVERTISE_SUBNET] = qe_config_add_advertise,
+        [QE_CLI_ACCEPT_SUBNET] = accept_subnet,
+        [QE_CLI_NO_FORWARD] = unset_forward,
+        [QE_CLI_NO_MASQUERADE] = unset_masquerade,
+        [QE_CLI_NO_DNS] = unset_dns,
     };
     char where[32];
     snprintf(where, sizeof where, "--%s", setting->option);

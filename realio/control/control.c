@@ -50,7 +50,7 @@ struct connection {
     int status; // STAGE_ANSWERED
     enum stage stage;
     bool headers_seen;
-    char argument[QE_ENDPOINT_ARGUMENT_SIZE];
+    char *argument; // malloc'ed; NULL: none
 };
 
 struct listener {
@@ -113,6 +113,39 @@ static void refuse(struct connection *c, int status, const char *text)
     settle(c, qe_answer_error(status, text));
 }
 
+// Parameters of a query that are looked at.
+#define QUERY_MAX 32
+
+struct query {
+    struct qe_query_value values[QUERY_MAX];
+    size_t count;
+};
+
+static enum MHD_Result on_query_value(
+    void *user, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value, size_t size)
+{
+    struct query *query = user;
+    (void)kind;
+    if (query->count == QUERY_MAX) return MHD_NO;
+    query->values[query->count++] = (struct qe_query_value){name, name_size, value, size};
+    return MHD_YES;
+}
+
+// The command's argument, or a refusal.
+static void read_query(struct connection *c)
+{
+    struct query query = {.count = 0};
+    char argument[QE_ENDPOINT_ARGUMENT_SIZE], error[QE_ENDPOINT_ERROR_SIZE];
+    MHD_get_connection_values_n(c->http, MHD_GET_ARGUMENT_KIND, on_query_value, &query);
+    if (!qe_endpoint_argument(c->endpoint, query.values, query.count, argument, error)) {
+        refuse(c, MHD_HTTP_BAD_REQUEST, error);
+        return;
+    }
+    if (!argument[0]) return;
+    c->argument = strdup(argument);
+    if (!c->argument) refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
+}
+
 // A refusal to start with, as soon as the headers are there.
 static void judge_headers(struct listener *listener, struct connection *c, const char *url, const char *method)
 {
@@ -135,21 +168,7 @@ static void judge_headers(struct listener *listener, struct connection *c, const
         refuse(c, 413, "the request body is too large; none is needed");
         return;
     }
-    if (!c->endpoint->argument) return;
-    const char *value = NULL;
-    size_t size = 0;
-    if (MHD_lookup_connection_value_n(c->http, MHD_GET_ARGUMENT_KIND, c->endpoint->argument,
-            strlen(c->endpoint->argument), &value, &size) != MHD_YES ||
-        !qe_endpoint_argument_valid(value, size)) {
-        char text[96];
-        snprintf(text, sizeof(text),
-            "the query parameter \"%s\" is missing or not printable text of 1 to 127 characters",
-            c->endpoint->argument);
-        refuse(c, 400, text);
-        return;
-    }
-    memcpy(c->argument, value, size);
-    c->argument[size] = 0;
+    read_query(c);
 }
 
 // The request is whole: it waits for the node from here on.
@@ -226,6 +245,7 @@ static void on_ended(struct connection *c)
     if (c->next) c->next->prev = c->prev;
     if (c->prev) c->prev->next = c->next;
     if (control->connections == c) control->connections = c->next;
+    free(c->argument);
     free(c);
 }
 
@@ -358,8 +378,7 @@ void qe_control_ready(struct qe_control *control)
     expire(control);
     for (struct connection *c; (c = oldest_new(control)) != NULL;) {
         c->stage = STAGE_ASKED;
-        struct qe_command command = {
-            .id = c->command, .verb = c->endpoint->verb, .argument = c->endpoint->argument ? c->argument : NULL};
+        struct qe_command command = {.id = c->command, .verb = c->endpoint->verb, .argument = c->argument};
         control->options.command(control->options.user, &command);
     }
     if (control->unsettled) run(control);

@@ -46,6 +46,9 @@ void sim_host_fini(struct sim_host *host)
     sim_release(host->commands);
     sim_release(host->links_changed);
     sim_release(host->links_down);
+    sim_release(host->routes);
+    sim_release(host->forwarded);
+    sim_release(host->nat);
     sim_memory_fini(&host->memory);
     sim_box_fini(&host->box);
 }
@@ -158,6 +161,7 @@ static void forget_input(struct sim_host *host)
     host->tun_in_count = host->result_count = host->command_count = 0;
     host->socket_count = 0;
     host->tun_open = false;
+    host->route_count = host->forwarded_count = host->nat_count = 0;
 }
 
 static void end_node(struct sim_host *host, bool crashed)

@@ -94,6 +94,11 @@ struct sim_stored {
     size_t size;
 };
 
+// A connection of the overlay that goes out of this machine under its own address.
+struct sim_masquerade {
+    struct qe_addr inside, remote;
+};
+
 struct sim_pending_result {
     uint64_t request;
     enum qe_result_code code;
@@ -147,7 +152,8 @@ struct sim_host_counts {
     uint64_t tun_in, tun_in_refused; // refused: the TUN was not open
     uint64_t tun_out;
     uint64_t datagrams_sent, datagrams_received;
-    uint64_t writes, writes_failed; // of stored state
+    uint64_t writes, writes_failed;    // of stored state
+    uint64_t forwarded, not_forwarded; // packets out of the TUN for hosts behind this one
 };
 
 // Which fault points of a node may fire (node/fault.h). Chances in parts per billion.
@@ -209,6 +215,11 @@ struct sim_host {
     uint16_t tun_mtu;
     struct qe_cidr tun_addresses[SIM_ADDRESSES_MAX]; // the last ones known, also while the TUN is closed
     size_t tun_address_count;
+    struct qe_cidr *routes, *forwarded; // as the node asked for them
+    size_t route_count, forwarded_count;
+    bool masquerade;
+    struct sim_masquerade *nat; // by port
+    size_t nat_count, nat_next;
     struct sim_host_counts counts;
     struct sim_host_faults faults;
     struct sim_points *points; // NULL: none fires
@@ -236,6 +247,18 @@ bool sim_host_running(const struct sim_host *host);
 
 // Gives the TUN a packet from the machine's own network stack; false where it is not open.
 bool sim_host_tun_input(struct sim_host *host, const uint8_t *bytes, size_t size, const struct qe_offload *offload);
+// Whether the machine routes packets for `ip` into the TUN. The node's own sockets do not ask.
+bool sim_host_into_tun(struct sim_host *host, const struct qe_ip *ip);
+// Sends a UDP datagram from the machine, by the TUN or a link. from: its address may be left open (family 0). False
+// where there is no way.
+bool sim_host_send_udp(
+    struct sim_host *host, const struct qe_addr *from, const struct qe_addr *to, const uint8_t *bytes, size_t size);
+// A packet came out of the TUN: true where it is for somebody else, and was forwarded, or dropped and counted.
+bool sim_host_forward(struct sim_host *host, struct qe_span packet, const struct qe_offload *offload);
+// A datagram came for this machine: whether it answers one that was forwarded under its address. It is copied.
+bool sim_host_unmasquerade(struct sim_host *host, const struct sim_packet *packet);
+// A datagram came that is for somebody else: whether the machine forwards it into the TUN. It is copied.
+bool sim_host_take_into_tun(struct sim_box *box, const struct sim_packet *packet);
 // The TUN's address of that family, or NULL where none is known.
 const struct qe_cidr *sim_host_tun_address(const struct sim_host *host, uint8_t family);
 void sim_host_command(struct sim_host *host, uint64_t id, enum qe_command_verb verb, const char *argument);
@@ -277,6 +300,7 @@ void sim_host_step(struct sim_host *host, struct qe_event *event);
 void sim_host_feed_datagrams(struct sim_host *host);
 void sim_host_forget_datagrams(struct sim_host *host);
 void sim_host_act(struct sim_host *host, const struct qe_action *action);
+void sim_host_set_prefixes(struct qe_cidr **list, size_t *count, const struct qe_prefixes *prefixes);
 void sim_host_lend(struct sim_host *host);
 void sim_host_store(struct sim_host *host, const char *key, struct qe_span value);
 void sim_host_erase(struct sim_host *host, const char *key);

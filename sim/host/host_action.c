@@ -167,6 +167,21 @@ static void do_tun_open(struct sim_host *host, const struct qe_tun_open *open)
     answer(host, result);
 }
 
+static void do_addresses(struct sim_host *host, const struct qe_prefixes *addresses)
+{
+    struct sim_pending_result result = {.request = addresses->request, .code = QE_RESULT_OK};
+    if (!host->tun_open || addresses->count > SIM_ADDRESSES_MAX) {
+        result.code = QE_RESULT_REFUSED;
+        result.text = "No such device";
+    } else {
+        host->tun_address_count = addresses->count;
+        memcpy(host->tun_addresses, addresses->list, addresses->count * sizeof(*addresses->list));
+        sim_trace_tun_open(
+            host->hosts->trace, sim_box_who(&host->box), host->tun_mtu, addresses->list, addresses->count);
+    }
+    answer(host, result);
+}
+
 void sim_host_act(struct sim_host *host, const struct qe_action *action)
 {
     struct sim_hosts *hosts = host->hosts;
@@ -199,11 +214,16 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         hosts->replied(hosts->user, host, action->reply.command, action->reply.status, action->reply.body);
         break;
     case QE_ACTION_ADDRESSES:
+        do_addresses(host, &action->addresses);
+        break;
     case QE_ACTION_ROUTES:
-        refuse(host, action->routes.request, "Function not implemented");
+        sim_host_set_prefixes(&host->routes, &host->route_count, &action->routes);
+        answer(host, (struct sim_pending_result){.request = action->routes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_FORWARD:
-        refuse(host, action->forward.prefixes.request, "Function not implemented");
+        sim_host_set_prefixes(&host->forwarded, &host->forwarded_count, &action->forward.prefixes);
+        host->masquerade = action->forward.masquerade;
+        answer(host, (struct sim_pending_result){.request = action->forward.prefixes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_RESOLVE:
         refuse(host, action->resolve.request, "Function not implemented");

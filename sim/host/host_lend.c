@@ -30,6 +30,7 @@ static int lend_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     struct sim_host *host = user;
     if (key == QE_SECRET_IDENTITY) return qe_secret_do(&host->identity, operation, input, out, size);
     if (operation == QE_SECRET_TAKE_OVER) return take_over(host, input);
+    if (operation == QE_SECRET_HAND_OVER) sim_host_forget_journal(host);
     return host->member ? qe_secret_do(&host->network, operation, input, out, size) : -1;
 }
 

@@ -226,7 +226,11 @@ void sim_box_take(struct sim_box *box, struct sim_packet *packet)
 {
     if (sim_box_has(box, &packet->destination.ip))
         sim_box_deliver(box, packet);
-    else if (!box->forwards)
+    else if (box->network->pass && box->network->pass(box, packet)) {
+        box->network->received++;
+        sim_trace_moved(box->network->trace, sim_box_who(box), SIM_TRACE_RECEIVED, packet);
+        sim_packet_free(&box->network->pool, packet);
+    } else if (!box->forwards)
         sim_box_drop(box, packet, SIM_DROP_NOT_HERE);
     else
         sim_box_forward(box, packet);

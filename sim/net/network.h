@@ -94,6 +94,9 @@ struct sim_network {
     struct sim_partition partition;
     // A datagram for one of the box's addresses: the callee's now.
     void (*deliver)(struct sim_box *box, struct sim_packet *packet);
+    // A datagram that is not for the box: whether it goes on by another way than a link, which takes a copy. May be
+    // NULL.
+    bool (*pass)(struct sim_box *box, const struct sim_packet *packet);
     // Sees each datagram that a box sends (interface: to leave by; 0: as routed), and each that arrives where it is
     // going; true: it has taken it. NULL: nobody looks.
     bool (*watch)(void *user, struct sim_box *box, struct sim_packet *packet, uint32_t interface, bool arrives);

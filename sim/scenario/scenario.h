@@ -108,6 +108,7 @@ struct sim_scenario_flow {
     char *file;             // CAPTURE
     struct qe_addr address; // PLAIN: where it is sent; family 0: to an address of the host
     uint32_t ports;         // PLAIN: source ports used by turns
+    bool answered;          // PLAIN: the host sends each back, and it counts where it came from
     unsigned line;
 };
 

@@ -17,7 +17,7 @@ const struct sim_key sim_flow_keys[] = {{"name", SIM_KEY_NAME, FLOW(name)}, {"ki
     {"count", SIM_KEY_NUMBER, FLOW(count)}, {"source", SIM_KEY_OTHER, 0}, {"bytes", SIM_KEY_SIZE, FLOW(bytes)},
     {"request", SIM_KEY_SIZE, FLOW(request_bytes)}, {"response", SIM_KEY_SIZE, FLOW(response_bytes)},
     {"idle", SIM_KEY_DURATION, FLOW(idle_ns)}, {"file", SIM_KEY_OTHER, 0}, {"address", SIM_KEY_OTHER, 0},
-    {"ports", SIM_KEY_OTHER, 0}, {0}};
+    {"ports", SIM_KEY_OTHER, 0}, {"answered", SIM_KEY_FLAG, offsetof(struct sim_scenario_flow, answered)}, {0}};
 
 static void parse_ends(struct sim_parse *p, struct sim_scenario_flow *flow, const struct qe_toml_value *table)
 {

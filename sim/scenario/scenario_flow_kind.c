@@ -34,7 +34,7 @@ static const char *const keys_of_kind[][20] = {
     {"bytes", "idle", "offload"},
     {"interval", "count", "request", "response", "idle", "offload"},
     {"file"},
-    {"interval", "rate", "size", "batch", "count", "address", "ports"},
+    {"interval", "rate", "size", "batch", "count", "address", "ports", "answered"},
 };
 
 #define KINDS (sizeof(keys_of_kind) / sizeof(keys_of_kind[0]))

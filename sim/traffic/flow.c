@@ -373,7 +373,7 @@ void sim_flows_delivered(
         take_too_big(flows, host, &inner);
         break;
     case SIM_INNER_OTHER:
-        flows->unclaimed++;
+        if (!inner.is_udp || !sim_plain_take_inner(flows, host, &inner)) flows->unclaimed++;
         break;
     }
 }

@@ -88,7 +88,7 @@ void sim_inner_write(const struct sim_inner *inner, uint8_t *out, struct qe_offl
     uint8_t *udp = out + start;
     write_ip(inner, PROTOCOL_UDP, size, out);
     qe_store16(udp, inner->id);
-    qe_store16(udp + 2, inner->kind == SIM_INNER_QUIC ? inner->id : UDP_PORT);
+    qe_store16(udp + 2, inner->kind == SIM_INNER_QUIC ? inner->id : inner->port ? inner->port : UDP_PORT);
     qe_store16(udp + 4, (uint16_t)size);
     qe_store16(udp + 6, 0);
     uint32_t pseudo = pseudo_sum(&inner->source, &inner->destination, PROTOCOL_UDP, size);
@@ -191,7 +191,8 @@ bool sim_inner_read(
     inner->id = qe_load16(rest.data);
     inner->segment_size = super ? offload->segment_size : 0;
     inner->checksum_is_partial = offload->needs_checksum;
-    uint16_t port = qe_load16(rest.data + 2);
+    uint16_t port = inner->port = qe_load16(rest.data + 2);
+    inner->is_udp = true;
     if (port == UDP_PORT) inner->kind = SIM_INNER_UDP;
     if (port == inner->id && port >= SIM_INNER_QUIC_PORTS && port < SIM_INNER_QUIC_PORTS + SIM_INNER_QUIC_COUNT)
         inner->kind = SIM_INNER_QUIC;

@@ -26,6 +26,8 @@ struct sim_inner {
     enum sim_inner_kind kind;
     struct qe_ip source, destination;
     uint16_t id;              // the echo identifier, or the UDP source port; of the packet it is about in TOO_BIG
+    uint16_t port;            // UDP: the destination port; 0 in writing: the one of SIM_INNER_UDP
+    bool is_udp;              // in reading, whatever its kind
     uint32_t mtu;             // TOO_BIG
     struct qe_span payload;   // behind the ICMP or UDP header
     uint32_t payload_sum;     // in writing: the unfolded sum of the payload's 16-bit words

@@ -35,30 +35,46 @@ void sim_plain_init(struct sim_flow *flow)
 
 void sim_plain_send(struct sim_flow *flow, size_t count)
 {
-    struct sim_box *box = &flow->from->box;
-    struct qe_ip source = {0};
-    if (flow->address.ip.family) source = sim_box_source(box, &flow->address.ip, 0);
     for (size_t i = 0; i < count; i++) {
         uint64_t number = flow->sent;
         sim_flow_number(flow, i);
-        if (!source.family) {
+        const struct qe_addr from = {.port = (uint16_t)(SIM_FLOW_ID(flow->index) + number % flow->settings->ports)};
+        const uint8_t *payload = flow->payload + i * flow->payload_size;
+        if (!flow->address.ip.family ||
+            !sim_host_send_udp(flow->from, &from, &flow->address, payload, flow->payload_size))
             flow->refused++;
-            continue;
-        }
-        struct sim_packet *packet =
-            sim_packet_new(&box->network->pool, flow->payload + i * flow->payload_size, flow->payload_size);
-        packet->source.ip = source;
-        packet->source.port = (uint16_t)(SIM_FLOW_ID(flow->index) + number % flow->settings->ports);
-        packet->destination = flow->address;
-        sim_box_send(box, packet, 0);
     }
+}
+
+// One that is answered counts when it is back.
+static bool take(struct sim_flows *flows, struct sim_host *host, const struct qe_addr *source,
+    const struct qe_addr *destination, struct qe_span payload)
+{
+    struct sim_flow *flow = sim_flow_of(flows, payload);
+    if (!flow || flow->settings->kind != SIM_FLOW_PLAIN || (flow->to != host && flow->from != host)) return false;
+    if (flow->to == host && flow->settings->answered) {
+        sim_host_send_udp(host, destination, source, payload.data, payload.size);
+        return true;
+    }
+    if (flow->to != host && !flow->settings->answered) return false;
+    if (sim_flow_is_whole(flow, payload)) sim_flow_note_arrival(flow, host, payload);
+    return true;
 }
 
 bool sim_plain_take(struct sim_flows *flows, struct sim_host *host, const struct sim_packet *packet)
 {
-    struct qe_span payload = qe_span(packet->bytes, packet->size);
-    struct sim_flow *flow = sim_flow_of(flows, payload);
-    if (!flow || flow->settings->kind != SIM_FLOW_PLAIN || flow->to != host) return false;
-    if (sim_flow_is_whole(flow, payload)) sim_flow_note_arrival(flow, host, payload);
-    return true;
+    return take(flows, host, &packet->source, &packet->destination, qe_span(packet->bytes, packet->size));
+}
+
+bool sim_plain_take_inner(struct sim_flows *flows, struct sim_host *host, const struct sim_inner *inner)
+{
+    const struct qe_addr source = {inner->source, inner->id, 0}, destination = {inner->destination, inner->port, 0};
+    size_t segment = inner->segment_size ? inner->segment_size : inner->payload.size;
+    bool all = inner->payload.size > 0;
+    for (size_t done = 0; done < inner->payload.size; done += segment) {
+        size_t left = inner->payload.size - done;
+        struct qe_span payload = qe_span(inner->payload.data + done, left < segment ? left : segment);
+        all = take(flows, host, &source, &destination, payload) && all;
+    }
+    return all;
 }

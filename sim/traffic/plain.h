@@ -11,5 +11,7 @@ void sim_plain_init(struct sim_flow *flow);
 void sim_plain_send(struct sim_flow *flow, size_t count);
 // A datagram for which the host has no socket: whether it is a flow's. It stays the caller's.
 bool sim_plain_take(struct sim_flows *flows, struct sim_host *host, const struct sim_packet *packet);
+// The same for one that came out of the host's TUN.
+bool sim_plain_take_inner(struct sim_flows *flows, struct sim_host *host, const struct sim_inner *inner);
 
 #endif

@@ -250,6 +250,8 @@ static bool owns(const struct sim_host *host, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < host->tun_address_count; i++)
         if (qe_ip_equal(&host->tun_addresses[i].ip, ip)) return true;
+    for (size_t i = 0; i < host->config.advertise.count; i++)
+        if (qe_cidr_contains(&host->config.advertise.list[i], ip)) return true;
     return false;
 }
 
@@ -274,6 +276,9 @@ static void leave(struct sim_ledger *ledger, struct sim_host *host, const struct
     }
     if (!owns(ledger->list[entry->host], &v->source))
         tell(ledger, host, SIM_FAILURE_FORGED, "a packet was delivered whose source is not its sender's");
+    if (!owns(host, &v->destination))
+        tell(
+            ledger, host, SIM_FAILURE_MISDELIVERED, "a packet was delivered to a node that does not serve its address");
     if (ledger->allowed && !ledger->allowed(ledger->user, host->box.index, entry->host))
         tell(ledger, host, SIM_FAILURE_POLICY, "a packet was delivered from a node that is not allowed");
     if (!ecn_kept(entry->class & 3, v->class & 3))

@@ -34,7 +34,8 @@ static bool take_plain(void *user, struct sim_host *host, const struct sim_packe
 static void delivered(void *user, struct sim_host *host, struct qe_span packet, const struct qe_offload *offload)
 {
     struct sim_world *world = user;
-    if (!sim_calm_delivered(&world->calm, host, packet)) sim_flows_delivered(&world->flows, host, packet, offload);
+    if (!sim_calm_delivered(&world->calm, host, packet) && !sim_host_forward(host, packet, offload))
+        sim_flows_delivered(&world->flows, host, packet, offload);
     sim_invariants_delivered(&world->invariants, host, packet, offload);
 }
 
@@ -130,6 +131,7 @@ static void build(struct sim_world *world)
     sim_engine_init(&world->engine);
     sim_trace_init(&world->trace, &world->engine.now_ns, o->sinks);
     sim_network_init(&world->network, &world->engine, &world->trace, o->seed, sim_host_deliver);
+    world->network.pass = sim_host_take_into_tun;
     sim_hosts_init(&world->shared, &world->engine, &world->network, &world->trace, o->core, o->seed, s->wall_ms);
     world->shared.user = world;
     world->shared.delivered = delivered;

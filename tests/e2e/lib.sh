@@ -221,6 +221,19 @@ routed() {
     ip -n "$(ns b)" -6 route add default via fd09:2::254
 }
 
+# mesh HOST...: that many hosts at one switch: 10.9.0.1, fd09::1 for the first, 10.9.0.2, fd09::2 for the second, …
+mesh() {
+    local name number=0
+    host switch "$@"
+    ip -n "$(ns switch)" link add bridge up type bridge
+    for name in "$@"; do
+        number=$((number + 1))
+        link "$name" eth0 switch "port$number"
+        ip -n "$(ns switch)" link set "port$number" master bridge
+        address "$name" eth0 "10.9.0.$number/24" "fd09::$number/64"
+    done
+}
+
 # underlay HOST 4|6 [PORT]: where the host's daemon is dialled, as pair and routed have it.
 underlay() {
     local found port=${3:-9000}
@@ -248,6 +261,16 @@ id_of() {
 }
 
 up() { qe "$1" status --json; }
+# status HOST FILTER: what jq makes of its status.
+status() { up "$1" | jq -re "$2"; }
+# status_is HOST FILTER VALUE
+status_is() { [ "$(status "$1" "$2")" = "$3" ]; }
+# joined HOST: it is in the DHT.
+joined() { status_is "$1" .discovery.state joined; }
+# new_network HOST: makes one; its ID on standard output. Its daemon must not run.
+new_network() {
+    "$QE_BIN" network new --state-dir "$work/$1/state" --json | jq -re .network_id
+}
 # resident HOST: the daemon's memory in KiB; bounded HOST: it is no more than a daemon may ever have under attack. The
 # address sanitizer keeps freed memory for a while.
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/${daemon[$1]}/status"; }
@@ -313,6 +336,8 @@ overlay() {
     on "$1" ip -j "-$2" address show dev quicether0 scope global | jq -re '.[0].addr_info[0].local'
 }
 
+# answered HOST ADDRESS [SECONDS]: one ping over the overlay comes back, in that time.
+answered() { on "$1" ping -n -c 1 -W "${3:-1}" "$2" >/dev/null; }
 # answers HOST OTHER [4|6]: one ping over the overlay comes back.
 answers() {
     local to

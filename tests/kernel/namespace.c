@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 void namespace_enter(void)
 {
@@ -17,6 +18,13 @@ void namespace_enter(void)
         puts("skipped: no ip command; install iproute2");
         exit(77);
     }
+}
+
+void namespace_mounts(void)
+{
+    if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) return;
+    printf("skipped: no right to make a mount namespace (%s); run as root\n", strerror(errno));
+    exit(77);
 }
 
 bool namespace_run(const char *format, ...)

@@ -19,6 +19,8 @@
 // Moves this process into a fresh network namespace with its loopback up. Ends it with 77 (skipped), saying why, where
 // it may not.
 void namespace_enter(void);
+// And into a mount namespace of its own, where what it mounts is nobody else's.
+void namespace_mounts(void);
 // Runs a command of iproute2's; true where it went well.
 __attribute__((format(printf, 1, 2))) bool namespace_run(const char *format, ...);
 

@@ -30,7 +30,7 @@ static void open_one(struct qe_udp *udp, uint32_t id, const char *text)
     struct qe_fault fault = {.text = ""};
     int error;
     CU_ASSERT_TRUE_FATAL(qe_addr_parse(text, &addr));
-    int result = qe_udp_open(udp, id, &addr, &counters, &fault, &error);
+    int result = qe_udp_open(udp, id, &addr, 0, &counters, &fault, &error);
     if (result) puts(fault.text);
     CU_ASSERT_EQUAL_FATAL(result, 0);
     CU_ASSERT_NOT_EQUAL(udp->local.port, 0);
@@ -307,14 +307,14 @@ static void an_address_in_use_is_named(void)
     struct qe_udp third;
     struct qe_fault fault;
     int error = 0;
-    CU_ASSERT_EQUAL(qe_udp_open(&third, 3, &to.local, &counters, &fault, &error), -1);
+    CU_ASSERT_EQUAL(qe_udp_open(&third, 3, &to.local, 0, &counters, &fault, &error), -1);
     CU_ASSERT_EQUAL(error, EADDRINUSE);
     CU_ASSERT_EQUAL(fault.exit, QE_EXIT_SOCKET);
     CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "127.0.0.1:"));
     CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "in use"));
     struct qe_addr elsewhere;
     CU_ASSERT_TRUE(qe_addr_parse("192.0.2.1:9000", &elsewhere));
-    CU_ASSERT_EQUAL(qe_udp_open(&third, 3, &elsewhere, &counters, &fault, &error), -1);
+    CU_ASSERT_EQUAL(qe_udp_open(&third, 3, &elsewhere, 0, &counters, &fault, &error), -1);
     CU_ASSERT_EQUAL(error, EADDRNOTAVAIL);
     end();
 }

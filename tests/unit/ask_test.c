@@ -1,5 +1,7 @@
 // The client commands against the real control server, run by a process with a node of a few lines.
 #include "cli/ask.h"
+#include "cli/dht.h"
+#include "cli/network.h"
 #include "control/control.h"
 #include "unit.h"
 
@@ -33,6 +35,7 @@ static void on_command(void *user, const struct qe_command *command)
     (void)user;
     int status = 200;
     const char *body = "{}";
+    char answer[512];
     switch (command->verb) {
     case QE_COMMAND_STATUS:
         body = STATUS;
@@ -62,6 +65,33 @@ static void on_command(void *user, const struct qe_command *command)
             status = 404;
             body = "{\"error\":\"there is no such peer\"}";
         }
+        break;
+    case QE_COMMAND_INVITE:
+        snprintf(answer, sizeof(answer), "{\"invitation\":\"qe1:%s\"}", strchr(command->argument, '=') + 1);
+        body = answer;
+        break;
+    case QE_COMMAND_JOIN:
+        status = strcmp(command->argument, "qe1:good") == 0 ? 200 : 410;
+        body = status == 200 ? "{\"joined\":true,\"network_id\":\"5b1d20c07a6e3f94\"}"
+                             : "{\"error\":\"the invitation is used up\"}";
+        break;
+    case QE_COMMAND_DHT_STATUS:
+        body = "{\"dhts\":[]}";
+        break;
+    case QE_COMMAND_DHT_NODES:
+        body = "{\"nodes\":[]}";
+        break;
+    case QE_COMMAND_DHT_LOOKUP:
+        body = strcmp(command->argument, "home") == 0
+                   ? "{\"kind\":\"name\",\"found\":true,\"owners\":[{\"node_id\":\"qehome\"}],\"hops\":1}"
+                   : "{\"kind\":\"name\",\"found\":false,\"owners\":[]}";
+        break;
+    case QE_COMMAND_DHT_GET:
+    case QE_COMMAND_DHT_PUT:
+        // What was asked, back as the text.
+        snprintf(answer, sizeof(answer), "{\"found\":true,\"text\":\"%.200s\",\"target\":\"%.200s\",\"stored\":%d}",
+            command->argument, command->argument, strncmp(command->argument, "6e6f", 4) != 0);
+        body = answer;
         break;
     default:
         status = 501;
@@ -181,6 +211,44 @@ static void pings_are_counted_and_summed_up(void)
     reap();
 }
 
+#define EFFORT "0 hops, 0 queries, 0 unanswered, 0.00 ms\n"
+
+static void the_dht_is_asked_in_its_own_words(void)
+{
+    start(0);
+    check(qe_cli_dht, "dht status", 0, "DHT: off\n", "");
+    check(qe_cli_dht, "dht nodes --json", 0, "{\"nodes\":[]}\n", "");
+    check(qe_cli_dht, "dht lookup home", 0, "qehome\n1 hops, 0 queries, 0 unanswered, 0.00 ms\n", "");
+    check(qe_cli_dht, "dht lookup nobody", 1, "Not found\n" EFFORT, "");
+    check(qe_cli_dht, "dht lookup nobody --json", 1, "{\"kind\":\"name\",\"found\":false,\"owners\":[]}\n", "");
+    check(qe_cli_dht, "dht get 0123456789012345678901234567890123456789", 0,
+        "Text: 0123456789012345678901234567890123456789\n" EFFORT, "");
+    check(qe_cli_dht, "dht get 0123456789012345678901234567890123456789 --salt no", 0,
+        "Text: 0123456789012345678901234567890123456789 salt=6e6f\n" EFFORT, "");
+    check(qe_cli_dht, "dht get 01", 2, "", "quicether: the target is no item's, expected 40 hexadecimal digits\n");
+    check(qe_cli_dht, "dht put hi", 0, "Target: 6869\nStored on: 1 nodes\n" EFFORT, "");
+    check(qe_cli_dht, "dht put no", 1, "Target: 6e6f\nStored on: 0 nodes\n" EFFORT, "");
+    check(qe_cli_dht, "dht put hi --salt s --cas 3 --seq 4", 0,
+        "Target: 6869 salt=73 seq=4 cas=3\nStored on: 1 nodes\n" EFFORT, "");
+    check(qe_cli_dht, "dht put hi --cas 3", 2, "",
+        "quicether: --seq and --cas are for mutable items, which have a --salt\n");
+    reap();
+}
+
+static void an_invitation_is_one_line_and_joining_says_how_it_went(void)
+{
+    start(0);
+    check(qe_cli_invite, "invite", 0, "qe1:86400 uses=1\n", "");
+    check(qe_cli_invite, "invite --uses 3 --expires 2h", 0, "qe1:7200 uses=3\n", "");
+    check(qe_cli_join, "join qe1:good", 0, "Joined network 5b1d20c07a6e3f94\n", "");
+    check(qe_cli_join, "join qe1:bad", 1, "", "quicether: the invitation is used up\n");
+    check(qe_cli_join, "join bad", 2, "",
+        "quicether: that is no invitation: one begins with qe1: and is what 'quicether invite' prints\n");
+    check(qe_cli_network_show, "network show", 0, "Network: none\n", "");
+    check(qe_cli_network_show, "network show --json", 0, "{\"network_id\":null}\n", "");
+    reap();
+}
+
 static void without_a_daemon_the_exit_status_is_3(void)
 {
     char err[256];
@@ -193,6 +261,8 @@ static void without_a_daemon_the_exit_status_is_3(void)
     check(qe_cli_ask, "routes --json", 3, "", err);
     check(qe_cli_ping, "ping home", 3, "", err);
     check(qe_cli_stop, "stop", 3, "", err);
+    check(qe_cli_dht, "dht status", 3, "", err);
+    check(qe_cli_invite, "invite", 3, "", err);
 }
 
 // Runs the command in a process of its own, interrupts it after a while and returns what it said.
@@ -280,6 +350,8 @@ static void stop_returns_when_the_process_is_gone(void)
 static const struct unit_case cases[] = {
     {"what the daemon says is shown or passed on", what_the_daemon_says_is_shown_or_passed_on},
     {"pings are counted and summed up", pings_are_counted_and_summed_up},
+    {"the DHT is asked in its own words", the_dht_is_asked_in_its_own_words},
+    {"an invitation is one line, and joining says how it went", an_invitation_is_one_line_and_joining_says_how_it_went},
     {"without a daemon the exit status is 3", without_a_daemon_the_exit_status_is_3},
     {"watching and endless pings end cleanly when interrupted",
         watching_and_endless_pings_end_cleanly_when_interrupted},

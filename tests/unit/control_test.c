@@ -51,6 +51,7 @@ static struct {
     unsigned asked;
     enum qe_command_verb verb;
     char argument[256];
+    size_t argument_size;
 } node;
 
 static void on_command(void *user, const struct qe_command *command)
@@ -59,6 +60,7 @@ static void on_command(void *user, const struct qe_command *command)
     node.asked++;
     node.verb = command->verb;
     snprintf(node.argument, sizeof(node.argument), "%s", command->argument ? command->argument : "-");
+    node.argument_size = command->argument ? strlen(command->argument) : 0;
     if (node.mode == AT_ONCE)
         qe_control_reply(node.control, command->id, node.status, qe_span(node.body, strlen(node.body)));
     else if (node.held_count < sizeof(node.held) / sizeof(node.held[0]))
@@ -166,7 +168,7 @@ static const char *exchange(const char *request)
 
 static const char *ask(const char *method, const char *target)
 {
-    char request[1024];
+    char request[4096];
     snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: quicether\r\n\r\n", method, target);
     return exchange(request);
 }
@@ -197,6 +199,16 @@ static void each_endpoint_asks_the_node_for_its_verb(void)
         {"POST", "/v1/ping?peer=ho%6de", QE_COMMAND_PING, "home"},
         {"POST", "/v1/ping?count=1&peer=a-b_c", QE_COMMAND_PING, "a-b_c"},
         {"POST", "/v1/stop", QE_COMMAND_STOP, "-"},
+        {"GET", "/v1/dht/status", QE_COMMAND_DHT_STATUS, "-"},
+        {"GET", "/v1/dht/nodes", QE_COMMAND_DHT_NODES, "-"},
+        {"POST", "/v1/dht/lookup?target=10.1.0.0%2f16", QE_COMMAND_DHT_LOOKUP, "10.1.0.0/16"},
+        {"GET", "/v1/dht/get?target=ab", QE_COMMAND_DHT_GET, "ab"},
+        {"GET", "/v1/dht/get?salt=6e&target=ab", QE_COMMAND_DHT_GET, "ab salt=6e"},
+        {"POST", "/v1/dht/put?value=6869&cas=3&seq=4&salt=6e", QE_COMMAND_DHT_PUT, "6869 salt=6e seq=4 cas=3"},
+        {"POST", "/v1/invite", QE_COMMAND_INVITE, "-"},
+        {"POST", "/v1/invite?uses=2", QE_COMMAND_INVITE, "uses=2"},
+        {"POST", "/v1/invite?uses=2&expires_s=60", QE_COMMAND_INVITE, "expires_s=60 uses=2"},
+        {"POST", "/v1/join?invitation=qe1:ab_c-", QE_COMMAND_JOIN, "qe1:ab_c-"},
     };
     setup();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -247,6 +259,17 @@ static void refusals_are_json_and_never_reach_the_node(void)
         {"POST", "/v1/ping?peer=a%00b", 400, "{\"error\":"},
         {"POST", "/v1/ping?peer=a%0Ab", 400, "{\"error\":"},
         {"POST", "/v1/ping?peer=%ff", 400, "{\"error\":"},
+        {"POST", "/v1/ping?peer=a&peer=b", 400, "\\\"peer\\\" is given twice"},
+        {"GET", "/v1/invite", 405, "Allow: POST\r\n"},
+        {"POST", "/v1/invite?expires=60", 400, "does not know"},
+        {"POST", "/v1/invite?uses=1&uses=2", 400, "\\\"uses\\\" is given twice"},
+        {"POST", "/v1/invite?uses=123456789012345678901", 400, "1 to 20 characters"},
+        {"POST", "/v1/invite?uses", 400, "\\\"uses\\\" is missing"},
+        {"POST", "/v1/dht/put?salt=aa", 400, "\\\"value\\\" is missing"},
+        {"POST", "/v1/dht/put?value=aa&salt=a%20b", 400, "{\"error\":"},
+        {"GET", "/v1/dht/get?target=1234567890123456789012345678901234567890a", 400, "1 to 40 characters"},
+        {"POST", "/v1/join", 400, "\\\"invitation\\\" is missing"},
+        {"GET", "/v1/dht", 404, "{\"error\":"},
     };
     setup();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -269,6 +292,16 @@ static void an_argument_longer_than_allowed_is_refused(void)
     CU_ASSERT_EQUAL(strlen(node.argument), 127);
     memset(target + at, 'a', 128);
     CU_ASSERT_EQUAL(status_of(ask("POST", target)), 400);
+    // The longest of all: whole, or not at all.
+    static char put[4096] = "/v1/dht/put?seq=12345678901234567890&cas=12345678901234567890&value=";
+    at = strlen(put);
+    memset(put + at, '6', 1900);
+    memcpy(put + at + 1900, "&salt=", 6);
+    memset(put + at + 1906, '7', 128);
+    CU_ASSERT_EQUAL(status_of(ask("POST", put)), 200);
+    CU_ASSERT_EQUAL(node.argument_size, 1900 + 6 + 128 + 5 + 20 + 5 + 20);
+    put[at + 1906 + 128] = '7';
+    CU_ASSERT_EQUAL(status_of(ask("POST", put)), 400);
     teardown();
 }
 

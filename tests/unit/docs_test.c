@@ -30,6 +30,15 @@ static char *help_of(enum qe_cli_command command)
     return text;
 }
 
+static char *help_of_group(const char *group)
+{
+    char *text = calloc(1, 1 << 14);
+    FILE *out = fmemopen(text, (1 << 14) - 1, "w");
+    qe_cli_help_group(group, out);
+    CU_ASSERT_EQUAL(fclose(out), 0);
+    return text;
+}
+
 static size_t count_of(const char *text, const char *what)
 {
     size_t count = 0;
@@ -48,9 +57,10 @@ static void each_command_has_a_page_with_its_options(void)
 {
     for (enum qe_cli_command c = 0; c < QE_CLI_COMMAND_COUNT; c++) {
         if (c == QE_CLI_VERSION || c == QE_CLI_HELP) continue; // in quicether(1)
-        char name[64];
-        snprintf(name, sizeof(name), "man/quicether-%s.1", qe_cli_command_name(c));
-        char *page = read_doc(name), *help = help_of(c);
+        char name[64], group[32];
+        snprintf(group, sizeof(group), "%.*s", (int)strcspn(qe_cli_command_name(c), " "), qe_cli_command_name(c));
+        snprintf(name, sizeof(name), "man/quicether-%s.1", group);
+        char *page = read_doc(name), *help = qe_cli_group_exists(group) ? help_of_group(group) : help_of(c);
         size_t options = 0;
         // "  --name VALUE   text"
         for (const char *at = help; (at = strstr(at, "\n  --")); options++) {

@@ -8,7 +8,9 @@
 // What a line comes to, as text: "ping peer=home count=2", or "error: …".
 static void outcome(const char *line, char *out, size_t size)
 {
-    static const char *const kinds[] = {"listen", "tun-name", "tun-addr", "name", "peer", "peer-allow", "log-level"};
+    static const char *const kinds[] = {"listen", "tun-name", "tun-addr", "name", "peer", "peer-allow", "log-level",
+        "bootstrap", "bootstrap-mode", "dht-port", "public-ip", "mainline", "advertise-subnet", "accept-subnet",
+        "no-forward", "no-masquerade", "no-dns"};
     char copy[512], error[QE_CLI_ERROR_SIZE] = "";
     char *argv[32] = {(char *)"quicether"};
     int argc = 1;
@@ -25,8 +27,15 @@ static void outcome(const char *line, char *out, size_t size)
     }
     size_t n = 0;
 #define ADD(...) n += (size_t)snprintf(out + n, size - n, __VA_ARGS__)
-    ADD("%s", qe_cli_command_name(o.command));
+    ADD("%s", o.group ? o.group : qe_cli_command_name(o.command));
+    if (o.group) ADD(" group");
     if (o.help) ADD(" help");
+    if (o.force) ADD(" force");
+    if (o.expires_s != 86400) ADD(" expires_s=%u", o.expires_s);
+    if (o.uses != 1) ADD(" uses=%u", o.uses);
+    if (o.salt) ADD(" salt=%s", o.salt);
+    if (o.has_seq) ADD(" seq=%lld", (long long)o.seq);
+    if (o.has_cas) ADD(" cas=%lld", (long long)o.cas);
     if (o.json) ADD(" json");
     if (o.watch) ADD(" watch");
     if (o.detach) ADD(" detach");
@@ -38,7 +47,7 @@ static void outcome(const char *line, char *out, size_t size)
     if (o.interval_ms != 1000) ADD(" interval_ms=%u", o.interval_ms);
     for (size_t i = 0; i < o.setting_count; i++) {
         CU_ASSERT_STRING_EQUAL(o.settings[i].option, kinds[o.settings[i].kind]);
-        ADD(" %s=%s", o.settings[i].option, o.settings[i].value);
+        ADD(" %s=%s", o.settings[i].option, o.settings[i].value ? o.settings[i].value : "yes");
     }
 #undef ADD
     qe_cli_options_fini(&o);
@@ -75,7 +84,26 @@ static void each_line_means_what_it_says(void)
         {"--version", "version"},
         {"-V", "version"},
         {"help", "help"},
-        {"help ping", "help argument=ping"},
+        {"help ping", "ping help argument=ping"},
+        {"help dht", "dht group help argument=dht"},
+        {"help dht lookup", "dht lookup help argument=dht"},
+        {"start --bootstrap a:1 --bootstrap b:2 --bootstrap-mode --dht-port 7 --public-ip 1.2.3.4 --mainline",
+            "start bootstrap=a:1 bootstrap=b:2 bootstrap-mode=yes dht-port=7 public-ip=1.2.3.4 mainline=yes"},
+        {"start --advertise-subnet 10.1.0.0/16 --accept-subnet none --no-forward --no-masquerade --no-dns",
+            "start advertise-subnet=10.1.0.0/16 accept-subnet=none no-forward=yes no-masquerade=yes no-dns=yes"},
+        {"network new --state-dir d --force", "network new force state-dir=d"},
+        {"--json network show --control /s", "network show json control=/s"},
+        {"network --force leave", "network leave force"},
+        {"network --help", "network group help"},
+        {"dht status", "dht status"},
+        {"dht lookup 10.1.0.0/16 --json", "dht lookup json argument=10.1.0.0/16"},
+        {"dht get 12 --salt x", "dht get salt=x argument=12"},
+        {"dht put hello --salt x --seq 4 --cas 3", "dht put salt=x seq=4 cas=3 argument=hello"},
+        {"invite", "invite"},
+        {"invite --expires 90s --uses 3", "invite expires_s=90 uses=3"},
+        {"invite --expires 30m", "invite expires_s=1800"},
+        {"invite --expires 365d --uses 1000", "invite expires_s=31536000 uses=1000"},
+        {"join qe1:abc --state-dir d", "join state-dir=d argument=qe1:abc"},
         {"--help", "help help"},
         {"-h", "help help"},
         {"ping --help", "ping help"},
@@ -86,6 +114,25 @@ static void each_line_means_what_it_says(void)
         {"fly", "error: there is no command 'fly'; 'quicether --help' lists them"},
         {"help fly", "error: there is no command 'fly'; 'quicether --help' lists them"},
         {"fly --help", "error: there is no command 'fly'; 'quicether --help' lists them"},
+        {"dht", "error: 'quicether dht' wants to know what; see 'quicether dht --help'"},
+        {"dht fly", "error: there is no command 'dht fly'; 'quicether dht --help' lists them"},
+        {"dht lookup", "error: 'quicether dht lookup' wants a TARGET; see 'quicether dht lookup --help'"},
+        {"dht status x", "error: 'x' is one argument too many; see 'quicether dht status --help'"},
+        {"dht nodes --salt x", "error: 'quicether dht nodes' takes no --salt; see 'quicether dht nodes --help'"},
+        {"dht get 12 --seq 1", "error: 'quicether dht get' takes no --seq; see 'quicether dht get --help'"},
+        {"dht put x --seq 1234567890123456789", "error: --seq '1234567890123456789' is no number of at most 18 digits"},
+        {"dht put x --cas -1", "error: --cas '-1' is no number of at most 18 digits"},
+        {"network new --control s",
+            "error: 'quicether network new' takes no --control; see 'quicether network new --help'"},
+        {"invite --expires 0d", "error: --expires '0d' is no time from 1s to 365d, such as 30m, 12h or 7d"},
+        {"invite --expires 366d", "error: --expires '366d' is no time from 1s to 365d, such as 30m, 12h or 7d"},
+        {"invite --expires 12", "error: --expires '12' is no time from 1s to 365d, such as 30m, 12h or 7d"},
+        {"invite --expires h", "error: --expires 'h' is no time from 1s to 365d, such as 30m, 12h or 7d"},
+        {"invite --expires 1hh", "error: --expires '1hh' is no time from 1s to 365d, such as 30m, 12h or 7d"},
+        {"invite --uses 0", "error: --uses '0' is no number from 1 to 1000"},
+        {"invite --uses 1001", "error: --uses '1001' is no number from 1 to 1000"},
+        {"join", "error: 'quicether join' wants a LINE; see 'quicether join --help'"},
+        {"start --mainline=1", "error: --mainline takes no value"},
         {"status now", "error: 'now' is one argument too many; see 'quicether status --help'"},
         {"ping", "error: 'quicether ping' wants a PEER; see 'quicether ping --help'"},
         {"ping a b", "error: 'b' is one argument too many; see 'quicether ping --help'"},
@@ -149,7 +196,10 @@ static void the_help_names_every_command_and_exit_status(void)
 static void helps_and_parsers_agree(void)
 {
     static const char *const all[] = {"config", "state-dir", "control", "listen", "tun-name", "tun-addr", "name",
-        "peer", "peer-allow", "log-level", "detach", "watch", "count", "interval", "json"};
+        "peer", "peer-allow", "log-level", "detach", "watch", "count", "interval", "json", "bootstrap",
+        "bootstrap-mode", "dht-port", "public-ip", "mainline", "advertise-subnet", "accept-subnet", "no-forward",
+        "no-masquerade", "no-dns", "uses", "force", "salt", "seq", "cas"};
+    static const char flags[] = " detach watch json bootstrap-mode mainline no-forward no-masquerade no-dns force ";
     for (unsigned command = 0; command < QE_CLI_COMMAND_COUNT; command++) {
         char *text = help_of((enum qe_cli_command)command);
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -159,11 +209,19 @@ static void helps_and_parsers_agree(void)
             bool offered = strstr(text, needle) != NULL;
             snprintf(value, sizeof(value), "1");
             snprintf(word, sizeof(word), "%s", qe_cli_command_name((enum qe_cli_command)command));
-            bool takes_value =
-                strcmp(all[i], "detach") != 0 && strcmp(all[i], "watch") != 0 && strcmp(all[i], "json") != 0;
-            char *argv[] = {(char *)"quicether", word, option, takes_value ? value : NULL, NULL, NULL};
-            int argc = takes_value ? 4 : 3;
-            if (command == QE_CLI_PING) argv[argc++] = value;
+            char flag[40];
+            snprintf(flag, sizeof(flag), " %s ", all[i]);
+            char *argv[8] = {(char *)"quicether", word}, *second = strchr(word, ' ');
+            int argc = 2;
+            if (second) {
+                *second = '\0';
+                argv[argc++] = second + 1;
+            }
+            argv[argc++] = option;
+            if (!strstr(flags, flag)) argv[argc++] = value;
+            bool wants = command == QE_CLI_PING || command == QE_CLI_JOIN || command == QE_CLI_DHT_LOOKUP ||
+                         command == QE_CLI_DHT_GET || command == QE_CLI_DHT_PUT;
+            if (wants) argv[argc++] = value;
             struct qe_cli_options o;
             CU_ASSERT_EQUAL(qe_cli_parse(argc, argv, &o, error) == 0, offered);
             qe_cli_options_fini(&o);

@@ -237,8 +237,9 @@ static const struct {
         "f.toml:12: no message 'helo'; expected any, initial, zero-rtt, handshake, retry, version-negotiation, "
         "one-rtt, "
         "ack, ping, crypto, ticket, path-challenge, path-response, new-connection-id, retire-connection-id, "
-        "handshake-done, mtu-probe, stateless-reset, goodbye, close, control, hello, packet, fragment, echo, "
-        "echo-reply"},
+        "handshake-done, mtu-probe, stateless-reset, goodbye, close, control, hello, proof, join, welcome, packet, "
+        "fragment, echo, "
+        "echo-reply, krpc"},
     {BASE "[[trigger]]\non = {from = \"a\"}\ndrop = true\n",
         "f.toml:12: 'on' has no 'message'; expected one such as \"hello\", or \"any\""},
     {BASE "[[trigger]]\non = {message = \"any\", count = 0}\ndrop = true\n",

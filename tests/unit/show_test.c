@@ -1,4 +1,5 @@
 #include "cli/show.h"
+#include "cli/show_dht.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -40,6 +41,103 @@ static void status_names_what_is_not_as_it_should_be(void)
         "\"warnings\":[\"[multipath] does nothing yet\",\"the disk is full\"]}",
         "Node ID: qea\nTUN Interface: -\nConnected Peers: 0\nActive Paths: 0\nState: starting\n"
         "Warning: [multipath] does nothing yet\nWarning: the disk is full\n");
+}
+
+static void status_tells_of_the_network_and_what_is_claimed_there(void)
+{
+    check(qe_show_status,
+        "{\"node_id\":\"qea\",\"name\":\"laptop\",\"state\":\"up\",\"tun\":{\"name\":\"t\",\"addresses\":[]},"
+        "\"discovery\":{\"state\":\"joined\",\"nodes\":12,\"external\":[\"192.0.2.1:9000\",\"[2001:db8::1]:9000\"]},"
+        "\"network\":{\"member\":true,\"id\":\"5b1d20c07a6e3f94\",\"members\":3,\"joining\":null,\"error\":null},"
+        "\"name_claim\":{\"state\":\"held\",\"owner\":null},"
+        "\"address_claims\":[{\"address\":\"100.64.1.2\",\"state\":\"held\",\"replaces\":\"100.64.1.1\","
+        "\"lost_to\":\"qeb\"},{\"address\":\"fd71::1\",\"state\":\"fixed\",\"replaces\":null,\"lost_to\":null}],"
+        "\"advertised\":[{\"subnet\":\"10.1.0.0/16\",\"state\":\"held\",\"reason\":null},{\"subnet\":\"10.2.0.0/16\","
+        "\"state\":\"refused\",\"reason\":\"no right to forward\"}],"
+        "\"dns\":{\"state\":\"served\",\"domain\":\"qe\",\"server\":\"100.64.1.2:53\",\"reason\":\"no "
+        "systemd-resolved\"},"
+        "\"warnings\":[]}",
+        "Node ID: qea\nTUN Interface: t\nConnected Peers: 0\nActive Paths: 0\n"
+        "DHT: joined, 12 nodes, seen as 192.0.2.1:9000 and [2001:db8::1]:9000\n"
+        "Network: 5b1d20c07a6e3f94, 3 other members known\n"
+        "Name: laptop (held)\n"
+        "Address: 100.64.1.2 instead of 100.64.1.1, which qeb has for longer\n"
+        "Advertised: 10.1.0.0/16 (held)\n"
+        "Advertised: 10.2.0.0/16 (refused: no right to forward)\n"
+        "DNS: NAME.qe, but only for who asks 100.64.1.2:53: no systemd-resolved\n");
+    check(qe_show_status,
+        "{\"node_id\":\"qea\",\"name\":\"laptop\",\"tun\":{\"name\":\"t\"},"
+        "\"discovery\":{\"state\":\"partitioned\",\"nodes\":0,\"external\":[]},"
+        "\"network\":{\"member\":false,\"id\":null,\"members\":0,\"joining\":\"qeb\",\"error\":\"it has "
+        "ex\\u001bpired\"},"
+        "\"name_claim\":{\"state\":\"lost\",\"owner\":\"qec\"},"
+        "\"address_claims\":[{\"address\":\"100.64.1.2\",\"state\":\"claiming\"}],\"dns\":{\"state\":\"on\",\"domain\":"
+        "\"qe\"}}",
+        "Node ID: qea\nTUN Interface: t\nConnected Peers: 0\nActive Paths: 0\n"
+        "DHT: partitioned, 0 nodes\n"
+        "Joining a network through: qeb\n"
+        "Network not joined: it has ex?pired\n"
+        "Name: laptop, but qec has it for longer\n"
+        "Address: 100.64.1.2 (claiming)\n"
+        "DNS: NAME.qe\n");
+}
+
+static void routes_tell_who_stands_by_and_who_is_refused(void)
+{
+    check(qe_show_routes,
+        "{\"routes\":[{\"destination\":\"10.1.0.0/16\",\"next_hop\":\"qea\",\"name\":\"home\",\"via\":\"direct\","
+        "\"state\":\"active\"},{\"destination\":\"10.1.0.0/16\",\"next_hop\":\"qeb\",\"name\":\"\",\"via\":\"direct\","
+        "\"state\":\"standby\"}],\"refused\":[{\"destination\":\"192.168.1.0/24\",\"owner\":\"qec\",\"name\":\"cafe\","
+        "\"reason\":\"overlaps a network of this host\"},7]}",
+        "Destination | Next Hop   | Interface\n"
+        "10.1.0.0/16 | qea (home) | Direct\n"
+        "10.1.0.0/16 | qeb        | Direct (standby)\n"
+        "Refused: 192.168.1.0/24 of qec (cafe): overlaps a network of this host\n"
+        "Refused: - of -: -\n");
+}
+
+static void answers_about_the_dht_say_how_much_it_took(void)
+{
+    check(qe_show_dht_lookup,
+        "{\"target\":\"10.1.0.0/"
+        "16\",\"kind\":\"subnet\",\"found\":true,\"owners\":[{\"node_id\":\"qea\",\"name\":\"home\","
+        "\"age_s\":5210,\"addresses\":[\"192.0.2.1:9000\"],\"overlay_addresses\":[\"100.64.1.2\"]}],\"closest\":[{"
+        "\"id\":\"00\",\"address\":\"x\"}],\"hops\":2,\"queries\":9,\"timeouts\":1,\"elapsed_us\":118200}",
+        "qea (home), for 1h 26m, at 192.0.2.1:9000, has 100.64.1.2\n2 hops, 9 queries, 1 unanswered, 118 ms\n");
+    check(qe_show_dht_lookup,
+        "{\"kind\":\"target\",\"found\":false,\"owners\":[],\"closest\":[{\"id\":\"dd0b\",\"address\":\"192.0.2.1:"
+        "9000\"}],"
+        "\"hops\":1,\"queries\":3,\"timeouts\":0,\"elapsed_us\":900}",
+        "dd0b at 192.0.2.1:9000\n1 hops, 3 queries, 0 unanswered, 0.90 ms\n");
+    check(qe_show_dht_lookup, "{\"kind\":\"name\",\"owners\":[]}",
+        "Not found\n0 hops, 0 queries, 0 unanswered, 0.00 ms\n");
+    check(qe_show_dht_item,
+        "{\"found\":true,\"value\":\"323a6869\",\"text\":\"hi\",\"mutable\":true,\"key\":\"aa\",\"seq\":4,\"hops\":1,"
+        "\"queries\":8,"
+        "\"timeouts\":0,\"elapsed_us\":90410}",
+        "Text: hi\nKey: aa\nSequence: 4\n1 hops, 8 queries, 0 unanswered, 90 ms\n");
+    check(qe_show_dht_put,
+        "{\"target\":\"e5\",\"mutable\":false,\"stored\":0,\"refused_code\":302,\"refused\":\"sequence "
+        "number\",\"hops\":2,"
+        "\"queries\":31,\"timeouts\":1,\"elapsed_us\":241800}",
+        "Target: e5\nStored on: 0 nodes\nRefused: 302 sequence number\n2 hops, 31 queries, 1 unanswered, 242 ms\n");
+    check(qe_show_dht_nodes,
+        "{\"nodes\":[{\"id\":\"dd0b\",\"address\":\"192.0.2.1:9000\",\"bucket\":2,\"state\":\"good\",\"rtt_us\":31200,"
+        "\"heard_ms\":4100},{\"id\":\"ee\",\"rtt_us\":null,\"heard_ms\":null}]}",
+        "ID   | Address        | Bucket | RTT  | Heard  | State\n"
+        "dd0b | 192.0.2.1:9000 | 2      | 31ms | 4s ago | good\n"
+        "ee   | -              | 0      | -    | -      | -\n");
+    check(qe_show_dht_status, "{\"dhts\":[]}", "DHT: off\n");
+    check(qe_show_dht_status,
+        "{\"dhts\":[{\"name\":\"quicether\",\"id\":\"dd\",\"state\":\"joined\",\"joined_ms\":412,\"bootstrap_mode\":"
+        "true,"
+        "\"bootstrap\":[{\"address\":\"b.example:9000\",\"source\":\"default\",\"resolved\":0}],\"external\":[],"
+        "\"nodes\":12,"
+        "\"good_nodes\":11}]}",
+        "DHT: quicether\nID: dd\nState: joined (in 412 ms), a bootstrap node\n"
+        "Bootstrap: b.example:9000 (default, not resolved)\nSeen as: -\nNodes: 12 (11 good)\n"
+        "Stored for others: 0 items, 0 peers, 0 records (0 bytes)\nMemory: 0 bytes\nSent: 0 bytes, received: 0 bytes\n"
+        "Lookups: 0, failed: 0, unanswered questions: 0\n");
 }
 
 static void peers_have_the_specification_s_columns(void)
@@ -136,6 +234,9 @@ static void times_have_about_three_digits(void)
 static const struct unit_case cases[] = {
     {"status is the specification's four lines", status_is_the_specification_s_four_lines},
     {"status names what is not as it should be", status_names_what_is_not_as_it_should_be},
+    {"status tells of the network and what is claimed there", status_tells_of_the_network_and_what_is_claimed_there},
+    {"routes tell who stands by and who is refused", routes_tell_who_stands_by_and_who_is_refused},
+    {"answers about the DHT say how much it took", answers_about_the_dht_say_how_much_it_took},
     {"peers have the specification's columns", peers_have_the_specification_s_columns},
     {"short IDs are as long as it takes to tell them apart", short_ids_are_as_long_as_it_takes_to_tell_them_apart},
     {"routes have the specification's columns", routes_have_the_specification_s_columns},
