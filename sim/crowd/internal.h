@@ -137,6 +137,7 @@ struct sim_crowd {
 struct sim_attack_count {
     uint64_t sent, sent_bytes, accepted, refused, received, received_bytes;
     uint32_t first, count; // members
+    uint32_t *list;        // LIARS, FLOOD, REPLAY: which they are
     uint64_t turn;         // of the next datagram or operation
 };
 
