@@ -38,6 +38,16 @@ bool qe_index_locate(
     return true;
 }
 
+size_t qe_index_subnet_key(const struct qe_cidr *subnet, uint8_t key[QE_INDEX_SUBNET_KEY_MAX])
+{
+    struct qe_cidr network = qe_cidr_network(*subnet);
+    size_t size = (network.bits + 7u) / 8;
+    key[0] = network.ip.family;
+    key[1] = network.bits;
+    memcpy(key + 2, network.ip.bytes, size);
+    return 2 + size;
+}
+
 // Signs with a key derived from a secret under a label.
 static bool sign(const struct qe_host *host, enum qe_secret_key key, struct qe_span label, struct qe_span message,
     uint8_t signature[64])

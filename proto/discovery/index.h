@@ -14,9 +14,9 @@
 enum qe_index_kind {
     QE_INDEX_MEMBER = 1, // key: the shard (1 byte); value: the inside of the member's node record
     QE_INDEX_GATEWAY,
-    QE_INDEX_NAME,    // key: the name
-    QE_INDEX_ADDRESS, // key: an overlay address, 4 or 16 bytes
-    QE_INDEX_SUBNET,
+    QE_INDEX_NAME,    // key: the name; value: its owner's overlay addresses, each family (1) and bytes
+    QE_INDEX_ADDRESS, // key: an overlay address, 4 or 16 bytes; value: none
+    QE_INDEX_SUBNET,  // key: qe_index_subnet_key; value: none
 };
 
 #define QE_INDEX_KEY_MAX   128
@@ -29,6 +29,10 @@ struct qe_index_place {
     uint8_t label[1 + QE_INDEX_KEY_MAX]; // kind and key
     size_t label_size;
 };
+
+// The key of a network: family, bits, and as many bytes as bits are in. Its size, 18 at most.
+#define QE_INDEX_SUBNET_KEY_MAX 18
+size_t qe_index_subnet_key(const struct qe_cidr *subnet, uint8_t key[QE_INDEX_SUBNET_KEY_MAX]);
 
 // The place of that kind and key, in the host's network or in the open. False where the key is too long, or the host is
 // of no network.

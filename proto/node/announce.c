@@ -2,8 +2,8 @@
 // is said again before it expires, and at once when it would say something else.
 #include "node/discovery_internal.h"
 
-#define LIFETIME_S      7200
-#define REFRESH_NS      (2700 * QE_NS_PER_S)
+#define LIFETIME_S      3600
+#define REFRESH_NS      (1350 * QE_NS_PER_S)
 #define LOOK_NS         (15 * QE_NS_PER_S) // for what nobody tells: what others see this node as
 #define SETTLE_NS       (2 * QE_NS_PER_S)  // between two publications
 #define RETRY_FIRST_NS  (5 * QE_NS_PER_S)

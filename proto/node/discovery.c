@@ -29,6 +29,7 @@ int cplane_discovery_new(struct qe_cplane *c)
     struct cplane_discovery *d = qe_zalloc(c->mem, 1, sizeof *d);
     if (!d) return -1;
     qe_list_init(&d->questions);
+    qe_list_init(&d->inquiries);
     d->at_ns = d->announce.at_ns = d->announce.refresh_at_ns = QE_TIME_NEVER;
     d->bootstrap.check_at_ns = d->bootstrap.retry_at_ns = d->bootstrap.store_at_ns = QE_TIME_NEVER;
     c->discovery = d;
@@ -53,6 +54,7 @@ void cplane_discovery_free(struct qe_cplane *c)
         qe_list_remove(&question->link);
         qe_free(c->mem, question);
     }
+    discovery_inquiries_free(c);
     qe_free(c->mem, d);
     c->discovery = NULL;
 }

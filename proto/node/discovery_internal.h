@@ -100,6 +100,8 @@ struct cplane_discovery {
     struct qe_dht *dht;
     struct qe_list questions;
     bool closing;
+    struct qe_list inquiries; // commands that wait for the DHT
+    unsigned inquiry_count;
     bool stirred; // the DHT may have datagrams to send
     struct discovery_place places[DISCOVERY_PLACES];
     size_t next_place;
@@ -165,5 +167,12 @@ void seek_all(struct qe_cplane *c);
 // members.c
 void members_expire(struct qe_cplane *c);
 void members_wake(struct qe_cplane *c);
+
+// report_discovery.c
+// Hexadecimal digits of `bytes` in `out`, which has room for 2 · size + 1.
+const char *discovery_hex(const uint8_t *bytes, size_t size, char *out);
+
+// inquiry.c
+void discovery_inquiries_free(struct qe_cplane *c);
 
 #endif

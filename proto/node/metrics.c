@@ -1,4 +1,5 @@
 // Metrics as JSON (docs/api.md): counters of all lanes added up, and what the control plane knows itself.
+#include "dht/dht.h"
 #include "node/report.h"
 
 #include <stdio.h>
@@ -124,8 +125,36 @@ static void write_quic(struct qe_json *json, const struct qe_quic_stats *q)
         metric(json, rows[i].name, "counter", rows[i].help, rows[i].value);
 }
 
+static void write_dht(struct qe_json *json, const struct qe_dht_stats *s)
+{
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        {"dht_datagrams_sent", "counter", "UDP datagrams of the DHT sent", s->sent},
+        {"dht_datagrams_recv", "counter", "UDP datagrams of the DHT received", s->received},
+        {"dht_bytes_sent", "counter", "Bytes in UDP datagrams of the DHT sent", s->sent_bytes},
+        {"dht_bytes_recv", "counter", "Bytes in UDP datagrams of the DHT received", s->received_bytes},
+        {"dht_queries_sent", "counter", "Questions asked in the DHT", s->queries_sent},
+        {"dht_queries_recv", "counter", "Questions of other nodes of the DHT", s->queries_received},
+        {"dht_timeouts", "counter", "Questions in the DHT that nobody answered", s->timeouts},
+        {"dht_lookups", "counter", "Lookups begun in the DHT", s->lookups},
+        {"dht_lookups_failed", "counter", "Lookups in the DHT that found nobody to ask", s->lookups_failed},
+        {"dht_dropped_malformed", "counter", "Datagrams that are none of a DHT", s->dropped_malformed},
+        {"dht_dropped_unasked", "counter", "Answers that nobody asked for in the DHT", s->dropped_unasked},
+        {"dht_dropped_limit", "counter", "Datagrams of the DHT beyond a limit", s->dropped_limit},
+        {"dht_dropped_blocked", "counter", "Datagrams of the DHT from addresses that misbehave", s->dropped_blocked},
+        {"dht_nodes", "gauge", "Good nodes in the routing tables of the DHT", s->good_nodes},
+        {"dht_stored", "gauge", "Items, peers and records kept for others", s->items + s->peers + s->records},
+        {"dht_memory_bytes", "gauge", "Memory of the DHT", s->memory_bytes},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        metric(json, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
 void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command)
 {
+    struct qe_dht_stats dht;
     qe_counters_add(&command->counters, &c->counters);
     qe_json_object_begin(json);
     qe_json_key(json, "metrics");
@@ -134,6 +163,8 @@ void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cpla
         metric(json, qe_counter_name((enum qe_counter)i), "counter", qe_counter_help((enum qe_counter)i),
             command->counters.values[i]);
     write_quic(json, &command->quic);
+    cplane_discovery_stats(c, &dht);
+    write_dht(json, &dht);
     metric(json, "connections_active", "gauge", "Peers connected now", cplane_count_connected(c));
     metric(
         json, "uptime_seconds", "gauge", "Seconds since the node started", (c->now_ns - c->started_ns) / QE_NS_PER_S);

@@ -36,6 +36,15 @@ static inline void flag(struct qe_json *json, const char *key, bool value)
 // report.c: the answer to a command.
 void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
 void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);
+// A place for a command that has to wait; NULL after a 503 where there is none.
+struct cplane_command *cplane_wait_for(struct qe_cplane *c, const struct qe_command *command);
+// The one with this cookie, which is not 0; NULL for none.
+struct cplane_command *cplane_command_find(struct qe_cplane *c, uint64_t cookie);
+void cplane_command_free(struct qe_cplane *c, struct cplane_command *command);
+// ping.c
+void cplane_ping(struct qe_cplane *c, const struct qe_command *given);
+// Looks whether the peer that the command waits for is there.
+void cplane_ping_look(struct qe_cplane *c, struct cplane_command *command);
 // status.c
 void cplane_write_status(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_routes(struct qe_cplane *c, struct qe_json *json);
@@ -51,6 +60,15 @@ void cplane_write_refused(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
 // Members of a peer in PEERS: "subnets" and "record_age_ms".
 void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer);
+// report_discovery.c
+void cplane_write_dht_status(struct qe_cplane *c, struct qe_json *json);
+void cplane_write_dht_nodes(struct qe_cplane *c, struct qe_json *json);
+struct qe_dht_stats;
+void cplane_discovery_stats(const struct qe_cplane *c, struct qe_dht_stats *stats);
+// inquiry.c: commands that are answered when the DHT has been asked. Their argument is not NULL.
+void cplane_dht_lookup(struct qe_cplane *c, const struct qe_command *command);
+void cplane_dht_get(struct qe_cplane *c, const struct qe_command *command);
+void cplane_dht_put(struct qe_cplane *c, const struct qe_command *command);
 uint64_t cplane_count_connected(const struct qe_cplane *c);
 // metrics.c
 void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command);

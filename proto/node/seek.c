@@ -80,7 +80,9 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
     for (size_t i = record->endpoint_count; i-- > 0 && !connected(peer);)
         qe_session_on_address(&peer->session, &record->endpoints[i].addr, false);
     take_addresses(c, peer, record);
-    cplane_claims_recorded(c, peer, record->subnets, record->subnet_count, record->lifetime_s);
+    uint64_t age_s = c->wall_ms > record->issued_ms ? (c->wall_ms - record->issued_ms) / 1000 : 0;
+    cplane_claims_recorded(
+        c, peer, record->subnets, record->subnet_count, record->lifetime_s > age_s ? record->lifetime_s - age_s : 0);
     cplane_trace(c, "record.found", peer, record->issued_ms, record->endpoint_count);
     if (connected(peer)) return true;
     qe_session_on_found(&peer->session, c->now_ns);

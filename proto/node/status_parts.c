@@ -7,24 +7,6 @@ static void absent(struct qe_json *json, const char *key)
     qe_json_null(json);
 }
 
-static void none(struct qe_json *json, const char *key)
-{
-    qe_json_key(json, key);
-    qe_json_array_begin(json);
-    qe_json_array_end(json);
-}
-
-void cplane_write_discovery(struct qe_cplane *c, struct qe_json *json)
-{
-    (void)c;
-    qe_json_key(json, "discovery");
-    qe_json_object_begin(json);
-    member(json, "state", "off");
-    number(json, "nodes", 0);
-    none(json, "external");
-    qe_json_object_end(json);
-}
-
 void cplane_write_network(struct qe_cplane *c, struct qe_json *json)
 {
     (void)c;
@@ -48,10 +30,4 @@ void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
     absent(json, "server");
     absent(json, "reason");
     qe_json_object_end(json);
-}
-
-void cplane_write_peer_discovery(struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer)
-{
-    cplane_write_peer_subnets(c, json, peer);
-    absent(json, "record_age_ms");
 }

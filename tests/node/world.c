@@ -129,6 +129,8 @@ struct world_host *world_add(struct world *w)
     memcpy(seed + 1, &w->seed, sizeof w->seed);
     qe_secret_init(&h->secret, seed);
     h->host.identity = qe_secret_public(&h->secret);
+    h->delivered = calloc(WORLD_TUN_MAX, sizeof h->delivered[0]);
+    h->delivered_offload = calloc(WORLD_TUN_MAX, sizeof h->delivered_offload[0]);
     h->id = qe_node_id_from_key(&h->host.identity);
     h->ip = qe_ip4(10, 0, 0, (uint8_t)(h->index + 1));
     h->host.user = h;
@@ -214,6 +216,8 @@ static void send_batch(struct world_host *h, const struct qe_send *send)
         hash_bytes(w, &w->now_ns, sizeof w->now_ns);
         hash_bytes(w, &h->index, sizeof h->index);
         hash_bytes(w, bytes + at, size);
+        h->sent_bytes += size;
+        if (w->loses && w->loses(w, &h->ip, &send->remote.ip)) continue;
         if (refused || w->cut || size + 28 > (w->mtu ? w->mtu : 1500)) continue;
         launch(w, &from, &send->remote, send->ecn, bytes + at, size);
     }
@@ -291,6 +295,23 @@ static void keep(struct qe_cidr *list, size_t *count, const struct qe_prefixes *
     if (*count) memcpy(list, prefixes->list, *count * sizeof *list);
 }
 
+static void resolve(struct world_host *h, uint64_t request, const char *name)
+{
+    struct qe_event event = {.kind = QE_EVENT_RESULT,
+        .result = {.request = request, .code = QE_RESULT_UNAVAILABLE, .text = "Name or service not known"}};
+    h->world->resolved++;
+    if (h->refuse_dns) event.result.text = h->refuse_dns;
+    for (size_t i = 0; i < WORLD_NAMES_MAX && !h->refuse_dns; i++) {
+        const struct world_name *known = &h->world->names[i];
+        if (known->count == 0 || known->hidden || strcmp(known->name, name) != 0) continue;
+        event.result.code = QE_RESULT_OK;
+        event.result.text = NULL;
+        event.result.addresses = known->ips;
+        event.result.address_count = known->count;
+    }
+    step(h, &event);
+}
+
 static void act(struct world_host *h, const struct qe_action *a)
 {
     size_t used = strlen(h->log);
@@ -341,7 +362,7 @@ static void act(struct world_host *h, const struct qe_action *a)
         answer(h, a->forward.prefixes.request, NULL, NULL);
         break;
     case QE_ACTION_RESOLVE:
-        answer(h, a->resolve.request, "Function not implemented", NULL);
+        resolve(h, a->resolve.request, a->resolve.name);
         break;
     case QE_ACTION_DNS:
         answer(h, a->dns.request, NULL, NULL);
@@ -395,6 +416,10 @@ bool world_start(struct world_host *h)
     }
     struct qe_event buffers = {.kind = QE_EVENT_BUFFERS, .buffers = WORLD_BUFFERS};
     step(h, &buffers);
+    const struct qe_cidr own = {h->ip, 24};
+    struct qe_event link = {.kind = QE_EVENT_LINK,
+        .link = {.interface = 1, .name = "eth0", .up = true, .addresses = &own, .address_count = 1}};
+    if (h->tells_link) step(h, &link);
     struct qe_event start = {.kind = QE_EVENT_START};
     step(h, &start);
     return true;
@@ -429,6 +454,11 @@ void world_link(struct world_host *h, uint32_t interface, const char *const *add
     step(h, &event);
 }
 
+void world_step(struct world_host *h, struct qe_event *event)
+{
+    step(h, event);
+}
+
 size_t world_fini(struct world *w)
 {
     for (size_t i = 0; i < w->host_count; i++) {
@@ -436,10 +466,13 @@ size_t world_fini(struct world *w)
         if (h->node) world_kill(h);
         for (size_t j = 0; j < h->delivered_count; j++)
             free((void *)(uintptr_t)h->delivered[j].data);
+        free(h->delivered);
+        free(h->delivered_offload);
         for (size_t j = 0; j < WORLD_STORED_MAX; j++)
             free(h->stored[j].value);
         free((void *)(uintptr_t)h->reply.data);
         free(h->config.peers);
+        free(h->config.bootstrap);
         free(h->config.advertise.list);
         free(h->config.accept.list);
     }

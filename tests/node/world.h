@@ -7,7 +7,9 @@
 #include "quic/library.h"
 #include "quic/quic.h"
 
-#define WORLD_HOSTS_MAX  4
+#define WORLD_HOSTS_MAX  32
+#define WORLD_NAMES_MAX  4
+#define WORLD_NAME_IPS   4
 #define WORLD_BUFFERS    (QE_NODE_DELIVERIES + 64)
 #define WORLD_STORED_MAX 32
 #define WORLD_TUN_MAX    4096
@@ -47,8 +49,8 @@ struct world_host {
     struct qe_buf *late[WORLD_BUFFERS]; // hostile: kept for a while
     size_t late_count;
     struct world_stored stored[WORLD_STORED_MAX];
-    struct qe_span delivered[WORLD_TUN_MAX]; // packets written to the TUN, owned by the world
-    struct qe_offload delivered_offload[WORLD_TUN_MAX];
+    struct qe_span *delivered; // packets written to the TUN, owned by the world; WORLD_TUN_MAX at most
+    struct qe_offload *delivered_offload;
     size_t delivered_count;
     char log[16384];      // all log lines
     struct qe_span reply; // the last reply, owned
@@ -57,7 +59,8 @@ struct world_host {
     struct qe_cidr routes[WORLD_PREFIXES], forwarded[WORLD_PREFIXES], addresses[WORLD_PREFIXES];
     size_t route_count, forwarded_count, address_count;
     bool masquerade;
-    uint64_t sends;
+    uint64_t sends, sent_bytes;
+    bool tells_link; // the node hears of an interface with the underlay address
     bool stopped;
     char failure[256];
     // Hostility.
@@ -67,13 +70,26 @@ struct world_host {
     uint64_t steps;
     const char *refuse_tun; // the TUN cannot be opened, with these words
     const char *refuse_socket;
+    const char *refuse_dns; // no name can be resolved, with these words
+};
+
+// A name in the DNS.
+struct world_name {
+    char name[64];
+    struct qe_ip ips[WORLD_NAME_IPS];
+    size_t count;
+    bool hidden; // does not exist for now
 };
 
 struct world {
     uint64_t now_ns;
     uint64_t seed;
     uint64_t delay_ns;
-    bool cut;                      // the network carries nothing
+    bool cut; // the network carries nothing
+    // Whether the network loses what goes from one to the other; NULL: nothing.
+    bool (*loses)(const struct world *w, const struct qe_ip *from, const struct qe_ip *to);
+    struct world_name names[WORLD_NAMES_MAX];
+    uint64_t resolved;             // questions to the DNS
     uint32_t mtu;                  // larger datagrams (with 28 or 48 bytes of headers) are lost; 0: 1500
     struct world_datagram *flight; // sorted by time
     struct world_host hosts[WORLD_HOSTS_MAX];
@@ -103,6 +119,8 @@ void world_advertise(struct world_host *h, const char *subnet);
 void world_link(struct world_host *h, uint32_t interface, const char *const *addresses);
 // False, and it does not run, where an allocation was made to fail.
 bool world_start(struct world_host *h);
+// Gives the node an event, and does what it then asks for.
+void world_step(struct world_host *h, struct qe_event *event);
 // As a crash: no goodbye. The stored state stays.
 void world_kill(struct world_host *h);
 // Sends what the endpoint in this host's place has to say.
