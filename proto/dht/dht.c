@@ -289,7 +289,10 @@ void qe_dht_receive(
         dht->stats.dropped_malformed++;
         return;
     }
-    dht->families[qe_dht_family(from)] = true;
+    if (!dht->families[qe_dht_family(from)]) {
+        dht->families[qe_dht_family(from)] = true;
+        qe_dht_upkeep_on_family(dht, now_ns);
+    }
     if (message.type == QE_KRPC_QUERY)
         on_query(dht, socket, from, &message, bytes.size, now_ns);
     else

@@ -34,15 +34,21 @@ enum qe_dht_purpose {
 
 struct qe_dht_operation;
 
+enum qe_dht_stage {
+    QE_DHT_STAGE_FRESH,
+    QE_DHT_STAGE_LATE,   // somebody else is asked as well
+    QE_DHT_STAGE_PASSED, // a lookup does not wait for it any more, but would take the answer
+};
+
 struct qe_dht_query {
     uint32_t transaction; // drawn at random
     uint8_t purpose;      // enum qe_dht_purpose
     uint8_t method;       // enum qe_krpc_method
     bool has_id;          // whose answer is expected
-    bool late;            // told to be
+    uint8_t stage;        // enum qe_dht_stage
     struct qe_dht_contact to;
     uint64_t sent_ns;
-    uint64_t late_ns;                   // from then on it is not waited for
+    uint64_t late_ns;                   // from then on somebody else is asked, too
     struct qe_dht_operation *operation; // NULL: none, or it has ended
 };
 
@@ -176,7 +182,8 @@ void qe_dht_lookup_end(struct qe_dht *dht, struct qe_dht_operation *op, uint64_t
 // `message` is NULL where there was no (usable) answer.
 void qe_dht_lookup_on_answer(
     struct qe_dht *dht, const struct qe_dht_query *query, const struct qe_krpc *message, uint64_t now_ns);
-void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query, uint64_t now_ns);
+// The answer is late, or (`passed`) not waited for any more.
+void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query, bool passed, uint64_t now_ns);
 
 // storing.c
 void qe_dht_storing_begin(struct qe_dht *dht, struct qe_dht_operation *op, uint64_t now_ns);
@@ -197,6 +204,8 @@ void qe_dht_local_put(struct qe_dht *dht, const struct qe_dht_operation *op, uin
 void qe_dht_upkeep_init(struct qe_dht *dht);
 void qe_dht_upkeep_fini(struct qe_dht *dht);
 void qe_dht_upkeep_run(struct qe_dht *dht, uint64_t now_ns);
+// Something was received over a family for the first time.
+void qe_dht_upkeep_on_family(struct qe_dht *dht, uint64_t now_ns);
 // There is something to do at that time at the latest.
 void qe_dht_upkeep_wake(struct qe_dht *dht, uint64_t at_ns);
 // The table has one more node.

@@ -38,13 +38,19 @@ void qe_dht_lookup_message(const struct qe_dht_operation *op, struct qe_span nex
     }
 }
 
+// Nodes of a family in use are taken in (BEP 32). Whether another one could be used shows when it is tried, now and
+// then.
+static bool takes(const struct qe_dht *dht, const struct qe_dht_operation *op, unsigned family)
+{
+    return dht->families[family] || op->task == QE_DHT_TASK_SELF;
+}
+
 static bool ask(struct qe_dht *dht, struct qe_dht_operation *op, struct qe_dht_candidate *candidate,
     struct qe_span next, uint64_t now_ns)
 {
     struct qe_krpc message;
     qe_dht_lookup_message(op, next, &message);
-    // Both families where both are in use (BEP 32).
-    message.want4 = message.want6 = dht->families[0] && dht->families[1];
+    message.want4 = message.want6 = takes(dht, op, 0) && takes(dht, op, 1);
     if (op->queries >= QUERIES_MAX ||
         !qe_dht_query_send(dht, QE_DHT_FOR_LOOKUP, &candidate->contact, candidate->has_id, op, &message, now_ns))
         return false;
@@ -75,6 +81,11 @@ static bool is_store(const struct qe_dht_operation *op)
 {
     return op->request.kind == QE_DHT_PUT || op->request.kind == QE_DHT_ANNOUNCE ||
            op->request.kind == QE_DHT_INDEX_PUT;
+}
+
+static bool is_index(const struct qe_dht_operation *op)
+{
+    return op->request.kind == QE_DHT_INDEX_GET || op->request.kind == QE_DHT_INDEX_PUT;
 }
 
 void qe_dht_lookup_end(struct qe_dht *dht, struct qe_dht_operation *op, uint64_t now_ns)
@@ -138,7 +149,7 @@ static void take_nodes(
         struct qe_span nodes = f == 0 ? message->nodes : message->nodes6;
         struct qe_dht_contact contact;
         for (size_t i = 0; i < REFERRALS_MAX && qe_krpc_node(nodes, f == 0 ? 4 : 6, i, &contact); i++) {
-            if (!dht->families[f] || !qe_dht_address_usable(&contact.addr, dht->options.exempt_private)) continue;
+            if (!takes(dht, op, f) || !qe_dht_address_usable(&contact.addr, dht->options.exempt_private)) continue;
             if (qe_node_id_equal(&contact.id, &dht->options.id)) continue;
             if (qe_dht_shortlist_add(&op->lists[f], &contact, true, depth + 1) && f == family) closer = true;
         }
@@ -249,6 +260,8 @@ static void on_reply(struct qe_dht *dht, struct qe_dht_operation *op, struct qe_
         op->answered[family]++;
         if (message->has_records) candidate->voice = (uint8_t)op->found.voices++;
     }
+    // Whoever knows no index shows the way like any other, and is none of the k that keep it.
+    candidate->foreign = is_index(op) && !message->has_records;
     bool hit;
     bool news = take_values(op, message, candidate->voice, &hit);
     note_hops(op, candidate, hit);
@@ -274,17 +287,17 @@ void qe_dht_lookup_on_answer(
         on_reply(dht, op, candidate, message, now_ns);
     } else {
         candidate->state = QE_DHT_FAILED;
-        op->timeouts++;
     }
     qe_dht_lookup_advance(dht, op, now_ns);
 }
 
-void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query, uint64_t now_ns)
+void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query, bool passed, uint64_t now_ns)
 {
     struct qe_dht_operation *op = query->operation;
     struct qe_dht_candidate *candidate =
         qe_dht_shortlist_at(&op->lists[qe_dht_family(&query->to.addr)], &query->to.addr);
-    if (!candidate || candidate->state != QE_DHT_ASKED) return;
-    candidate->state = QE_DHT_SILENT;
+    if (!candidate || (candidate->state != QE_DHT_ASKED && candidate->state != QE_DHT_SILENT)) return;
+    candidate->state = passed ? QE_DHT_FAILED : QE_DHT_SILENT;
+    op->timeouts += passed;
     qe_dht_lookup_advance(dht, op, now_ns);
 }

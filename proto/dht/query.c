@@ -7,6 +7,7 @@
 #define CAPACITY_STEP     8
 #define LATE_MIN_NS       (100 * QE_NS_PER_MS)
 #define LATE_MAX_NS       (1000 * QE_NS_PER_MS)
+#define PASSED_MIN_NS     (1000 * QE_NS_PER_MS)
 #define LATE_UNKNOWN_NS   (500 * QE_NS_PER_MS) // while nothing was measured
 #define REPLY_ITEM_MAX    (QE_DHT_VALUE_MAX + 400)
 #define REPLY_NODES_BYTES 100 // of a reply beside its nodes
@@ -163,12 +164,26 @@ void qe_dht_queries_forget(struct qe_dht *dht, const struct qe_dht_operation *op
         if (dht->queries.items[i].operation == operation) dht->queries.items[i].operation = NULL;
 }
 
-static uint64_t due_ns(const struct qe_dht_query *query)
+// Nodes that do not know what they are asked are silent, and a lookup is not to wait for them for long.
+static uint64_t passed_ns(const struct qe_dht_query *query)
 {
-    return query->late ? query->sent_ns + QE_DHT_QUERY_LIFE_NS : query->late_ns;
+    uint64_t after = 2 * (query->late_ns - query->sent_ns);
+    return query->sent_ns + (after > PASSED_MIN_NS ? after : PASSED_MIN_NS);
 }
 
-// One that is due: late from now on, or given up and then taken out. False: none.
+static uint64_t due_ns(const struct qe_dht_query *query)
+{
+    switch ((enum qe_dht_stage)query->stage) {
+    case QE_DHT_STAGE_FRESH:
+        return query->late_ns;
+    case QE_DHT_STAGE_LATE:
+        return passed_ns(query);
+    default:
+        return query->sent_ns + QE_DHT_QUERY_LIFE_NS;
+    }
+}
+
+// One that is due, in its next stage, or (`lost`) given up and taken out. False: none.
 static bool next_due(struct qe_dht *dht, uint64_t now_ns, struct qe_dht_query *out, bool *lost)
 {
     struct qe_dht_queries *q = &dht->queries;
@@ -180,11 +195,11 @@ static bool next_due(struct qe_dht *dht, uint64_t now_ns, struct qe_dht_query *o
             deadline = qe_time_min(deadline, due);
             continue;
         }
-        *lost = query->late || query->sent_ns + QE_DHT_QUERY_LIFE_NS <= now_ns;
+        *lost = query->stage == QE_DHT_STAGE_PASSED;
         if (*lost) {
             remove_at(dht, i, out);
         } else {
-            query->late = true;
+            query->stage++;
             *out = *query;
         }
         return true;
@@ -199,7 +214,8 @@ void qe_dht_queries_expire(struct qe_dht *dht, uint64_t now_ns)
     bool lost;
     while (now_ns >= dht->queries.deadline_ns && next_due(dht, now_ns, &query, &lost)) {
         if (!lost) {
-            if (query.operation && query.purpose == QE_DHT_FOR_LOOKUP) qe_dht_lookup_on_late(dht, &query, now_ns);
+            if (query.operation && query.purpose == QE_DHT_FOR_LOOKUP)
+                qe_dht_lookup_on_late(dht, &query, query.stage == QE_DHT_STAGE_PASSED, now_ns);
             continue;
         }
         dht->stats.timeouts++;

@@ -82,11 +82,14 @@ bool qe_dht_shortlist_add(
     struct qe_dht_candidate candidate = {
         .contact = *contact, .has_id = has_id, .depth = (uint8_t)(depth > UINT8_MAX ? UINT8_MAX : depth)};
     for (unsigned i = 0; i < list->count; i++) {
-        const struct qe_dht_candidate *known = &list->items[i];
-        if (qe_addr_equal(&known->contact.addr, &contact->addr)) return false;
-        if (has_id && known->has_id && qe_node_id_equal(&known->contact.id, &contact->id)) return false;
+        struct qe_dht_candidate *known = &list->items[i];
+        bool same_id = has_id && known->has_id && qe_node_id_equal(&known->contact.id, &contact->id);
+        bool same_addr = qe_addr_equal(&known->contact.addr, &contact->addr);
+        if (same_id && same_addr && candidate.depth < known->depth) known->depth = candidate.depth;
+        if (same_id || same_addr) return false;
     }
-    if (crowded(list, &contact->addr.ip) || !make_room(list, &candidate)) return false;
+    bool exact = has_id && qe_node_id_equal(&contact->id, &list->target);
+    if ((!exact && crowded(list, &contact->addr.ip)) || !make_room(list, &candidate)) return false;
     return insert(list, &candidate) == 0;
 }
 
@@ -105,7 +108,7 @@ struct qe_dht_candidate *qe_dht_shortlist_identify(
 
 static bool in_play(const struct qe_dht_candidate *candidate)
 {
-    return candidate->state != QE_DHT_FAILED && candidate->state != QE_DHT_SILENT;
+    return candidate->state != QE_DHT_FAILED && candidate->state != QE_DHT_SILENT && !candidate->foreign;
 }
 
 static unsigned count_state(const struct qe_dht_shortlist *list, enum qe_dht_candidate_state state)
@@ -137,6 +140,6 @@ bool qe_dht_shortlist_done(const struct qe_dht_shortlist *list, size_t k)
         if (list->items[i].state != QE_DHT_ANSWERED) return false;
         answered++;
     }
-    // Where nobody answered at all, the silent ones are the last hope.
-    return answered > 0 || count_state(list, QE_DHT_SILENT) == 0;
+    // With fewer than k, those that are late are waited for after all.
+    return answered == k || count_state(list, QE_DHT_SILENT) == 0;
 }

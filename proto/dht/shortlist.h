@@ -1,8 +1,8 @@
 // The nodes that a lookup has heard of, in one address family, the closest to its target first: who was asked, who
 // answered, and whom to ask next. It sends nothing itself.
 //
-// What is kept true: one node of a /24 (IPv6: /48) and QE_DHT_PROVIDER_MAX of a /16 (/32), private networks aside; no
-// more than QE_DHT_CANDIDATES_MAX in all, of which those that were asked stay.
+// What is kept true: one node of a /24 (IPv6: /48) and QE_DHT_PROVIDER_MAX of a /16 (/32), private networks and the
+// target itself aside; no more than QE_DHT_CANDIDATES_MAX in all, of which those that were asked stay.
 #ifndef QE_DHT_SHORTLIST_H
 #define QE_DHT_SHORTLIST_H
 
@@ -17,9 +17,9 @@
 enum qe_dht_candidate_state {
     QE_DHT_NEW,
     QE_DHT_ASKED,
-    QE_DHT_SILENT, // asked, and passed over: its answer is late, but would still be welcome
+    QE_DHT_SILENT, // asked, and its answer is late: somebody else is asked in its place
     QE_DHT_ANSWERED,
-    QE_DHT_FAILED,
+    QE_DHT_FAILED, // it did not answer in time, or what it answered is of no use
 };
 
 struct qe_dht_candidate {
@@ -27,6 +27,7 @@ struct qe_dht_candidate {
     bool has_id;   // false: an address to begin with; it counts as farther away than any other
     uint8_t state; // enum qe_dht_candidate_state
     uint8_t depth; // referrals between the own table, whose nodes have 1, and this
+    bool foreign;  // answered about an index like one who does not know it
     bool storing;  // a put was sent there, or is not to be
     uint8_t pages; // of an index, that it was asked for beside the first
     uint8_t voice; // its number among those that answered about an index
@@ -57,10 +58,10 @@ struct qe_dht_candidate *qe_dht_shortlist_at(struct qe_dht_shortlist *list, cons
 struct qe_dht_candidate *qe_dht_shortlist_identify(
     struct qe_dht_shortlist *list, const struct qe_addr *addr, const struct qe_node_id *id);
 
-// Whom to ask next, or NULL: the closest of the `k` closest that are in play (neither failed nor silent), as long as
-// fewer than alpha are being asked; where the last answers told of nobody closer, all k of them.
+// Whom to ask next, or NULL: the closest of the `k` closest that are in play (not failed, silent or foreign), as long
+// as fewer than alpha are being asked; where the last answers told of nobody closer, all k of them.
 struct qe_dht_candidate *qe_dht_shortlist_next(struct qe_dht_shortlist *list, size_t k);
-// Whether the k closest in play have answered, or nobody is left to wait for.
+// Whether the k closest in play have answered, or fewer have and nobody is left to wait for.
 bool qe_dht_shortlist_done(const struct qe_dht_shortlist *list, size_t k);
 
 #endif

@@ -210,6 +210,22 @@ void qe_dht_upkeep_on_checked(struct qe_dht *dht, bool there)
         *check_s = *check_s > CHECK_MIN_S + CHECK_SHORTER_S ? *check_s - CHECK_SHORTER_S : CHECK_MIN_S;
 }
 
+static unsigned deepest(const struct qe_dht *dht)
+{
+    unsigned a = dht->tables[0].bucket_count, b = dht->tables[1].bucket_count;
+    return a > b ? a : b;
+}
+
+void qe_dht_upkeep_on_family(struct qe_dht *dht, uint64_t now_ns)
+{
+    struct qe_dht_upkeep *upkeep = &dht->upkeep;
+    if (!upkeep->joined) return;
+    upkeep->self_soon = 2;
+    upkeep->self_ns = qe_time_min(upkeep->self_ns, now_ns + SELF_SOON_NS);
+    upkeep->fill = (int)deepest(dht) - 1;
+    qe_dht_upkeep_wake(dht, now_ns + PACE_NS);
+}
+
 static void on_self(struct qe_dht *dht, const struct qe_dht_operation *op, uint64_t now_ns)
 {
     struct qe_dht_upkeep *upkeep = &dht->upkeep;
@@ -219,9 +235,9 @@ static void on_self(struct qe_dht *dht, const struct qe_dht_operation *op, uint6
         upkeep->self_ns = now_ns + (QE_NS_PER_S << upkeep->self_fails) / 2 + qe_dht_draw(dht, QE_NS_PER_S);
     } else {
         if (!upkeep->joined) {
-            unsigned deepest = dht->tables[0].bucket_count;
-            if (dht->tables[1].bucket_count > deepest) deepest = dht->tables[1].bucket_count;
-            upkeep->fill = (int)deepest - 1;
+            upkeep->fill = (int)deepest(dht) - 1;
+            // Whoever came at the same time may not have been found yet.
+            upkeep->self_soon = 2;
             qe_dht_bootstrap_forget_cached(dht);
         }
         upkeep->joined = true;

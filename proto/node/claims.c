@@ -15,6 +15,7 @@ void cplane_claims_init(struct qe_cplane *c)
 {
     qe_subnets_init(&c->claims.subnets, c->mem);
     c->claims.next_s = INT64_MAX;
+    cplane_own_claims_init(c);
     if (c->config->advertise.count > 0) c->claims.number = 1;
 }
 
@@ -51,6 +52,12 @@ void cplane_claims_start(struct qe_cplane *c)
 
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result)
 {
+    if (result->request == CPLANE_REQUEST_ADDRESSES) {
+        if (result->code != QE_RESULT_OK)
+            cplane_log(c, QE_LOG_ERROR, "the TUN interface does not take this node's new address: %s",
+                result->text ? result->text : "refused");
+        return true;
+    }
     char *error = result->request == CPLANE_REQUEST_ROUTES    ? c->claims.routes_error
                   : result->request == CPLANE_REQUEST_FORWARD ? c->claims.forward_error
                                                               : NULL;
@@ -241,11 +248,16 @@ void cplane_claims_on_link(struct qe_cplane *c)
 
 void cplane_claims_expire(struct qe_cplane *c)
 {
+    cplane_own_claims_expire(c);
+    cplane_witness_expire(c);
     if (now_s(c) < c->claims.next_s) return;
     decide(c, qe_subnets_expire(&c->claims.subnets, now_s(c)));
 }
 
 uint64_t cplane_claims_deadline(const struct qe_cplane *c)
 {
-    return c->claims.next_s == INT64_MAX ? QE_TIME_NEVER : (uint64_t)c->claims.next_s * QE_NS_PER_S;
+    int64_t next_s = c->up && !c->stopping ? cplane_witness_deadline_s(c) : INT64_MAX;
+    if (c->claims.next_s < next_s) next_s = c->claims.next_s;
+    return qe_time_min(
+        cplane_own_claims_deadline(c), next_s == INT64_MAX ? QE_TIME_NEVER : (uint64_t)next_s * QE_NS_PER_S);
 }

@@ -64,6 +64,8 @@ struct cplane_peer {
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t address_count;
+    struct qe_ip said[QE_HELLO_ADDRESSES_MAX]; // what it said, whether it may have it or not
+    size_t said_count;
     struct qe_ip announced[4]; // overlay addresses, as the DHT has them
     size_t announced_count;
     struct cplane_seek seek;
@@ -118,7 +120,9 @@ struct cplane_command {
     struct qe_list letters; // REPORT_PATH and REPORT_PEER
     struct qe_counters counters;
     struct qe_quic_stats quic;
-    uint32_t peer; // PING
+    uint32_t peer;    // PING
+    char *sought;     // PING: who is to be found or reached first; NULL: the echo is on its way
+    uint64_t look_ns; // where sought: when to look again
     uint64_t begun_ns;
 };
 
@@ -222,6 +226,8 @@ void cplane_goodbye(struct qe_cplane *c);
 // publish.c
 // Takes over what the peer claims as its overlay addresses, as far as it may.
 void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count);
+// The same for what peers said before and could not have then. True where anything changed.
+bool cplane_reclaim(struct qe_cplane *c, const struct cplane_peer *except);
 // Builds a snapshot and posts it to every lane.
 void cplane_publish(struct qe_cplane *c);
 
@@ -273,6 +279,30 @@ void cplane_claims_on_link(struct qe_cplane *c);
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
 void cplane_claims_expire(struct qe_cplane *c);
 uint64_t cplane_claims_deadline(const struct qe_cplane *c);
+
+// own_claims.c
+void cplane_own_claims_init(struct qe_cplane *c);
+// A stored item; false where it is none of claims.
+bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
+void cplane_own_claims_expire(struct qe_cplane *c);
+uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
+// That peer says that it has this node's IPv4 address.
+void cplane_own_claims_contest(struct qe_cplane *c, const struct cplane_peer *peer);
+
+// witness.c
+// Asks how long others have known peers' claims to networks.
+void cplane_witness_expire(struct qe_cplane *c);
+// When there is something to ask next, in seconds; INT64_MAX: never.
+int64_t cplane_witness_deadline_s(const struct qe_cplane *c);
+
+// names.c
+// What is known of a name, or a node's ID as text, beside this node's own: its owner, and its overlay addresses, at
+// most QE_HELLO_ADDRESSES_MAX. Where it is not known it is looked for: ask again.
+enum cplane_name_found { CPLANE_NAME_FOUND, CPLANE_NAME_ABSENT, CPLANE_NAME_LATER };
+enum cplane_name_found cplane_name_find(
+    struct qe_cplane *c, const char *name, struct qe_node_id *owner, struct qe_ip *addresses, size_t *count);
+// The name that stands for an address: a peer's or this node's, or its ID as text. False: nobody is known to have it.
+bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[QE_NAME_SIZE]);
 
 // subnet_routes.c
 // Chooses which owner of each accepted network is used. True where that has changed.

@@ -50,31 +50,55 @@ static const char *claim_refused(const struct qe_cplane *c, const struct cplane_
     return NULL;
 }
 
-void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count)
+// Takes what a peer says as far as it may have it. True where that is not what it had. `again`: nothing new was said.
+static bool take_addresses(struct qe_cplane *c, struct cplane_peer *peer, bool again)
 {
     struct qe_ip addresses[QE_HELLO_ADDRESSES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < said_count; i++) {
-        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, &said[i]);
-        if (!refused) {
-            addresses[count++] = said[i];
-            continue;
-        }
+    for (size_t i = 0; i < peer->said_count; i++) {
+        const struct qe_ip *ip = &peer->said[i];
+        const char *refused = QE_MUTANT(claim_unchecked) ? NULL : claim_refused(c, peer, ip);
+        if (!refused) addresses[count++] = *ip;
+        if (!refused || again) continue;
         char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
         qe_count(&c->counters, QE_COUNT_DROP_CLAIM);
         cplane_log(c, QE_LOG_WARN, "%s claims the overlay address %s, refused: %s", cplane_peer_text(peer, name),
-            qe_ip_format(&said[i], text), refused);
+            qe_ip_format(ip, text), refused);
         cplane_trace(c, "claim.refused", peer, i, 0);
     }
     bool same = peer->said_hello && count == peer->address_count;
     for (size_t i = 0; same && i < count; i++)
         same = qe_ip_equal(&addresses[i], &peer->addresses[i]);
-    if (same) return;
     peer->said_hello = true;
     peer->address_count = count;
     for (size_t i = 0; i < count; i++)
         peer->addresses[i] = addresses[i];
-    cplane_publish(c);
+    return !same;
+}
+
+// An address that became free is that of whoever says that he has it.
+bool cplane_reclaim(struct qe_cplane *c, const struct cplane_peer *except)
+{
+    bool changed = false;
+    for (size_t i = 0; i < c->peer_count; i++) {
+        struct cplane_peer *peer = c->by_id[i];
+        if (peer != except && peer->said_hello && peer->address_count < peer->said_count)
+            changed = take_addresses(c, peer, true) || changed;
+    }
+    return changed;
+}
+
+void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count)
+{
+    bool contested = false;
+    for (size_t i = 0; i < said_count; i++)
+        contested = contested || qe_ip_equal(&said[i], &c->own[0].ip);
+    memcpy(peer->said, said, said_count * sizeof *said);
+    peer->said_count = said_count;
+    bool changed = take_addresses(c, peer, false);
+    if (changed) cplane_reclaim(c, peer);
+    if (contested) cplane_own_claims_contest(c, peer);
+    if (changed) cplane_publish(c);
 }
 
 // What a peer that has said nothing yet is expected to have.

@@ -95,7 +95,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
-    member(json, "name", peer->name);
+    member(json, "name", peer->name[0] ? peer->name : peer->said_name);
     member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
     member(json, "state", qe_session_state_name(state));
     qe_json_key(json, "address");
@@ -142,11 +142,12 @@ static void write_peers(struct qe_cplane *c, struct qe_json *json, const struct 
     qe_json_object_end(json);
 }
 
-static void command_free(struct qe_cplane *c, struct cplane_command *command)
+void cplane_command_free(struct qe_cplane *c, struct cplane_command *command)
 {
     while (command->letters.next && !qe_list_empty(&command->letters))
         qe_mail_free(c->host, qe_container(command->letters.next, struct qe_mail, link));
     if (command->cookie != 0) c->waiting_commands--;
+    qe_free(c->mem, command->sought);
     *command = (struct cplane_command){.cookie = 0};
 }
 
@@ -160,7 +161,7 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
         cplane_write_metrics(c, &json, command);
     cplane_reply(c, command->id, 200, &json);
     qe_json_fini(&json);
-    command_free(c, command);
+    cplane_command_free(c, command);
 }
 
 static void add_quic(struct qe_quic_stats *to, const struct qe_quic_stats *from)
@@ -180,7 +181,7 @@ static void add_quic(struct qe_quic_stats *to, const struct qe_quic_stats *from)
     to->handshakes_timed_out += from->handshakes_timed_out;
 }
 
-static struct cplane_command *find_command(struct qe_cplane *c, uint64_t cookie)
+struct cplane_command *cplane_command_find(struct qe_cplane *c, uint64_t cookie)
 {
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
         if (c->commands[i].cookie == cookie) return &c->commands[i];
@@ -189,7 +190,7 @@ static struct cplane_command *find_command(struct qe_cplane *c, uint64_t cookie)
 
 bool cplane_on_report(struct qe_cplane *c, struct qe_mail *mail)
 {
-    struct cplane_command *command = mail->cookie ? find_command(c, mail->cookie) : NULL;
+    struct cplane_command *command = mail->cookie ? cplane_command_find(c, mail->cookie) : NULL;
     if (!command) return false;
     if (mail->kind != QE_MAIL_REPORT_END) {
         qe_list_remove(&mail->link);
@@ -202,10 +203,9 @@ bool cplane_on_report(struct qe_cplane *c, struct qe_mail *mail)
     return false;
 }
 
-// A free place for a command that has to wait; 503 where there is none.
-static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_command *command)
+struct cplane_command *cplane_wait_for(struct qe_cplane *c, const struct qe_command *command)
 {
-    struct cplane_command *place = find_command(c, 0);
+    struct cplane_command *place = cplane_command_find(c, 0);
     if (!place) {
         cplane_reply_error(c, command->id, 503, "too many commands are waiting");
         return NULL;
@@ -224,7 +224,7 @@ static struct cplane_command *wait_for(struct qe_cplane *c, const struct qe_comm
 
 static void ask_lanes(struct qe_cplane *c, const struct qe_command *command)
 {
-    struct cplane_command *place = wait_for(c, command);
+    struct cplane_command *place = cplane_wait_for(c, command);
     if (!place) return;
     for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
         struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_REPORT, NULL, 0);
@@ -233,65 +233,6 @@ static void ask_lanes(struct qe_cplane *c, const struct qe_command *command)
         place->lanes_left++;
     }
     if (place->lanes_left == 0) finish_report(c, place);
-}
-
-// The peer that `text` names: a whole ID, a name, an overlay address, or a unique beginning of an ID.
-static struct cplane_peer *find_peer(struct qe_cplane *c, const char *text, const char **error)
-{
-    struct cplane_peer *found = NULL;
-    struct qe_ip ip;
-    bool is_ip = qe_ip_parse(text, &ip);
-    size_t size = strlen(text);
-    *error = "no such peer";
-    for (size_t i = 0; i < c->peer_count; i++) {
-        struct cplane_peer *peer = c->by_id[i];
-        char id[QE_NODE_ID_TEXT_SIZE];
-        if (strcmp(peer->name, text) == 0 && size > 0) return peer;
-        for (size_t j = 0; is_ip && j < peer->address_count; j++)
-            if (qe_ip_equal(&peer->addresses[j], &ip)) return peer;
-        if (size < 3 || strncmp(qe_node_id_format(&peer->id, id), text, size) != 0) continue;
-        if (found) {
-            *error = "several peers' IDs begin like that";
-            return NULL;
-        }
-        found = peer;
-    }
-    return found;
-}
-
-static void ping(struct qe_cplane *c, const struct qe_command *command)
-{
-    const char *error;
-    struct cplane_peer *peer = find_peer(c, command->argument ? command->argument : "", &error);
-    if (!peer) {
-        cplane_reply_error(c, command->id, 404, error);
-        return;
-    }
-    if (!peer->session.active) {
-        cplane_reply_error(c, command->id, 409, "not connected to that peer");
-        return;
-    }
-    struct cplane_command *place = wait_for(c, command);
-    struct qe_mail *mail = place ? cplane_post(c, peer->home, QE_MAIL_ECHO, NULL, 0) : NULL;
-    if (!mail) return;
-    mail->peer = place->peer = peer->index;
-    mail->cookie = place->cookie;
-}
-
-void cplane_on_echo_reply(struct qe_cplane *c, const struct qe_mail *mail)
-{
-    struct cplane_command *command = mail->cookie ? find_command(c, mail->cookie) : NULL;
-    char id[QE_NODE_ID_TEXT_SIZE];
-    struct qe_json json;
-    if (!command || command->verb != QE_COMMAND_PING || command->peer != mail->peer) return;
-    qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
-    qe_json_object_begin(&json);
-    member(&json, "peer", qe_node_id_format(&c->peers[mail->peer]->id, id));
-    number(&json, "rtt_us", (c->now_ns - command->begun_ns) / QE_NS_PER_US);
-    qe_json_object_end(&json);
-    cplane_reply(c, command->id, 200, &json);
-    qe_json_fini(&json);
-    command_free(c, command);
 }
 
 static void ask_dht(struct qe_cplane *c, const struct qe_command *command)
@@ -325,7 +266,7 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         ask_lanes(c, command);
         break;
     case QE_COMMAND_PING:
-        ping(c, command);
+        cplane_ping(c, command);
         break;
     case QE_COMMAND_DHT_STATUS:
         cplane_write_dht_status(c, &json);
@@ -358,9 +299,13 @@ void cplane_commands_expire(struct qe_cplane *c)
 {
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX && c->waiting_commands > 0; i++) {
         struct cplane_command *command = &c->commands[i];
+        if (command->sought) {
+            if (command->look_ns <= c->now_ns) cplane_ping_look(c, command);
+            continue;
+        }
         if (command->cookie == 0 || c->now_ns - command->begun_ns < CPLANE_PING_TIMEOUT_NS) continue;
         cplane_reply_error(c, command->id, 504, "no answer");
-        command_free(c, command);
+        cplane_command_free(c, command);
     }
 }
 
@@ -371,7 +316,8 @@ uint64_t cplane_commands_deadline(const struct qe_cplane *c)
     if (c->waiting_commands == 0) return deadline;
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
         if (c->commands[i].cookie != 0)
-            deadline = qe_time_min(deadline, c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);
+            deadline = qe_time_min(deadline,
+                c->commands[i].sought ? c->commands[i].look_ns : c->commands[i].begun_ns + CPLANE_PING_TIMEOUT_NS);
     return deadline;
 }
 
@@ -387,12 +333,12 @@ void cplane_commands_forget(struct qe_cplane *c, uint32_t index)
         }
         if (command->verb != QE_COMMAND_PING || command->peer != index) continue;
         cplane_reply_error(c, command->id, 404, "no such peer");
-        command_free(c, command);
+        cplane_command_free(c, command);
     }
 }
 
 void cplane_commands_drop(struct qe_cplane *c)
 {
     for (size_t i = 0; i < CPLANE_COMMANDS_MAX; i++)
-        command_free(c, &c->commands[i]);
+        cplane_command_free(c, &c->commands[i]);
 }

@@ -36,6 +36,15 @@ static inline void flag(struct qe_json *json, const char *key, bool value)
 // report.c: the answer to a command.
 void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
 void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);
+// A place for a command that has to wait; NULL after a 503 where there is none.
+struct cplane_command *cplane_wait_for(struct qe_cplane *c, const struct qe_command *command);
+// The one with this cookie, which is not 0; NULL for none.
+struct cplane_command *cplane_command_find(struct qe_cplane *c, uint64_t cookie);
+void cplane_command_free(struct qe_cplane *c, struct cplane_command *command);
+// ping.c
+void cplane_ping(struct qe_cplane *c, const struct qe_command *given);
+// Looks whether the peer that the command waits for is there.
+void cplane_ping_look(struct qe_cplane *c, struct cplane_command *command);
 // status.c
 void cplane_write_status(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_routes(struct qe_cplane *c, struct qe_json *json);

@@ -62,7 +62,7 @@ static bool keep_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe
 
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
 {
-    if (cplane_discovery_load(c, key, value)) return;
+    if (cplane_discovery_load(c, key, value) || cplane_own_claims_load(c, key, value)) return;
     struct cplane_peer *peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "peer");
     if (peer) {
         if (!load_peer(peer, value)) cplane_log(c, QE_LOG_WARN, "stored item %s is damaged; ignored", key);

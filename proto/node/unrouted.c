@@ -56,7 +56,7 @@ static void drop(struct qe_lane *lane, struct qe_packet_in *in)
 static bool is_routed(struct qe_lane *lane, const struct lane_unrouted *held, const void *unused)
 {
     (void)unused;
-    return qe_route_table_lookup(lane->snapshot->routes, &held->destination) != QE_ROUTE_NONE;
+    return qe_snapshot_route(lane->snapshot, &held->destination) != QE_PEER_NONE;
 }
 
 void lane_unrouted_retry(struct qe_lane *lane)

@@ -44,9 +44,10 @@ struct qe_subnet_claim {
     enum qe_subnet_verdict verdict;
     struct qe_cidr against;          // UNDECIDED, OWN, TAKEN
     struct qe_node_id against_owner; // UNDECIDED, TAKEN
-    // The caller's: what it last said of the verdict, and whether this owner is the one in use.
+    // The caller's: what it last said of the verdict, whether this owner is the one in use.
     enum qe_subnet_verdict told;
     bool in_use;
+    int64_t asked_s; // when third nodes were asked for its age; 0: never
 };
 
 // What this host wants. Lists are the caller's, for the call.

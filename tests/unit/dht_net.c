@@ -101,10 +101,20 @@ struct dht_net_node *dht_net_add(struct dht_net *net, const struct qe_dht_option
     return add(net, options, qe_ip4((uint8_t)(first + net->count / 256), (uint8_t)(net->count % 256), 1, 1));
 }
 
+static struct qe_ip ip6(size_t index)
+{
+    uint8_t bytes[16] = {0x20, 0x01, (uint8_t)(index >> 8), (uint8_t)index, [15] = 1};
+    return qe_ip6(bytes);
+}
+
 struct dht_net_node *dht_net_add6(struct dht_net *net, const struct qe_dht_options *options)
 {
-    uint8_t bytes[16] = {0x20, 0x01, (uint8_t)(net->count >> 8), (uint8_t)net->count, [15] = 1};
-    return add(net, options, qe_ip6(bytes));
+    return add(net, options, ip6(net->count));
+}
+
+void dht_net_also6(struct dht_net *net, struct dht_net_node *node)
+{
+    node->also = (struct qe_addr){.ip = ip6((size_t)(node - net->nodes)), .port = 9000};
 }
 
 // The node's number is in its address.
@@ -113,7 +123,9 @@ static struct dht_net_node *at(struct dht_net *net, const struct qe_addr *addr)
     const uint8_t *b = addr->ip.bytes;
     size_t first = b[0] >= 10 ? 10 : 1;
     size_t index = addr->ip.family == 6 ? (size_t)b[2] << 8 | b[3] : (size_t)(b[0] - first) << 8 | b[1];
-    return index < net->count && qe_addr_equal(&net->nodes[index].addr, addr) ? &net->nodes[index] : NULL;
+    if (index >= net->count) return NULL;
+    struct dht_net_node *node = &net->nodes[index];
+    return qe_addr_equal(&node->addr, addr) || qe_addr_equal(&node->also, addr) ? node : NULL;
 }
 
 static void note_deadline(struct dht_net *net, const struct dht_net_node *node)
@@ -191,8 +203,10 @@ void dht_net_flush(struct dht_net *net, struct dht_net_node *node)
 {
     uint8_t bytes[QE_DHT_DATAGRAM_MAX];
     struct qe_dht_send send;
-    while (qe_dht_next(node->dht, bytes, &send, net->now_ns))
-        if (!node->off) dht_net_send(net, &node->addr, &send.to, qe_span(bytes, send.size));
+    while (qe_dht_next(node->dht, bytes, &send, net->now_ns)) {
+        const struct qe_addr *from = send.to.ip.family == node->addr.ip.family ? &node->addr : &node->also;
+        if (!node->off && from->ip.family != 0) dht_net_send(net, from, &send.to, qe_span(bytes, send.size));
+    }
     note_deadline(net, node);
 }
 

@@ -33,6 +33,7 @@ struct dht_net_node {
     struct qe_key key;
     struct qe_node_id id;
     struct qe_addr addr;
+    struct qe_addr also; // a second one, of the other family; its family 0: none
     struct unit_random random;
     bool off; // neither sends nor receives
     int half; // nodes of different halves hear each other only while the net is whole
@@ -69,6 +70,8 @@ void dht_net_free(struct dht_net *net);
 struct dht_net_node *dht_net_add(struct dht_net *net, const struct qe_dht_options *options);
 // The same with an IPv6 address.
 struct dht_net_node *dht_net_add6(struct dht_net *net, const struct qe_dht_options *options);
+// Gives a node with an IPv4 address an IPv6 one, too.
+void dht_net_also6(struct dht_net *net, struct dht_net_node *node);
 // Puts a datagram on its way.
 void dht_net_send(struct dht_net *net, const struct qe_addr *from, const struct qe_addr *to, struct qe_span bytes);
 // Lets what a node has to say out.
