@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-static void add_ip(struct sim_parse *p, const struct qe_toml_value *value, struct sim_scenario_name *name,
-    const struct qe_ip *ip)
+static void add_ip(
+    struct sim_parse *p, const struct qe_toml_value *value, struct sim_scenario_name *name, const struct qe_ip *ip)
 {
     if (name->count == SIM_NAME_ADDRESSES_MAX)
-        sim_reader_fail(&p->reader, value, "\"%s\" stands for more than %d addresses", name->name,
-            SIM_NAME_ADDRESSES_MAX);
+        sim_reader_fail(
+            &p->reader, value, "\"%s\" stands for more than %d addresses", name->name, SIM_NAME_ADDRESSES_MAX);
     else
         name->addresses[name->count++] = *ip;
 }
@@ -40,7 +40,8 @@ void sim_parse_dns(struct sim_parse *p, const struct qe_toml_value *root)
     const struct qe_toml_value *table = sim_reader_get(&p->reader, root, "dns", QE_TOML_TABLE);
     if (!table) return;
     if (qe_toml_size(table) > SIM_NAMES_MAX) {
-        sim_reader_fail(&p->reader, table, "%zu names in [dns]; expected at most %d", qe_toml_size(table), SIM_NAMES_MAX);
+        sim_reader_fail(
+            &p->reader, table, "%zu names in [dns]; expected at most %d", qe_toml_size(table), SIM_NAMES_MAX);
         return;
     }
     s->names = sim_obtain(qe_toml_size(table), sizeof(*s->names));

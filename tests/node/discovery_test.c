@@ -72,7 +72,6 @@ static void two_hosts_that_know_a_third_find_each_other(void)
     CU_ASSERT_EQUAL(world_fini(&world), 0);
 }
 
-
 static bool all_connected(struct world *w)
 {
     for (size_t i = 1; i < w->host_count; i++)
@@ -215,7 +214,8 @@ static void an_idle_node_sends_little(void)
     world_run(&world, world.now_ns + 3600 * QE_NS_PER_S);
     uint64_t worst = 0, sum = 0;
     for (size_t i = 0; i < world.host_count; i++) {
-        uint64_t now = world_metric(&world.hosts[i], "dht_bytes_sent") + world_metric(&world.hosts[i], "dht_bytes_recv");
+        uint64_t now =
+            world_metric(&world.hosts[i], "dht_bytes_sent") + world_metric(&world.hosts[i], "dht_bytes_recv");
         sum += now - before[i];
         if (now - before[i] > worst) worst = now - before[i];
     }

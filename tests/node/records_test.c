@@ -1,5 +1,5 @@
-// What a node makes of records that are not what they should be: somebody with a DHT of his own puts them where a peer's
-// record is looked for.
+// What a node makes of records that are not what they should be: somebody with a DHT of his own puts them where a
+// peer's record is looked for.
 #include "base/time.h"
 #include "dht/dht.h"
 #include "discovery/node_record.h"

@@ -52,8 +52,8 @@ static const struct {
     {HEAD, "f.toml:1: no [[host]]; expected at least one"},
     {HEAD "speed = 3\n", "f.toml:4: unknown key 'speed' in [scenario]; expected name, description, duration, "
                          "wall_clock_ms, seed, calm, recovers"},
-    {HEAD "[hosts]\n",
-        "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, dns, at, trigger, faults, flow, expect"},
+    {HEAD "[hosts]\n", "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, dns, at, trigger, "
+                       "faults, flow, expect"},
     {HEAD "seed = -1\n" HOSTS, "f.toml:4: 'seed' must be an integer that is not negative"},
     {HEAD "[[host]]\npeers = []\n", "f.toml:4: [[host]] has no 'name'; expected one"},
     {HEAD HOSTS "[[host]]\nname = \"a\"\n", "f.toml:9: there is a host \"a\" already; expected another name"},
