@@ -162,6 +162,7 @@ void qe_cplane_dns_datagram(struct qe_cplane *c, const struct qe_datagrams *in, 
     size_t segment = in->segment_size ? in->segment_size : in->size;
     bool own = qe_ip_equal(&in->remote.ip, &c->own[0].ip) || qe_ip_is_loopback(&in->remote.ip);
     for (size_t at = 0; at < in->size; at += segment) {
+        qe_count(&c->counters, QE_COUNT_DNS_QUERIES);
         struct qe_span query = qe_span(in->bytes + at, in->size - at < segment ? in->size - at : segment);
         if (!own || c->claims.dns.state < CPLANE_DNS_SERVED)
             drop(c);
@@ -213,5 +214,6 @@ bool cplane_dns_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action
         .carried = c->host->tell_carried ? &carried : NULL};
     d->answer_first = (d->answer_first + 1) % CPLANE_DNS_ANSWERS;
     d->answer_count--;
+    qe_count(&c->counters, QE_COUNT_DNS_ANSWERS);
     return true;
 }
