@@ -182,7 +182,8 @@ static uint32_t median(const struct qe_dht_found_record *known, unsigned voices)
             sorted[at] = sorted[at - 1];
         sorted[at] = known->ages_s[i];
     }
-    return sorted[(voices - 1) / 2];
+    // Of an even number the upper one: where half have come since, as in a small network, age is not forgotten.
+    return sorted[voices / 2];
 }
 
 const struct qe_dht_record *qe_dht_found_records(struct qe_dht_found *found)

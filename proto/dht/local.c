@@ -38,7 +38,7 @@ static bool is_close(const struct qe_dht *dht, const struct qe_dht_operation *op
         size_t closer = 0;
         for (unsigned i = 0; i < op->lists[f].count; i++) {
             const struct qe_dht_candidate *candidate = &op->lists[f].items[i];
-            closer += candidate->state == QE_DHT_ANSWERED &&
+            closer += candidate->state == QE_DHT_ANSWERED && !candidate->foreign &&
                       qe_dht_compare_distance(&op->request.target, &candidate->contact.id, &dht->options.id) < 0;
         }
         if (op->answered[f] > 0 && closer < k) return true;

@@ -83,6 +83,11 @@ static bool is_store(const struct qe_dht_operation *op)
            op->request.kind == QE_DHT_INDEX_PUT;
 }
 
+static bool is_index(const struct qe_dht_operation *op)
+{
+    return op->request.kind == QE_DHT_INDEX_GET || op->request.kind == QE_DHT_INDEX_PUT;
+}
+
 void qe_dht_lookup_end(struct qe_dht *dht, struct qe_dht_operation *op, uint64_t now_ns)
 {
     if (op->starting) {
@@ -255,6 +260,8 @@ static void on_reply(struct qe_dht *dht, struct qe_dht_operation *op, struct qe_
         op->answered[family]++;
         if (message->has_records) candidate->voice = (uint8_t)op->found.voices++;
     }
+    // Whoever knows no index shows the way like any other, and is none of the k that keep it.
+    candidate->foreign = is_index(op) && !message->has_records;
     bool hit;
     bool news = take_values(op, message, candidate->voice, &hit);
     note_hops(op, candidate, hit);

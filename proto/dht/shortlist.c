@@ -108,7 +108,7 @@ struct qe_dht_candidate *qe_dht_shortlist_identify(
 
 static bool in_play(const struct qe_dht_candidate *candidate)
 {
-    return candidate->state != QE_DHT_FAILED && candidate->state != QE_DHT_SILENT;
+    return candidate->state != QE_DHT_FAILED && candidate->state != QE_DHT_SILENT && !candidate->foreign;
 }
 
 static unsigned count_state(const struct qe_dht_shortlist *list, enum qe_dht_candidate_state state)

@@ -27,6 +27,7 @@ struct qe_dht_candidate {
     bool has_id;   // false: an address to begin with; it counts as farther away than any other
     uint8_t state; // enum qe_dht_candidate_state
     uint8_t depth; // referrals between the own table, whose nodes have 1, and this
+    bool foreign;  // answered about an index like one who does not know it
     bool storing;  // a put was sent there, or is not to be
     uint8_t pages; // of an index, that it was asked for beside the first
     uint8_t voice; // its number among those that answered about an index
@@ -57,8 +58,8 @@ struct qe_dht_candidate *qe_dht_shortlist_at(struct qe_dht_shortlist *list, cons
 struct qe_dht_candidate *qe_dht_shortlist_identify(
     struct qe_dht_shortlist *list, const struct qe_addr *addr, const struct qe_node_id *id);
 
-// Whom to ask next, or NULL: the closest of the `k` closest that are in play (neither failed nor silent), as long as
-// fewer than alpha are being asked; where the last answers told of nobody closer, all k of them.
+// Whom to ask next, or NULL: the closest of the `k` closest that are in play (not failed, silent or foreign), as long
+// as fewer than alpha are being asked; where the last answers told of nobody closer, all k of them.
 struct qe_dht_candidate *qe_dht_shortlist_next(struct qe_dht_shortlist *list, size_t k);
 // Whether the k closest in play have answered, or fewer have and nobody is left to wait for.
 bool qe_dht_shortlist_done(const struct qe_dht_shortlist *list, size_t k);

@@ -46,13 +46,14 @@ struct own_claim {
     bool writes;        // the operation
     uint64_t at_ns;     // when to look or write next
     uint64_t write_at_ns;
-    unsigned looks;    // since it was written first
-    unsigned failures; // in a row
-    bool seen;         // it was looked up in this boot, and is this node's
-    bool written;      // in this boot
-    uint64_t seq;      // the highest one used
-    int64_t since_s;   // it stands since then, as others say, in seconds of this node's clock; 0: nobody said
-    bool has_other;    // `other` lost it to this node, or, where it is LOST, has it
+    unsigned looks;      // since it was written first
+    unsigned failures;   // in a row
+    bool seen;           // it was looked up in this boot, and is this node's
+    bool written;        // in this boot
+    uint64_t written_ns; // last
+    uint64_t seq;        // the highest one used
+    int64_t since_s;     // it stands since then, as others say, in seconds of this node's clock; 0: nobody said
+    bool has_other;      // `other` lost it to this node, or, where it is LOST, has it
     struct qe_node_id other;
 };
 

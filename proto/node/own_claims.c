@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define WRITE_NS       (2700 * QE_NS_PER_S) // records live for 7200 s
+#define RENEW_NS       (240 * QE_NS_PER_S)  // with a look, so that nodes that came since begin to count
 #define VERIFY_NS      (3 * QE_NS_PER_S)    // whoever wrote at the same time has been heard by then
 #define LOOK_FIRST_NS  (30 * QE_NS_PER_S)
 #define LOOK_LAST_NS   (900 * QE_NS_PER_S)
@@ -164,6 +165,7 @@ static void keep(struct qe_cplane *c, struct own_claim *claim, const struct qe_n
     for (unsigned i = 0; i < claim->looks && wait < LOOK_LAST_NS; i++)
         wait *= 2;
     claim->looks += claim->written;
+    if (claim->written && c->now_ns - claim->written_ns > RENEW_NS) claim->write_at_ns = c->now_ns;
     claim->at_ns =
         claim->written ? c->now_ns + discovery_spread(c, wait < LOOK_LAST_NS ? wait : LOOK_LAST_NS) : c->now_ns;
 }
@@ -251,6 +253,7 @@ static void on_written(struct qe_cplane *c, const struct qe_dht_answer *answer, 
     claim->write_at_ns = c->now_ns + discovery_spread(c, WRITE_NS);
     claim->at_ns = claim->written ? claim->at_ns : c->now_ns + VERIFY_NS;
     claim->written = true;
+    claim->written_ns = c->now_ns;
     cplane_trace(c, "claim.written", NULL, claim->kind, answer->stored);
 }
 

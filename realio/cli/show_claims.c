@@ -51,18 +51,22 @@ static void show_name(const json_t *status, const json_t *claim, FILE *out)
         put(", but ", qe_plain_text(claim, "owner"), " has it for longer\n", out);
     else
         put(" (", state, ")\n", out);
+    const char *other = qe_plain_text(claim, "kept_from");
+    if (other) put("  ", other, " claims it as well, since later\n", out);
 }
 
 static void show_address(const json_t *claim, FILE *out)
 {
     const char *replaces = qe_plain_text(claim, "replaces");
     // An address of one's own goes without saying.
-    if (!replaces && !is(claim, "state", "claiming")) return;
+    const char *other = qe_plain_text(claim, "kept_from");
+    if (!replaces && !other && !is(claim, "state", "claiming")) return;
     put("Address: ", qe_plain_text(claim, "address"), "", out);
     if (replaces) {
         put(" instead of ", replaces, "", out);
         put(", which ", qe_plain_text(claim, "lost_to"), " has for longer", out);
     }
+    if (other) put(", which ", other, " claims as well, since later", out);
     fputs(is(claim, "state", "claiming") ? " (claiming)\n" : "\n", out);
 }
 

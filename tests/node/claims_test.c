@@ -78,7 +78,7 @@ static size_t packet(const char *from, const char *to, uint32_t number, uint8_t 
 
 static const char *overlay(const struct world_host *h)
 {
-    static char text[4][QE_ADDR_TEXT_SIZE];
+    static char text[WORLD_HOSTS_MAX][QE_ADDR_TEXT_SIZE];
     struct qe_cidr four = qe_overlay_ip4(&h->id, 0);
     return qe_ip_format(&four.ip, text[h->index]);
 }
