@@ -285,6 +285,7 @@ static void take_links(struct qe_io *io)
     qe_links_ready(io->links);
     while (qe_links_next(io->links, &event.link))
         qe_io_step(io, &event);
+    qe_io_tell_beside(io);
 }
 
 static void trim(struct qe_io *io, uint64_t now)

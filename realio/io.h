@@ -73,8 +73,10 @@ struct qe_io {
     bool links_readable;
     struct qe_loop_source kernel_source; // fd -1: not in the loop
     bool kernel_readable;
-    struct qe_ip overlay[QE_IO_OVERLAY_MAX]; // the TUN's addresses
+    struct qe_cidr overlay[QE_IO_OVERLAY_MAX]; // the TUN's addresses
     size_t overlay_count;
+    struct qe_cidr beside[QE_IO_OVERLAY_MAX]; // networks of the underlay within the overlay's, as the helper knows
+    size_t beside_count;
     struct qe_io_socket *sockets; // QE_IO_SOCKETS_MAX
     size_t socket_count;          // places ever used
     struct qe_udp_receiver *receiver;

@@ -10,7 +10,7 @@
 bool qe_io_is_overlay(const struct qe_io *io, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < io->overlay_count; i++)
-        if (qe_ip_equal(&io->overlay[i], ip)) return true;
+        if (qe_ip_equal(&io->overlay[i].ip, ip)) return true;
     return false;
 }
 
@@ -18,7 +18,43 @@ static void note_overlay(struct qe_io *io, const struct qe_cidr *list, size_t co
 {
     io->overlay_count = 0;
     for (size_t i = 0; i < count && i < QE_IO_OVERLAY_MAX; i++)
-        io->overlay[io->overlay_count++] = list[i].ip;
+        io->overlay[io->overlay_count++] = list[i];
+}
+
+// Of an address of another interface: its network is narrower than the overlay's, and part of that.
+static bool is_beside(const struct qe_io *io, const struct qe_cidr *address)
+{
+    for (size_t i = 0; i < io->overlay_count; i++)
+        if (address->bits > io->overlay[i].bits && qe_cidr_contains(&io->overlay[i], &address->ip)) return true;
+    return false;
+}
+
+static size_t find_beside(const struct qe_io *io, struct qe_cidr list[QE_IO_OVERLAY_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < io->links->count; i++) {
+        const struct qe_link *link = &io->links->list[i];
+        if (!link->up || link->index == io->tun.index) continue;
+        for (size_t j = 0; j < link->address_count && count < QE_IO_OVERLAY_MAX; j++)
+            if (is_beside(io, &link->addresses[j])) list[count++] = qe_cidr_network(link->addresses[j]);
+    }
+    return count;
+}
+
+void qe_io_tell_beside(struct qe_io *io)
+{
+    struct qe_cidr list[QE_IO_OVERLAY_MAX];
+    size_t count = io->tun.fd < 0 ? 0 : find_beside(io, list);
+    bool same = count == io->beside_count;
+    for (size_t i = 0; i < count && same; i++)
+        same = list[i].bits == io->beside[i].bits && qe_ip_equal(&list[i].ip, &io->beside[i].ip);
+    struct qe_kernel_message *message = same ? NULL : qe_kernel_blank(io->options.kernel, QE_KERNEL_BESIDE, 0);
+    if (!message) return;
+    memcpy(message->list, list, count * sizeof *list);
+    message->count = (uint32_t)count;
+    if (qe_kernel_ask(io->options.kernel)) return;
+    memcpy(io->beside, list, count * sizeof *list);
+    io->beside_count = count;
 }
 
 static int fill(struct qe_kernel_message *message, const struct qe_cidr *list, size_t count)
@@ -65,6 +101,7 @@ bool qe_io_ask(struct qe_io *io, const struct qe_action *action)
     case QE_ACTION_ADDRESSES:
         note_overlay(io, action->addresses.list, action->addresses.count);
         ask_prefixes(io, QE_KERNEL_ADDRESSES, &action->addresses, false);
+        qe_io_tell_beside(io);
         return true;
     case QE_ACTION_ROUTES:
         ask_prefixes(io, QE_KERNEL_ROUTES, &action->routes, false);
@@ -96,6 +133,7 @@ void qe_io_ask_tun(struct qe_io *io, const struct qe_tun_open *wanted)
     if (set_text(message, io->tun.name) || fill(message, wanted->addresses, wanted->address_count) ||
         qe_kernel_ask(io->options.kernel))
         qe_log(io->options.log, QE_LOG_WARN, "the helper does not know of %s: %s", io->tun.name, strerror(errno));
+    qe_io_tell_beside(io);
 }
 
 int qe_io_ask_socket(struct qe_io *io, uint64_t request, uint32_t id, const struct qe_addr *bind_to, bool underlay)

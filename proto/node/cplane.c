@@ -2,6 +2,7 @@
 #include "node/cplane_internal.h"
 
 #include "base/mutants.h"
+#include "node/underlay.h"
 #include "route/overlay.h"
 
 #include <stdarg.h>
@@ -246,6 +247,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_underlay_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {

@@ -104,6 +104,7 @@ struct cplane_link {
     struct qe_cidr addresses[CPLANE_LINK_ADDRESSES];
     size_t address_count;
     bool up;
+    bool overlap_told; // that its network shares addresses with the overlay
 };
 
 struct cplane_socket {

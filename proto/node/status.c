@@ -1,5 +1,6 @@
 // What STATUS and ROUTES answer. Each part of the node writes what it knows itself.
 #include "node/report.h"
+#include "node/underlay.h"
 
 void cplane_write_status(struct qe_cplane *c, struct qe_json *json)
 {
@@ -41,6 +42,7 @@ void cplane_write_status(struct qe_cplane *c, struct qe_json *json)
     cplane_write_dns(c, json);
     qe_json_key(json, "warnings");
     qe_json_array_begin(json);
+    cplane_write_underlay_warnings(c, json);
     qe_json_array_end(json);
     qe_json_object_end(json);
 }

@@ -126,6 +126,10 @@ static void serve(struct helper *h)
         on_tun(h);
         return;
     }
+    if (in->kind == QE_KERNEL_BESIDE) {
+        if (h->routes.netlink) qe_routes_set_beside(&h->routes, in->list, in->count);
+        return;
+    }
     bool of_tun = in->kind == QE_KERNEL_ADDRESSES || in->kind == QE_KERNEL_ROUTES || in->kind == QE_KERNEL_FORWARD ||
                   in->kind == QE_KERNEL_DNS;
     if (of_tun && !h->routes.netlink) {

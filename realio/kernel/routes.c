@@ -30,9 +30,11 @@ static int refuse(char error[QE_KERNEL_TEXT_SIZE], const char *what, const struc
     return -1;
 }
 
-// A route into the TUN, in the table of the node or in the main one. 0 or errno.
-static int route(struct qe_routes *routes, bool add, const struct qe_cidr *cidr, uint32_t table, uint8_t protocol)
+// A route of the node, in its table or in the main one: into the TUN, or RTN_THROW to the next rule. 0 or errno.
+static int change(struct qe_routes *routes, bool add, const struct qe_cidr *cidr, uint32_t table, uint8_t protocol,
+    unsigned char type)
 {
+    bool into_tun = type == RTN_UNICAST;
     struct qe_cidr network = qe_cidr_network(*cidr);
     uint16_t flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
     struct rtmsg *message =
@@ -42,13 +44,18 @@ static int route(struct qe_routes *routes, bool add, const struct qe_cidr *cidr,
     message->rtm_dst_len = network.bits;
     message->rtm_table = RT_TABLE_UNSPEC;
     message->rtm_protocol = protocol;
-    message->rtm_scope = network.ip.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    message->rtm_type = RTN_UNICAST;
+    message->rtm_scope = network.ip.family == 4 && into_tun ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    message->rtm_type = type;
     mnl_attr_put_u32(header, RTA_TABLE, table);
     if (network.bits > 0) mnl_attr_put(header, RTA_DST, qe_ip_size(&network.ip), network.ip.bytes);
-    mnl_attr_put_u32(header, RTA_OIF, routes->interface);
+    if (into_tun) mnl_attr_put_u32(header, RTA_OIF, routes->interface);
     int error = qe_rtnetlink_commit(routes->netlink);
     return !add && error == ESRCH ? 0 : error;
+}
+
+static int route(struct qe_routes *routes, bool add, const struct qe_cidr *cidr, uint32_t table, uint8_t protocol)
+{
+    return change(routes, add, cidr, table, protocol, RTN_UNICAST);
 }
 
 static struct qe_rule rule(const struct qe_routes *routes, size_t family, unsigned step)
@@ -224,11 +231,25 @@ int qe_routes_set(struct qe_routes *routes, const struct qe_cidr *list, size_t c
     return result;
 }
 
+void qe_routes_set_beside(struct qe_routes *routes, const struct qe_cidr *list, size_t count)
+{
+    uint32_t table = qe_slot_table(routes->slot);
+    if (count > QE_ROUTES_BESIDE_MAX) count = QE_ROUTES_BESIDE_MAX;
+    for (size_t i = 0; i < routes->beside_count; i++)
+        if (!has_address(list, count, &routes->beside[i]))
+            change(routes, false, &routes->beside[i], table, QE_PROTOCOL, RTN_THROW);
+    for (size_t i = 0; i < count; i++)
+        if (routes->ruled[family_index(&list[i])]) change(routes, true, &list[i], table, QE_PROTOCOL, RTN_THROW);
+    memcpy(routes->beside, list, count * sizeof *list);
+    routes->beside_count = count;
+}
+
 void qe_routes_end(struct qe_routes *routes)
 {
     char error[QE_KERNEL_TEXT_SIZE];
     if (!routes->netlink) return;
     qe_routes_set(routes, NULL, 0, error);
+    qe_routes_set_beside(routes, NULL, 0);
     for (size_t family = 0; family < 2; family++) {
         struct qe_rule first = rule(routes, family, 0);
         if (routes->ruled[family]) qe_rules_delete(routes->netlink, &first);

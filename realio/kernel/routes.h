@@ -12,6 +12,7 @@
 #include "rtnetlink.h"
 
 #define QE_ROUTES_ADDRESSES_MAX 16
+#define QE_ROUTES_BESIDE_MAX    16
 
 struct qe_routes {
     struct qe_rtnetlink *netlink; // NULL: no TUN yet
@@ -23,6 +24,8 @@ struct qe_routes {
     size_t address_count;
     struct qe_cidr *list; // sorted; networks of peers in the table
     size_t count;
+    struct qe_cidr beside[QE_ROUTES_BESIDE_MAX];
+    size_t beside_count;
 };
 
 // Removes rules of this slot and of all whose TUN is gone; then leads the networks of `addresses`, which the TUN has,
@@ -33,6 +36,9 @@ int qe_routes_begin(struct qe_routes *routes, const char *name, uint32_t interfa
 int qe_routes_set_addresses(
     struct qe_routes *routes, const struct qe_cidr *list, size_t count, char error[QE_KERNEL_TEXT_SIZE]);
 int qe_routes_set(struct qe_routes *routes, const struct qe_cidr *list, size_t count, char error[QE_KERNEL_TEXT_SIZE]);
+// Networks of the underlay that lie within the overlay's: what is for them goes on to the main table. More than there
+// is room for are left out.
+void qe_routes_set_beside(struct qe_routes *routes, const struct qe_cidr *list, size_t count);
 // Removes everything.
 void qe_routes_end(struct qe_routes *routes);
 
