@@ -337,6 +337,8 @@ int64_t cplane_witness_deadline_s(const struct qe_cplane *c);
 enum cplane_name_found { CPLANE_NAME_FOUND, CPLANE_NAME_ABSENT, CPLANE_NAME_LATER };
 enum cplane_name_found cplane_name_find(
     struct qe_cplane *c, const char *name, struct qe_node_id *owner, struct qe_ip *addresses, size_t *count);
+// Tells of allowed names that nobody can have.
+void cplane_names_warn(struct qe_cplane *c);
 // The name that stands for an address: a peer's or this node's, or its ID as text. False: nobody is known to have it.
 bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[QE_NAME_SIZE]);
 
