@@ -199,6 +199,7 @@ static void check_up(struct qe_cplane *c)
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
     cplane_join_on_up(c);
+    cplane_names_warn(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
