@@ -265,7 +265,8 @@ static void on_answer(struct qe_dht *dht, const struct qe_addr *from, const stru
     struct qe_dht_contact contact = {.id = reply ? message->id : query.to.id, .addr = *from};
     bool other = reply && query.has_id && !qe_node_id_equal(&message->id, &query.to.id);
     if (other) qe_dht_table_remove(&dht->tables[qe_dht_family(from)], &query.to);
-    if (reply || query.has_id) qe_dht_on_heard(dht, &contact, true, rtt_us, now_ns);
+    // Who answers under another ID than it was told of gains no place in the table by it.
+    if (!other && (reply || query.has_id)) qe_dht_on_heard(dht, &contact, true, rtt_us, now_ns);
     if (!other) {
         if (query.purpose == QE_DHT_FOR_CHECK) qe_dht_upkeep_on_checked(dht, true);
         qe_dht_lost_on_reply(dht, &contact, now_ns);

@@ -10,23 +10,22 @@
 #define NEAREST        16 // nodes that hold an item
 
 // An honest node that owns nothing becomes an attacker's.
-static bool appoint(struct sim_crowd *crowd, uint32_t index, enum sim_role role, uint32_t table)
+static void appoint(struct sim_crowd *crowd, uint32_t index, enum sim_role role, uint32_t table)
 {
     struct sim_member *m = &crowd->members[index];
-    if (m->role != SIM_ROLE_HONEST) return false;
+    struct sim_attack_count *count = &crowd->attack_counts[table];
+    if (m->role != SIM_ROLE_HONEST) return;
     for (uint32_t i = 0; i < crowd->item_count; i++)
-        if (crowd->items[i].owner == index) return false;
+        if (crowd->items[i].owner == index) return;
     m->role = (uint8_t)role;
     m->attack = (uint8_t)table;
-    return true;
+    count->list[count->count++] = index;
 }
 
 static void begin_liars(struct sim_crowd *crowd, uint32_t table)
 {
     struct sim_attack_count *count = &crowd->attack_counts[table];
-    // Invented nodes are drawn from all: those that lie as well are told from the rest by their role.
-    count->first = 0;
-    count->count = (uint32_t)crowd->plan->nodes;
+    count->list = sim_obtain(crowd->plan->nodes, sizeof(*count->list));
     for (uint32_t i = 0; i < crowd->plan->nodes; i++)
         if (sim_random_chance(&crowd->attack_chance, crowd->plan->attacks[table].share_ppb))
             appoint(crowd, i, SIM_ROLE_LIAR, table);
@@ -51,9 +50,10 @@ static void add_members(struct sim_crowd *crowd, uint32_t table, enum sim_role r
 static void begin_flooders(struct sim_crowd *crowd, uint32_t table)
 {
     struct sim_attack_count *count = &crowd->attack_counts[table];
-    for (int i = 0; i < APPOINT_TRIES && count->count < crowd->plan->attacks[table].count; i++)
-        count->count += appoint(
-            crowd, (uint32_t)sim_random_below(&crowd->attack_chance, crowd->plan->nodes), SIM_ROLE_FLOODER, table);
+    uint64_t nodes = crowd->plan->nodes, wanted = crowd->plan->attacks[table].count;
+    count->list = sim_obtain(wanted, sizeof(*count->list));
+    for (int i = 0; i < APPOINT_TRIES && count->count < wanted; i++)
+        appoint(crowd, (uint32_t)sim_random_below(&crowd->attack_chance, nodes), SIM_ROLE_FLOODER, table);
 }
 
 void sim_attacks_begin(struct sim_crowd *crowd)
@@ -103,18 +103,13 @@ static void next_sybil(struct sim_crowd *crowd, uint32_t table)
         sim_crowd_schedule(crowd, plan->from_ns + SYBILS_COME_NS * count->turn / count->count, SIM_EVENT_ATTACK, table);
 }
 
-// The turn-th of the attack's nodes that is there.
+// Whose turn it is; false where it cannot.
 static bool find_flooder(const struct sim_crowd *crowd, uint32_t table, uint64_t turn, uint32_t *out)
 {
-    uint64_t nodes = crowd->plan->nodes, seen = 0;
-    uint64_t wanted = turn % (crowd->attack_counts[table].count ? crowd->attack_counts[table].count : 1);
-    for (uint32_t i = 0; i < nodes; i++) {
-        const struct sim_member *m = &crowd->members[i];
-        if (m->role != SIM_ROLE_FLOODER || m->attack != table || seen++ < wanted) continue;
-        *out = i;
-        return m->dht && m->joined;
-    }
-    return false;
+    const struct sim_attack_count *count = &crowd->attack_counts[table];
+    if (count->count == 0) return false;
+    *out = count->list[turn % count->count];
+    return crowd->members[*out].dht && crowd->members[*out].joined;
 }
 
 static void attacker_pair(struct sim_crowd *crowd, struct qe_key *key, uint8_t secret[crypto_sign_SECRETKEYBYTES])
@@ -187,40 +182,41 @@ static void post_query(
     sim_post_send(crowd, from, crowd->members[to].place, bytes, size, sim_about_query(bytes, size));
 }
 
-// Stores without having asked for a token: eight random bytes stand in for it.
+static void put_of(struct sim_crowd *crowd, uint32_t index, uint8_t value[QE_DHT_VALUE_MAX], struct qe_dht_item *item,
+    struct qe_krpc *query)
+{
+    sim_items_make(crowd, index, crowd->items[index].seq + 1, item, value);
+    query->method = QE_KRPC_PUT;
+    query->value = item->value;
+    if (!item->mutable) return;
+    query->key = qe_span(item->key.bytes, sizeof(item->key.bytes));
+    query->signature = qe_span(item->signature, sizeof(item->signature));
+    query->has_seq = true;
+    query->seq = item->seq;
+}
+
+// Stores without having asked for a token, as if for the owner: eight random bytes stand in for the token.
 static void guess_token(struct sim_crowd *crowd, uint32_t table, uint64_t turn)
 {
     const struct sim_attack_count *count = &crowd->attack_counts[table];
-    uint32_t index = item_of(crowd, table, turn);
+    uint32_t index = item_of(crowd, table, turn / 2);
     uint32_t to = (uint32_t)sim_random_below(&crowd->attack_chance, crowd->plan->nodes);
+    unsigned kind = crowd->plan->items[crowd->items[index].table].kind;
     uint8_t token[8], value[QE_DHT_VALUE_MAX], bytes[QE_KRPC_RECORD_MAX];
     struct qe_dht_item item;
     struct qe_dht_record record;
-    struct qe_krpc query = {.token = qe_span(token, sizeof(token)), .has_target = true};
+    struct qe_krpc query = {
+        .method = QE_KRPC_ANNOUNCE_PEER, .port = 6881, .token = qe_span(token, sizeof(token)), .has_target = true};
     sim_random_fill(&crowd->attack_chance, token, sizeof(token));
-    query.target = crowd->items[index].target;
-    switch (turn % 3) {
-    case 0:
-        query.method = QE_KRPC_ANNOUNCE_PEER;
-        query.port = 6881;
-        break;
-    case 1:
-        sim_items_make(crowd, index, crowd->items[index].seq + 1, &item, value);
-        query.method = QE_KRPC_PUT;
-        query.value = item.value;
-        query.key = qe_span(item.key.bytes, item.mutable ? sizeof(item.key.bytes) : 0);
-        query.signature = qe_span(item.signature, item.mutable ? sizeof(item.signature) : 0);
-        query.has_seq = item.mutable;
-        query.seq = item.seq;
-        break;
-    default:
+    if (turn % 2 && (kind == SIM_ITEM_MUTABLE || kind == SIM_ITEM_IMMUTABLE)) {
+        put_of(crowd, index, value, &item, &query);
+    } else if (turn % 2 && kind != SIM_ITEM_PEERS) {
         sim_items_record(crowd, index, crowd->items[index].seq + 1, &record, value);
         query.method = QE_KRPC_INDEX_PUT;
-        query.target = crowd->items[index].target;
         query.record = qe_span(bytes, qe_krpc_record_write(&record, bytes, sizeof(bytes)));
         if (record.certified) query.authority = qe_span(record.authority.bytes, sizeof(record.authority.bytes));
-        break;
     }
+    query.target = crowd->items[index].target;
     post_query(crowd, table, crowd->members[count->first + turn % count->count].place, to, &query);
 }
 

@@ -80,6 +80,8 @@ static void nodes_figures(struct sim_crowd *crowd, struct sim_crowd_figures *out
 static void traffic_figures(struct sim_crowd *crowd, struct sim_crowd_figures *out)
 {
     if (crowd->idles.count) {
+        sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_MEMORY_IDLE, sim_samples_mean(&crowd->idle_memory));
+        sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_MEMORY_IDLE_MAX, sim_samples_at(&crowd->idle_memory, 1000));
         sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_IDLE, sim_samples_mean(&crowd->idles));
         sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_IDLE_SENT, crowd->idle_sent_bytes / crowd->idles.count);
         sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_IDLE_P99, sim_samples_at(&crowd->idles, 990));

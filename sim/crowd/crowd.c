@@ -37,7 +37,10 @@ static void begin(struct sim_crowd *crowd, const struct sim_crowd_options *optio
     crowd->lookups = sim_obtain(plan->lookup_count, sizeof(*crowd->lookups));
     crowd->attack_counts = sim_obtain(plan->attack_count, sizeof(*crowd->attack_counts));
     sim_wheel_init(&crowd->wheel);
-    sim_places_init(&crowd->places, seed, crowd->capacity, plan->rtt_min_ns, plan->rtt_max_ns);
+    sim_places_init(&crowd->places, seed, crowd->capacity);
+    crowd->places.rtt_min_ns = plan->rtt_min_ns;
+    crowd->places.rtt_max_ns = plan->rtt_max_ns;
+    crowd->places.neighbours_ppb = plan->neighbours_ppb;
     sim_population_begin(crowd);
     sim_items_begin(crowd);
     sim_lookups_begin(crowd);
@@ -74,6 +77,7 @@ static void end_idle(struct sim_crowd *crowd)
         const struct sim_member *m = &crowd->members[i];
         if (!m->dht || m->role != SIM_ROLE_HONEST || m->born_ns > crowd->plan->idle_from_ns || lasted_ms == 0) continue;
         sim_samples_add(&crowd->idles, ((uint64_t)m->idle_sent + m->idle_received) * 1000 / lasted_ms);
+        sim_samples_add(&crowd->idle_memory, m->memory_bytes);
         crowd->idle_sent_bytes += (uint64_t)m->idle_sent * 1000 / lasted_ms;
     }
 }
@@ -151,8 +155,11 @@ static void end(struct sim_crowd *crowd)
         sim_tally_fini(&crowd->puts[i]);
     for (size_t i = 0; i < crowd->plan->lookup_count; i++)
         sim_tally_fini(&crowd->lookups[i]);
+    for (size_t i = 0; i < crowd->plan->attack_count; i++)
+        sim_release(crowd->attack_counts[i].list);
     sim_samples_fini(&crowd->joins);
     sim_samples_fini(&crowd->idles);
+    sim_samples_fini(&crowd->idle_memory);
     sim_release(crowd->puts);
     sim_release(crowd->lookups);
     sim_release(crowd->attack_counts);

@@ -47,6 +47,8 @@ enum sim_crowd_figure_unit {
     X(MEMORY, "memory", BYTES, "what a node had allocated at the end, mean")                                           \
     X(MEMORY_MAX, "memory_max", BYTES, "the same, most")                                                               \
     X(MEMORY_PEAK, "memory_peak", BYTES, "most that any node ever had allocated")                                      \
+    X(MEMORY_IDLE, "memory_idle", BYTES, "what a node had allocated when idle traffic had been measured, mean")        \
+    X(MEMORY_IDLE_MAX, "memory_idle_max", BYTES, "the same, most")                                                     \
     X(STORED_BYTES, "stored_bytes", BYTES, "of a node's memory what it holds for others, mean")                        \
     X(STORED_BYTES_MAX, "stored_bytes_max", BYTES, "the same, most")                                                   \
     X(IDLE, "idle", RATE, "sent and received by a node that does nothing, with IP and UDP headers, mean")              \

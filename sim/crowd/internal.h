@@ -126,7 +126,7 @@ struct sim_crowd {
 
     struct sim_tally *puts, *lookups, *attacks; // one a table
     struct sim_attack_count *attack_counts;
-    struct sim_samples joins, idles;
+    struct sim_samples joins, idles, idle_memory;
     uint64_t idle_sent_bytes;
     uint64_t sent, sent_bytes, lost, nobody, parted, malformed, limited, memory_peak;
     uint64_t about_sent[SIM_ABOUTS], about_bytes[SIM_ABOUTS];
@@ -137,6 +137,7 @@ struct sim_crowd {
 struct sim_attack_count {
     uint64_t sent, sent_bytes, accepted, refused, received, received_bytes;
     uint32_t first, count; // members
+    uint32_t *list;        // LIARS, FLOOD, REPLAY: which they are
     uint64_t turn;         // of the next datagram or operation
 };
 

@@ -28,7 +28,8 @@ static void invent_near(
     sim_random_fill(chance, out->bytes + bits / 8, sizeof(out->bytes) - bits / 8);
 }
 
-// Half of them at addresses where nobody is, half at those of other liars.
+// Nodes that there are not, next to what is looked for: at addresses where nobody is, or at those of other liars; and
+// other liars as they are.
 static void invent_nodes(
     struct sim_crowd *crowd, const struct sim_member *m, const struct qe_node_id *target, struct reply *r)
 {
@@ -36,10 +37,11 @@ static void invent_nodes(
     const struct sim_attack_count *attack = &crowd->attack_counts[m->attack];
     for (size_t i = 0; i < NODES; i++) {
         invent_near(&crowd->attack_chance, target, NEAR_BITS, &contacts[i].id);
-        uint32_t other = attack->first + (uint32_t)sim_random_below(&crowd->attack_chance, attack->count);
-        bool like = i % 2 && crowd->members[other].role == m->role;
+        uint32_t index = attack->list[sim_random_below(&crowd->attack_chance, attack->count)];
+        const struct sim_member *other = &crowd->members[index];
         struct sim_place nobody = {(uint32_t)(0x0B000000 + sim_random_below(&crowd->attack_chance, 1 << 24)), 6881};
-        contacts[i].addr = sim_place_addr(like ? crowd->members[other].place : nobody);
+        contacts[i].addr = sim_place_addr(i % 4 ? other->place : nobody);
+        if (i % 2) contacts[i].id = other->id;
     }
     r->message.nodes = qe_span(r->nodes, qe_krpc_nodes_write(contacts, NODES, 4, r->nodes, sizeof(r->nodes)));
 }

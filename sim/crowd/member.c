@@ -88,7 +88,8 @@ void sim_member_start(struct sim_crowd *crowd, uint32_t index, const struct qe_n
         .random = member_random,
         .answer = sim_task_answer,
         .bootstrap = m->role == SIM_ROLE_BOOTSTRAP,
-        .exempt_private = true};
+        .mainline = crowd->plan->mainline,
+        .exempt_private = !crowd->plan->mainline};
     if (qe_dht_new(&m->dht, &options, crowd->now_ns) != 0) {
         fputs("quicether-sim: a node of the DHT cannot be created\n", stderr);
         abort();

@@ -4,20 +4,15 @@
 
 #include <assert.h>
 
-#define SOME_MAX           4096
-#define NEIGHBOUR_PER_CENT 10
-#define DRAWS_MAX          10000
+#define SOME_MAX  4096
+#define DRAWS_MAX 10000
 
-void sim_places_init(
-    struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns)
+void sim_places_init(struct sim_places *places, uint64_t seed, size_t count_max)
 {
     size_t slots = 64;
     while (slots < count_max * 2)
         slots *= 2;
-    *places = (struct sim_places){.chance = sim_stream(seed, SIM_STREAM_CROWD, "places", 0),
-        .rtt_min_ns = rtt_min_ns,
-        .rtt_max_ns = rtt_max_ns,
-        .mask = slots - 1};
+    *places = (struct sim_places){.chance = sim_stream(seed, SIM_STREAM_CROWD, "places", 0), .mask = slots - 1};
     places->secret = sim_random_word(&places->chance);
     places->slots = sim_obtain(slots, sizeof(*places->slots));
     places->some = sim_obtain(SOME_MAX, sizeof(*places->some));
@@ -109,7 +104,7 @@ struct sim_place sim_places_draw(struct sim_places *places)
 {
     for (int i = 0; i < DRAWS_MAX; i++) {
         uint32_t ip = draw_anywhere(&places->chance);
-        if (places->some_count && sim_random_below(&places->chance, 100) < NEIGHBOUR_PER_CENT)
+        if (places->some_count && sim_random_chance(&places->chance, places->neighbours_ppb))
             ip = (places->some[sim_random_below(&places->chance, places->some_count)] & ~UINT32_C(0xFF)) | (ip & 0xFF);
         if (!is_public(ip) || sim_places_at(places, ip) != SIM_NOBODY) continue;
         if (places->some_count < SOME_MAX) places->some[places->some_count++] = ip;

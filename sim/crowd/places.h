@@ -21,7 +21,8 @@ struct sim_places {
     struct sim_stream chance;
     uint64_t secret; // of round-trip times
     uint64_t rtt_min_ns, rtt_max_ns;
-    size_t mask; // slots − 1
+    uint32_t neighbours_ppb; // share of addresses that are in a /24 with another
+    size_t mask;             // slots − 1
     size_t count;
     struct {
         uint32_t ip;
@@ -33,8 +34,8 @@ struct sim_places {
 
 #define SIM_NOBODY UINT32_MAX
 
-void sim_places_init(
-    struct sim_places *places, uint64_t seed, size_t count_max, uint64_t rtt_min_ns, uint64_t rtt_max_ns);
+// Times of round trips and the share of neighbours are set by the caller.
+void sim_places_init(struct sim_places *places, uint64_t seed, size_t count_max);
 void sim_places_fini(struct sim_places *places);
 // A public address that nobody has, and a port.
 struct sim_place sim_places_draw(struct sim_places *places);

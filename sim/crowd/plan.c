@@ -1,6 +1,7 @@
 #include "crowd/plan.h"
 
 #include "engine/memory.h"
+#include "engine/random.h"
 #include "scenario/scenario.h"
 
 #include "base/time.h"
@@ -26,9 +27,10 @@ static const struct sim_key dht_keys[] = {{"name", SIM_KEY_NAME, TOP(name)},
     {"description", SIM_KEY_TEXT, TOP(description)}, {"duration", SIM_KEY_DURATION, TOP(duration_ns)},
     {"seed", SIM_KEY_NUMBER, TOP(seed)}, {"nodes", SIM_KEY_NUMBER, TOP(nodes)},
     {"bootstraps", SIM_KEY_NUMBER, TOP(bootstraps)}, {"begin", SIM_KEY_OTHER, 0},
-    {"join", SIM_KEY_DURATION, TOP(join_ns)}, {0}};
+    {"mainline", SIM_KEY_FLAG, TOP(mainline)}, {"join", SIM_KEY_DURATION, TOP(join_ns)}, {0}};
 static const struct sim_key network_keys[] = {{"rtt_min", SIM_KEY_DURATION, TOP(rtt_min_ns)},
-    {"rtt_max", SIM_KEY_DURATION, TOP(rtt_max_ns)}, {"loss", SIM_KEY_CHANCE, TOP(loss_ppb)}, {0}};
+    {"rtt_max", SIM_KEY_DURATION, TOP(rtt_max_ns)}, {"loss", SIM_KEY_CHANCE, TOP(loss_ppb)},
+    {"neighbours", SIM_KEY_CHANCE, TOP(neighbours_ppb)}, {0}};
 static const struct sim_key churn_keys[] = {
     {"median", SIM_KEY_DURATION, TOP(churn_median_ns)}, {"from", SIM_KEY_DURATION, TOP(churn_from_ns)}, {0}};
 static const struct sim_key idle_keys[] = {
@@ -296,7 +298,8 @@ struct sim_crowd_plan *sim_crowd_plan_parse(const char *file, const char *text, 
         .nodes = 1000,
         .join_ns = 60 * QE_NS_PER_S,
         .rtt_min_ns = 50 * QE_NS_PER_MS,
-        .rtt_max_ns = 200 * QE_NS_PER_MS};
+        .rtt_max_ns = 200 * QE_NS_PER_MS,
+        .neighbours_ppb = SIM_CHANCE_ONE / 10};
     read_top(&r, root, plan);
     if (!r.failed) read_items(&r, root, plan);
     if (!r.failed) read_lookups(&r, root, plan);

@@ -101,9 +101,11 @@ struct sim_crowd_plan {
     uint64_t seed, duration_ns;
     uint64_t nodes, bootstraps;
     unsigned begin;
+    bool mainline;    // as in the public network: values on 8 nodes, not on 16, and no index
     uint64_t join_ns; // in which they come, or are told of each other
     uint64_t rtt_min_ns, rtt_max_ns;
     uint32_t loss_ppb;
+    uint32_t neighbours_ppb;  // of the nodes, in a /24 with another
     uint64_t churn_median_ns; // 0: nobody goes
     uint64_t churn_from_ns;
     uint64_t idle_from_ns, idle_until_ns; // when idle traffic is measured; equal: never

@@ -19,7 +19,7 @@ skip() { printf 'skipped: %s\n' "$*"; exit 77; }
 if [ "$(id -u)" != 0 ]; then
     sudo -n true 2>/dev/null ||
         skip "network namespaces and TUN need root; run as root, or let sudo work without a password"
-    exec sudo -n env "PATH=$PATH" "QE_BIN=$QE_BIN" "QE_TIER=${QE_TIER:-quick}" bash "$0" "$@"
+    exec sudo -n env "PATH=$PATH" "QE_BIN=$QE_BIN" ${QE_NODE:+"QE_NODE=$QE_NODE"} "QE_TIER=${QE_TIER:-quick}" bash "$0" "$@"
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quicether-e2e.XXXXXX")

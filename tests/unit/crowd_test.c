@@ -92,7 +92,8 @@ static void everybody_is_found_where_he_is(void)
     struct sim_places places;
     static struct sim_place at[PLACES];
     static bool there[PLACES];
-    sim_places_init(&places, 7, PLACES, 50000000, 200000000);
+    sim_places_init(&places, 7, PLACES);
+    places.neighbours_ppb = SIM_CHANCE_ONE / 2;
     memset(there, 0, sizeof(there));
     for (int step = 0; step < 50000; step++) {
         uint32_t who = (uint32_t)unit_random_below(&r, PLACES);
@@ -115,7 +116,9 @@ static void round_trips_are_in_their_range(void)
 {
     struct sim_places places;
     uint64_t sum = 0;
-    sim_places_init(&places, 7, 16, 50000000, 200000000);
+    sim_places_init(&places, 7, 16);
+    places.rtt_min_ns = 50000000;
+    places.rtt_max_ns = 200000000;
     for (uint32_t i = 0; i < 10000; i++) {
         uint64_t delay_ns = sim_places_delay_ns(&places, i, 77777 + i * 3);
         CU_ASSERT_FATAL(delay_ns >= 25000000 && delay_ns <= 100000000);
@@ -130,7 +133,7 @@ static void networks_are_kept_to(void)
 {
     struct sim_places places;
     struct sim_place place;
-    sim_places_init(&places, 7, 2000, 1, 1);
+    sim_places_init(&places, 7, 2000);
     for (uint32_t i = 0; i < 1000; i++) {
         CU_ASSERT_FATAL(sim_places_draw_in(&places, 0x17234567, 16, &place));
         CU_ASSERT_FATAL(place.ip >> 16 == 0x1723 && place.port >= 1024);
