@@ -31,7 +31,9 @@
 // Why a peer may connect, as bits.
 enum cplane_why {
     CPLANE_WHY_CONFIG = 1,
-    CPLANE_WHY_MEMBER = 2, // of this node's private network
+    CPLANE_WHY_MEMBER = 2,  // of this node's private network, as its record says
+    CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
+    CPLANE_WHY_INVITER = 8, // it invited this node
 };
 
 // The lookup of a peer's record (seek.c).
@@ -80,15 +82,25 @@ struct cplane_peer {
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
+    bool stored_proven;         // likewise, that it is a member
 };
 
 // A connection's control stream, while the connection lives.
 struct cplane_path {
     uint64_t id;
-    struct cplane_peer *peer;
+    struct cplane_peer *peer; // NULL: a stranger
     uint8_t lane;
     bool open;    // proven fresh: hello may be acted on
     bool refused; // on its way out: nothing opens it any more
+    bool gated;   // its lane hears nothing but the control stream yet
+    bool waiting; // for a proof of membership, until its timer is due
+    bool proof_said;
+    bool join_seen; // it has shown an invitation; one is enough
+    bool exported;
+    uint8_t exporter[QE_EXPORT_SIZE]; // where exported
+    struct qe_key key;                // of the node behind it
+    struct qe_conn_info info;         // as it was when that was known
+    struct qe_timer timer;            // in the heap of proofs
     bool greeted;
     bool has_hello;
     struct qe_hello hello;
@@ -157,6 +169,9 @@ struct qe_cplane {
     struct qe_table *paths; // of cplane_path, by ID
     uint64_t path_sequence;
     struct qe_heap timers;
+    struct qe_heap proofs; // of paths that wait for one
+    bool member;           // of a private network
+    uint8_t network_id[8]; // where member
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
     uint64_t generation;  // of the snapshot
@@ -223,6 +238,26 @@ void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail);
 void cplane_retry(struct qe_cplane *c);
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
+
+void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code);
+// The node behind the path is its peer: the key is the one that the peer had before, if any.
+void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path);
+// Opens a path whose handshake is complete, once it may be.
+void cplane_open_path(struct qe_cplane *c, struct cplane_path *path);
+
+// proof.c
+// Looks whether there is a network's secret.
+void cplane_network_look(struct qe_cplane *c);
+// Whether the peer's connections need no proof of membership.
+bool cplane_trusts(const struct qe_cplane *c, const struct cplane_peer *peer);
+// The handshake is complete: who is there is known.
+void cplane_on_identified(struct qe_cplane *c, struct cplane_path *path, const struct qe_mail *mail);
+void cplane_say_proof(struct qe_cplane *c, struct cplane_path *path);
+// Whether the path may be opened now; where not, it has a while to prove itself.
+bool cplane_may_open(struct qe_cplane *c, struct cplane_path *path);
+void cplane_on_proof(struct qe_cplane *c, struct cplane_path *path, struct qe_span body);
+void cplane_refuse(struct qe_cplane *c, struct cplane_path *path, enum qe_counter reason);
+void cplane_proofs_expire(struct qe_cplane *c);
 
 // publish.c
 // Takes over what the peer claims as its overlay addresses, as far as it may.

@@ -145,6 +145,7 @@ void qe_cplane_datagram(struct qe_cplane *c, const struct qe_datagrams *in, uint
     struct cplane_discovery *d = c->discovery;
     c->now_ns = now_ns;
     c->wall_ms = wall_ms;
+    qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_RECEIVED);
     if (!c->up || c->stopping) return;
     qe_dht_receive(d->dht, place_of(d, in), &in->remote, qe_span(in->bytes, in->size), now_ns);
     d->stirred = true;
@@ -191,6 +192,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     send.segment_size = (uint16_t)d->staged.size;
     send.carried = c->host->tell_carried ? &carried : NULL;
     d->staged.size = 0;
+    qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_SENT);
     action->kind = QE_ACTION_SEND;
     action->send = send;
     return true;

@@ -265,7 +265,12 @@ static void feed_results(struct sim_host *host)
     host->result_count--;
     memmove(host->results, host->results + 1, host->result_count * sizeof(result));
     struct qe_event event = {.kind = QE_EVENT_RESULT,
-        .result = {.request = result.request, .code = result.code, .local = result.local, .text = result.text}};
+        .result = {.request = result.request,
+            .code = result.code,
+            .local = result.local,
+            .addresses = result.addresses,
+            .address_count = result.address_count,
+            .text = result.text}};
     sim_host_step(host, &event);
 }
 

@@ -78,6 +78,8 @@ struct sim_hosts {
     void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
     void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);
     void (*ended)(void *user, struct sim_host *host, enum sim_host_end how);
+    // What the DNS has under a name, `*count` addresses that stay for the run; NULL: the host cannot ask. May be NULL.
+    const struct qe_ip *(*resolve)(void *user, struct sim_host *host, const char *name, size_t *count);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
     struct sim_watch watch;
@@ -103,6 +105,8 @@ struct sim_pending_result {
     uint64_t request;
     enum qe_result_code code;
     struct qe_addr local;
+    const struct qe_ip *addresses; // as long as the run
+    size_t address_count;
     const char *text; // constant
 };
 
@@ -234,6 +238,8 @@ void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint
 
 // A host without interfaces yet. `config` is set afterwards, before the first start.
 void sim_host_init(struct sim_host *host, struct sim_hosts *hosts, const char *name, uint32_t index, bool forwards);
+// Makes it a member of the private network of that name, whose secret follows from the seed. Before the first start.
+void sim_host_join(struct sim_host *host, const char *network);
 // The node must be stopped.
 void sim_host_fini(struct sim_host *host);
 

@@ -182,6 +182,19 @@ static void do_addresses(struct sim_host *host, const struct qe_prefixes *addres
     answer(host, result);
 }
 
+static void do_resolve(struct sim_host *host, uint64_t request, const char *name)
+{
+    struct sim_hosts *hosts = host->hosts;
+    struct sim_pending_result result = {.request = request, .code = QE_RESULT_OK};
+    if (hosts->resolve) result.addresses = hosts->resolve(hosts->user, host, name, &result.address_count);
+    if (!result.addresses)
+        refuse(host, request, "Temporary failure in name resolution");
+    else if (result.address_count == 0)
+        refuse(host, request, "Name or service not known");
+    else
+        answer(host, result);
+}
+
 void sim_host_act(struct sim_host *host, const struct qe_action *action)
 {
     struct sim_hosts *hosts = host->hosts;
@@ -226,7 +239,7 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         answer(host, (struct sim_pending_result){.request = action->forward.prefixes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_RESOLVE:
-        refuse(host, action->resolve.request, "Function not implemented");
+        do_resolve(host, action->resolve.request, action->resolve.name);
         break;
     case QE_ACTION_DNS:
         refuse(host, action->dns.request, "Function not implemented");
