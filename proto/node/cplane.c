@@ -193,6 +193,7 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_names_warn(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }

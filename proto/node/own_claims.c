@@ -117,6 +117,7 @@ static void take_next(struct qe_cplane *c)
     store_counter(c);
     struct cplane_action *a = c->tun_up ? cplane_act(c, QE_ACTION_ADDRESSES, 0) : NULL;
     if (a) a->action.addresses = (struct qe_prefixes){CPLANE_REQUEST_ADDRESSES, c->own, 2};
+    cplane_dns_open(c);
     claims->number++;
     cplane_reclaim(c, NULL);
     c->snapshot_due = true;
