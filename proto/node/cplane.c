@@ -193,6 +193,7 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_names_warn(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
@@ -249,6 +250,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
