@@ -134,7 +134,7 @@ static int update_item(
     struct qe_span stored = qe_span(old->entry.value, old->entry.value_size);
     if (item->mutable) {
         if (cas && *cas != old->seq) return QE_KRPC_ERROR_CAS;
-        if (item->seq < old->seq && !QE_MUTANT(dht_replay_taken)) return QE_KRPC_ERROR_SEQ;
+        if (item->seq < old->seq && !QE_MUTANT(krpc_replay_taken)) return QE_KRPC_ERROR_SEQ;
         if (item->seq == old->seq && !qe_span_equal(stored, item->value)) return QE_KRPC_ERROR_SEQ;
         if (!qe_dht_shelf_set_value(&store->items, &old->entry, item->value)) return QE_KRPC_ERROR_SERVER;
         old->seq = item->seq;
@@ -235,14 +235,14 @@ static struct record *find_record(
 
 static bool is_refused(const struct record *old, const struct qe_dht_record *record)
 {
-    if (!old || QE_MUTANT(dht_replay_taken)) return false;
+    if (!old || QE_MUTANT(krpc_replay_taken)) return false;
     struct qe_span stored = qe_span(old->entry.value, old->entry.value_size);
     return record->seq < old->seq || (record->seq == old->seq && !qe_span_equal(stored, record->value));
 }
 
 static int shelf_of(const struct qe_dht_record *record)
 {
-    return record->certified && !QE_MUTANT(dht_crowded_out) ? CERTIFIED : OPEN;
+    return record->certified && !QE_MUTANT(krpc_crowded_out) ? CERTIFIED : OPEN;
 }
 
 static int update_record(
