@@ -8,6 +8,7 @@
 #define READ_MEMBER_NS (60 * QE_NS_PER_S) // more for each member
 #define READ_LAST_NS   (7200 * QE_NS_PER_S)
 #define RETRY_NS       (10 * QE_NS_PER_S)
+#define LOOK_NS        (60 * QE_NS_PER_S) // whether there is a network, where nobody tells
 
 static bool member_only(const struct cplane_peer *peer)
 {
@@ -87,7 +88,11 @@ void members_expire(struct qe_cplane *c)
     }
     m->at_ns = QE_TIME_NEVER;
     m->failed = false;
-    if (!discovery_in_network(c)) return;
+    if (!discovery_in_network(c)) {
+        m->at_ns = c->now_ns + LOOK_NS;
+        discovery_wake(c, m->at_ns);
+        return;
+    }
     drop_gone(c);
     for (uint8_t shard = 0; shard < DISCOVERY_SHARDS; shard++) {
         struct qe_index_place place;

@@ -203,6 +203,88 @@ static void a_node_that_is_cut_off_says_so_and_comes_back(void)
     CU_ASSERT_EQUAL(world_fini(&world), 0);
 }
 
+static size_t delivered_before;
+
+static bool host5_got_it(struct world *w)
+{
+    return w->hosts[5].delivered_count > 0;
+}
+
+static bool late_one_got_it(struct world *w)
+{
+    return w->hosts[w->host_count - 1].delivered_count > delivered_before;
+}
+
+// 50 ms one way. The late one knows nothing of any member but the address to send to.
+static void an_address_alone_is_answered_within_a_second(void)
+{
+    uint8_t packet[200];
+    begin(11, true);
+    struct world_host *late = &world.hosts[10], *host5 = &world.hosts[5];
+    for (size_t i = 0; i < 10; i++)
+        world_start(&world.hosts[i]);
+    world_run(&world, world.now_ns + 60 * QE_NS_PER_S);
+    world_start(late);
+    while (!says(late, "joined the DHT"))
+        world_run(&world, world.now_ns + 10 * QE_NS_PER_MS);
+    uint64_t asked = world.now_ns;
+    world_tun(late, packet, world_packet(late, host5, 4, 1, 100, packet), NULL);
+    CU_ASSERT_FATAL(world_until(&world, host5_got_it, 5 * QE_NS_PER_S));
+    delivered_before = late->delivered_count;
+    world_tun(host5, packet, world_packet(host5, late, 4, 2, 100, packet), NULL);
+    CU_ASSERT(world_until(&world, late_one_got_it, 5 * QE_NS_PER_S));
+    printf("answered after %llu ms\n", (unsigned long long)((world.now_ns - asked) / QE_NS_PER_MS));
+    CU_ASSERT(world.now_ns - asked < QE_NS_PER_S);
+    CU_ASSERT_EQUAL(world_fini(&world), 0);
+}
+
+// A packet to each of many addresses that nobody has.
+static void a_scan_of_the_overlay_costs_little(void)
+{
+    uint8_t packet[200];
+    begin(12, true);
+    start_all();
+    world_run(&world, world.now_ns + 60 * QE_NS_PER_S);
+    struct world_host *scanner = &world.hosts[3];
+    uint64_t before = world_metric(scanner, "dht_bytes_sent"), dropped = world_metric(scanner, "drop_no_route");
+    size_t size = world_packet(scanner, &world.hosts[4], 4, 1, 100, packet), sent = 0;
+    for (unsigned i = 1; i < 4096; i++) {
+        packet[18] = (uint8_t)(i >> 4);
+        packet[19] = (uint8_t)(i << 4 | 3);
+        world_tun(scanner, packet, size, NULL);
+        sent++;
+        if (i % 8 == 0) world_run(&world, world.now_ns + 10 * QE_NS_PER_MS);
+    }
+    world_run(&world, world.now_ns + 5 * QE_NS_PER_S);
+    uint64_t bytes = world_metric(scanner, "dht_bytes_sent") - before;
+    printf("a scan of %zu addresses sent %llu bytes\n", sent, (unsigned long long)bytes);
+    CU_ASSERT(bytes < 256 * 1024);
+    CU_ASSERT(world_metric(scanner, "drop_no_route") - dropped >= sent - 20); // some of the addresses are members'
+    // Members are reached all the while.
+    delivered_before = world.hosts[4].delivered_count;
+    world_tun(scanner, packet, world_packet(scanner, &world.hosts[4], 4, 1, 100, packet), NULL);
+    world_run(&world, world.now_ns + QE_NS_PER_S);
+    CU_ASSERT(world.hosts[4].delivered_count > delivered_before);
+    CU_ASSERT_EQUAL(world_fini(&world), 0);
+}
+
+static void a_name_that_may_connect_is_looked_for(void)
+{
+    static struct qe_config_allowed_name names[1] = {{"home"}};
+    char line[128], id[QE_NODE_ID_TEXT_SIZE];
+    begin(5, true);
+    snprintf(world.hosts[2].config.name, sizeof world.hosts[2].config.name, "home");
+    world.hosts[1].config.allowed_names = names;
+    world.hosts[1].config.allowed_name_count = 1;
+    start_all();
+    world_run(&world, world.now_ns + 120 * QE_NS_PER_S);
+    snprintf(line, sizeof line, "home is %s, which may connect", qe_node_id_format(&world.hosts[2].id, id));
+    CU_ASSERT(says(&world.hosts[1], line));
+    world.hosts[1].config.allowed_names = NULL;
+    world.hosts[1].config.allowed_name_count = 0;
+    CU_ASSERT_EQUAL(world_fini(&world), 0);
+}
+
 static void an_idle_node_sends_little(void)
 {
     begin(20, true);
@@ -234,6 +316,9 @@ static const struct unit_case cases[] = {
     {"remembered nodes do where the first one is gone", remembered_nodes_do_where_the_first_one_is_gone},
     {"a network in halves heals", a_network_in_halves_heals},
     {"a node that is cut off says so and comes back", a_node_that_is_cut_off_says_so_and_comes_back},
+    {"an address alone is answered within a second", an_address_alone_is_answered_within_a_second},
+    {"a scan of the overlay costs little", a_scan_of_the_overlay_costs_little},
+    {"a name that may connect is looked for", a_name_that_may_connect_is_looked_for},
     {"an idle node sends little", an_idle_node_sends_little},
 };
 UNIT_MAIN("discovery", cases)
