@@ -349,6 +349,8 @@ uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 // own_claims.c
 void cplane_own_claims_init(struct qe_cplane *c);
 // A stored item; false where it is none of claims.
+// An overlay address that lies in an underlay network of this host is given up.
+void cplane_own_claims_on_link(struct qe_cplane *c);
 bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_own_claims_expire(struct qe_cplane *c);
 uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
