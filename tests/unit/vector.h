@@ -16,7 +16,8 @@ static inline size_t vector_read(const char *name, uint8_t *out, size_t max)
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     size_t size = 0, width = strlen(name);
     while (size == 0 && fgets(line, sizeof line, file)) {
-        if (strncmp(line, "    vector ", 11) != 0 || strncmp(line + 11, name, width) != 0 || line[11 + width] != ' ') continue;
+        if (strncmp(line, "    vector ", 11) != 0 || strncmp(line + 11, name, width) != 0 || line[11 + width] != ' ')
+            continue;
         char *hex = line + 11 + width + strspn(line + 11 + width, " ");
         hex[strcspn(hex, "\n")] = 0;
         CU_ASSERT_EQUAL(sodium_hex2bin(out, max, hex, strlen(hex), " ", &size, NULL), 0);
