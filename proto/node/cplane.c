@@ -250,6 +250,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;

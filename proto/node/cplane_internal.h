@@ -319,6 +319,8 @@ uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 // own_claims.c
 void cplane_own_claims_init(struct qe_cplane *c);
 // A stored item; false where it is none of claims.
+// An overlay address that lies in an underlay network of this host is given up.
+void cplane_own_claims_on_link(struct qe_cplane *c);
 bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_own_claims_expire(struct qe_cplane *c);
 uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
@@ -341,6 +343,17 @@ enum cplane_name_found cplane_name_find(
 void cplane_names_warn(struct qe_cplane *c);
 // The name that stands for an address: a peer's or this node's, or its ID as text. False: nobody is known to have it.
 bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[QE_NAME_SIZE]);
+
+// dns.c
+// Opens the socket at the own address, or the one at the new address.
+void cplane_dns_open(struct qe_cplane *c);
+void cplane_dns_fini(struct qe_cplane *c);
+bool cplane_dns_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Answers what has become known, and what waits no longer.
+void cplane_dns_expire(struct qe_cplane *c);
+uint64_t cplane_dns_deadline(const struct qe_cplane *c);
+// The next answer to be sent. False where there is none, or no buffer.
+bool cplane_dns_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action *action);
 
 // subnet_routes.c
 // Chooses which owner of each accepted network is used. True where that has changed.

@@ -166,3 +166,17 @@ void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const 
             qe_json_string(json, qe_cidr_format(&c->claims.subnets.claims[i].subnet, text));
     qe_json_array_end(json);
 }
+
+void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
+{
+    static const char *const names[] = {"off", "off", "served", "on"};
+    const struct cplane_dns *d = &c->claims.dns;
+    char text[QE_ADDR_TEXT_SIZE];
+    qe_json_key(json, "dns");
+    qe_json_object_begin(json);
+    member(json, "state", names[d->state]);
+    member(json, "domain", CPLANE_DNS_DOMAIN);
+    text_or_null(json, "server", d->state >= CPLANE_DNS_SERVED ? qe_addr_format(&d->server, text) : NULL);
+    text_or_null(json, "reason", d->error);
+    qe_json_object_end(json);
+}

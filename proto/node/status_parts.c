@@ -19,15 +19,3 @@ void cplane_write_network(struct qe_cplane *c, struct qe_json *json)
     absent(json, "error");
     qe_json_object_end(json);
 }
-
-void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
-{
-    (void)c;
-    qe_json_key(json, "dns");
-    qe_json_object_begin(json);
-    member(json, "state", "off");
-    member(json, "domain", "qe");
-    absent(json, "server");
-    absent(json, "reason");
-    qe_json_object_end(json);
-}

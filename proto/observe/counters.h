@@ -46,6 +46,9 @@
     X(DROP_CONTROL, "drop_control", "Control messages from a peer that are malformed or of an unknown type")           \
     X(DROP_ECHO, "drop_echo", "Echo requests beyond the few that wait")                                                \
     X(DROP_CLAIM, "drop_claim", "Overlay addresses that a peer claimed and may not have")                              \
+    X(DNS_QUERIES, "dns_queries", "DNS queries received")                                                              \
+    X(DNS_ANSWERS, "dns_answers", "DNS answers sent")                                                                  \
+    X(DROP_DNS, "drop_dns", "DNS queries that are none, come from elsewhere, or are too many")                         \
     X(DHT_DATAGRAMS_SENT, "dht_datagrams_sent", "UDP datagrams of the DHT sent")                                       \
     X(DHT_DATAGRAMS_RECEIVED, "dht_datagrams_recv", "UDP datagrams of the DHT received")                               \
     X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")

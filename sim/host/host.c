@@ -162,6 +162,7 @@ static void forget_input(struct sim_host *host)
     host->socket_count = 0;
     host->tun_open = false;
     host->route_count = host->forwarded_count = host->nat_count = 0;
+    host->dns_domain[0] = '\0';
 }
 
 static void end_node(struct sim_host *host, bool crashed)

@@ -224,6 +224,9 @@ struct sim_host {
     bool masquerade;
     struct sim_masquerade *nat; // by port
     size_t nat_count, nat_next;
+    char dns_domain[64]; // whose names the machine's resolver asks its node for; "": none
+    struct qe_addr dns_server;
+    uint16_t dns_id; // of the last query
     struct sim_host_counts counts;
     struct sim_host_faults faults;
     struct sim_points *points; // NULL: none fires
@@ -265,6 +268,15 @@ bool sim_host_forward(struct sim_host *host, struct qe_span packet, const struct
 bool sim_host_unmasquerade(struct sim_host *host, const struct sim_packet *packet);
 // A datagram came that is for somebody else: whether the machine forwards it into the TUN. It is copied.
 bool sim_host_take_into_tun(struct sim_box *box, const struct sim_packet *packet);
+// An address of the machine, of the TUN's too.
+bool sim_host_is_own(const struct sim_host *host, const struct qe_ip *ip);
+// Hands over a datagram that the machine sends to itself.
+void sim_host_loop_back(struct sim_host *host, struct sim_packet *packet);
+// The machine's resolver looks for a name's addresses, or an address's name, where its node answers for that. What
+// comes of it is in the log.
+void sim_host_resolve(struct sim_host *host, const char *name);
+// Whether the datagram is the answer.
+bool sim_host_take_resolved(struct sim_host *host, const struct sim_packet *packet);
 // The TUN's address of that family, or NULL where none is known.
 const struct qe_cidr *sim_host_tun_address(const struct sim_host *host, uint8_t family);
 void sim_host_command(struct sim_host *host, uint64_t id, enum qe_command_verb verb, const char *argument);

@@ -288,7 +288,7 @@ extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys
         {"fail_allocation", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                 \
         {"fail_allocations", SIM_KEY_CHANCE, offsetof(struct sim_scenario_at, share_ppb)},                             \
         {"fail_stores", SIM_KEY_OTHER, 0}, {"refuse_sockets", SIM_KEY_OTHER, 0}, {"refuse_tun", SIM_KEY_OTHER, 0},     \
-        {"roam", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                                                   \
+        {"roam", SIM_KEY_OTHER, 0}, {"resolve", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                    \
         {"for", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, for_ns)},                                           \
         {"start_after", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, start_after_ns)},                           \
         {"lose_unsynced", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, unsynced_ns)},                            \
