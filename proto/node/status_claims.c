@@ -131,7 +131,7 @@ void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json)
         qe_json_object_begin(json);
         member(json, "destination", qe_cidr_format(&claim->subnet, text));
         member(json, "next_hop", qe_node_id_format(&peer->id, id));
-        member(json, "name", peer->name);
+        member(json, "name", peer_name(peer));
         member(json, "via", "direct");
         member(json, "interface", c->config->tun_name);
         member(json, "origin", "subnet");
@@ -150,7 +150,7 @@ void cplane_write_refused(struct qe_cplane *c, struct qe_json *json)
         qe_json_object_begin(json);
         member(json, "destination", qe_cidr_format(&claim->subnet, text));
         member(json, "owner", qe_node_id_format(&claim->owner, id));
-        member(json, "name", c->peers[claim->peer]->name);
+        member(json, "name", peer_name(c->peers[claim->peer]));
         member(json, "reason", qe_subnet_reason(claim, reason));
         qe_json_object_end(json);
     }

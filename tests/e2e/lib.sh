@@ -234,6 +234,16 @@ mesh() {
     done
 }
 
+# same_network HOST OTHER...: the others have the first one's network secret. Their daemons must not run.
+same_network() {
+    local first=$1 name
+    shift
+    for name in "$@"; do
+        mkdir -p -m 700 "$work/$name/state"
+        cp -p "$work/$first/state/network.key" "$work/$name/state/"
+    done
+}
+
 # underlay HOST 4|6 [PORT]: where the host's daemon is dialled, as pair and routed have it.
 underlay() {
     local found port=${3:-9000}
