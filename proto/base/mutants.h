@@ -90,7 +90,24 @@
     X(lane_dispatch, "the lane of a datagram is taken from the wrong byte of its connection ID")                       \
     X(handover_lost, "packets for a peer whose lane changes are lost without being counted")                           \
     X(early_not_repeated, "a hello in 0-RTT data that was refused is not said again")                                  \
-    X(cid_leak, "connection IDs that are no longer used stay in the table")
+    X(krpc_token_any, "any token of the right size lets one store from any address")                                   \
+    X(krpc_bytes_unlimited, "replies of the DHT may be as large as they like")                                         \
+    X(krpc_replay_taken, "an item or record takes the place of a newer one")                                           \
+    X(krpc_signature_unchecked, "items and records are believed whoever signed them")                                  \
+    X(krpc_crowded_out, "records without a certificate take the places of certified ones")                             \
+    X(cid_leak, "connection IDs that are no longer used stay in the table")                                            \
+    X(dht_source_any, "an answer to a query of the DHT counts from whatever address")                                  \
+    X(dht_asker_let_in, "a node that asks is in the routing table without having answered")                            \
+    X(dht_bad_stays, "a node that does not answer any more keeps its place in the routing table")                      \
+    X(dht_crowd, "one network may have all places of a bucket and of a shortlist")                                     \
+    X(dht_item_unverified, "an item of the DHT is found whatever its signature")                                       \
+    X(dht_late_waited, "a lookup waits for a silent node to the end before it asks another one")                       \
+    X(dht_lost_forgotten, "nodes that were lost are not asked again")                                                  \
+    X(dht_put_on_one, "what is put goes to one node only")                                                             \
+    X(dht_cas_lost, "what is put says nothing of the version that it replaces")                                        \
+    X(dht_index_first, "of an owner's records the one that was found first counts")                                    \
+    X(dht_read_only_asked, "a read-only node does not say that it is one")                                             \
+    X(dht_bogus_sent, "nodes are asked at whatever address others say")
 
 enum qe_mutant {
     QE_MUTANT_none,

@@ -3,6 +3,8 @@
 // here are how both halves find together again.
 #include "dht/dht_internal.h"
 
+#include "base/mutants.h"
+
 #include "dht/network.h"
 
 #include <string.h>
@@ -110,7 +112,7 @@ static void forget(struct qe_dht *dht, unsigned index)
 void qe_dht_lost_add(struct qe_dht *dht, const struct qe_dht_contact *contact, uint64_t now_ns)
 {
     struct qe_dht_upkeep *upkeep = &dht->upkeep;
-    if (find_lost(dht, &contact->addr) >= 0) return;
+    if (find_lost(dht, &contact->addr) >= 0 || QE_MUTANT(dht_lost_forgotten)) return;
     if (!upkeep->lost) {
         upkeep->lost = qe_zalloc(dht->options.mem, QE_DHT_LOST_MAX, sizeof *upkeep->lost);
         if (!upkeep->lost) return;

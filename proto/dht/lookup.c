@@ -2,6 +2,8 @@
 // k have answered. IPv4 and IPv6 are two tables (BEP 32) and so two shortlists of one operation.
 #include "dht/dht_internal.h"
 
+#include "base/mutants.h"
+
 #include "dht/network.h"
 
 #include <string.h>
@@ -149,7 +151,9 @@ static void take_nodes(
         struct qe_span nodes = f == 0 ? message->nodes : message->nodes6;
         struct qe_dht_contact contact;
         for (size_t i = 0; i < REFERRALS_MAX && qe_krpc_node(nodes, f == 0 ? 4 : 6, i, &contact); i++) {
-            if (!takes(dht, op, f) || !qe_dht_address_usable(&contact.addr, dht->options.exempt_private)) continue;
+            if (!takes(dht, op, f) ||
+                (!qe_dht_address_usable(&contact.addr, dht->options.exempt_private) && !QE_MUTANT(dht_bogus_sent)))
+                continue;
             if (qe_node_id_equal(&contact.id, &dht->options.id)) continue;
             if (qe_dht_shortlist_add(&op->lists[f], &contact, true, depth + 1) && f == family) closer = true;
         }
@@ -283,7 +287,6 @@ void qe_dht_lookup_on_answer(
                                              ? qe_dht_shortlist_identify(list, &query->to.addr, &message->id)
                                              : qe_dht_shortlist_at(list, &query->to.addr);
     if (!candidate) return;
-    if (candidate->state == QE_DHT_SILENT && message) op->timeouts--; // late, and still welcome
     if (message) {
         on_reply(dht, op, candidate, message, now_ns);
     } else {
@@ -298,7 +301,8 @@ void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query,
     struct qe_dht_candidate *candidate =
         qe_dht_shortlist_at(&op->lists[qe_dht_family(&query->to.addr)], &query->to.addr);
     if (!candidate || (candidate->state != QE_DHT_ASKED && candidate->state != QE_DHT_SILENT)) return;
-    op->timeouts += candidate->state == QE_DHT_ASKED;
+    if (QE_MUTANT(dht_late_waited)) return;
     candidate->state = passed ? QE_DHT_FAILED : QE_DHT_SILENT;
+    op->timeouts += passed;
     qe_dht_lookup_advance(dht, op, now_ns);
 }

@@ -2,6 +2,8 @@
 // that nobody else can guess, and once.
 #include "dht/dht_internal.h"
 
+#include "base/mutants.h"
+
 #include <string.h>
 
 #define CAPACITY_STEP     8
@@ -101,7 +103,7 @@ bool qe_dht_query_send(struct qe_dht *dht, enum qe_dht_purpose purpose, const st
     message->type = QE_KRPC_QUERY;
     message->transaction = qe_span(transaction, sizeof transaction);
     message->version = qe_span(QE_KRPC_VERSION, 4);
-    message->read_only = dht->options.read_only;
+    message->read_only = dht->options.read_only && !QE_MUTANT(dht_read_only_asked);
     message->has_id = true;
     message->id = dht->options.id;
     message->reply_max = reply_size(dht, message, &to->addr);
@@ -151,7 +153,7 @@ bool qe_dht_query_take(
     uint32_t number = qe_load32(transaction.data);
     for (size_t i = 0; i < dht->queries.count; i++) {
         if (dht->queries.items[i].transaction != number) continue;
-        if (!qe_addr_equal(&dht->queries.items[i].to.addr, from)) return false;
+        if (!qe_addr_equal(&dht->queries.items[i].to.addr, from) && !QE_MUTANT(dht_source_any)) return false;
         remove_at(dht, i, out);
         return true;
     }

@@ -1,5 +1,7 @@
 #include "dht/shortlist.h"
 
+#include "base/mutants.h"
+
 #include "dht/network.h"
 
 #include <string.h>
@@ -36,7 +38,7 @@ static bool closer(
 
 static bool crowded(const struct qe_dht_shortlist *list, const struct qe_ip *ip)
 {
-    if (list->exempt_private && qe_dht_address_private(ip)) return false;
+    if ((list->exempt_private && qe_dht_address_private(ip)) || QE_MUTANT(dht_crowd)) return false;
     unsigned of_provider = 0;
     for (unsigned i = 0; i < list->count; i++) {
         const struct qe_ip *other = &list->items[i].contact.addr.ip;

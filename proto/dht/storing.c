@@ -2,6 +2,8 @@
 // looked up, are asked to take it. One that is silent is replaced by the next.
 #include "dht/dht_internal.h"
 
+#include "base/mutants.h"
+
 #include <string.h>
 
 void qe_dht_storing_message(
@@ -18,7 +20,7 @@ void qe_dht_storing_message(
         out->salt = op->item.salt;
         out->has_seq = true;
         out->seq = op->item.seq;
-        out->has_cas = op->request.has_cas;
+        out->has_cas = op->request.has_cas && !QE_MUTANT(dht_cas_lost);
         out->cas = op->request.cas;
         break;
     case QE_DHT_ANNOUNCE:
@@ -49,7 +51,7 @@ static bool send_put(
 
 static void advance(struct qe_dht *dht, struct qe_dht_operation *op, uint64_t now_ns)
 {
-    size_t k = qe_dht_operation_k(dht, op);
+    size_t k = QE_MUTANT(dht_put_on_one) ? 1 : qe_dht_operation_k(dht, op);
     for (int f = 0; f < 2; f++)
         for (unsigned i = 0; i < op->lists[f].count; i++) {
             struct qe_dht_candidate *candidate = &op->lists[f].items[i];

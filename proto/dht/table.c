@@ -1,5 +1,7 @@
 #include "dht/table.h"
 
+#include "base/mutants.h"
+
 #include "dht/network.h"
 #include "dht/table_internal.h"
 
@@ -115,7 +117,7 @@ static void note_heard(struct qe_dht_entry *entry, bool replied, uint64_t rtt_us
 // Why a node may not be in a bucket although there is a place: -1: it may; else who stands against it.
 static int rival(const struct qe_dht_table *table, const struct qe_dht_bucket *bucket, const struct qe_ip *ip)
 {
-    if (table->exempt_private && qe_dht_address_private(ip)) return -1;
+    if ((table->exempt_private && qe_dht_address_private(ip)) || QE_MUTANT(dht_crowd)) return -1;
     unsigned of_provider = 0;
     for (unsigned i = 0; i < bucket->count; i++) {
         struct qe_ip other = ip_of(table, slot(table, bucket, i));
@@ -208,7 +210,7 @@ enum qe_dht_heard qe_dht_table_heard(struct qe_dht_table *table, const struct qe
             return QE_DHT_HEARD_SPARE;
         }
     }
-    if (!replied) return QE_DHT_HEARD_WANTED;
+    if (!replied && !QE_MUTANT(dht_asker_let_in)) return QE_DHT_HEARD_WANTED;
     if (against >= 0) take_out(table, bucket, (unsigned)against);
     struct qe_dht_entry *entry = put_in(table, bucket, bucket->count);
     if (!entry) return QE_DHT_HEARD_REFUSED;
@@ -254,7 +256,7 @@ enum qe_dht_failed qe_dht_table_failed(struct qe_dht_table *table, const struct 
     struct qe_dht_entry *entry = slot(table, bucket, (unsigned)at);
     entry->flags &= (uint8_t)~ASKED;
     entry->fails++;
-    if (entry->fails < QE_DHT_FAILS_BAD) return QE_DHT_FAILED_ONCE;
+    if (entry->fails < QE_DHT_FAILS_BAD || QE_MUTANT(dht_bad_stays)) return QE_DHT_FAILED_ONCE;
     bool first = entry->fails == QE_DHT_FAILS_BAD;
     if (!replace(table, bucket, (unsigned)at) && entry->fails >= QE_DHT_FAILS_MAX)
         take_out(table, bucket, (unsigned)at);

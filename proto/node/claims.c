@@ -23,6 +23,7 @@ void cplane_claims_fini(struct qe_cplane *c)
 {
     qe_subnets_fini(&c->claims.subnets);
     qe_free(c->mem, c->claims.routes);
+    cplane_dns_fini(c);
 }
 
 static struct cplane_action *ask(
@@ -40,6 +41,7 @@ void cplane_claims_start(struct qe_cplane *c)
 {
     const struct qe_config_subnets *advertise = &c->config->advertise;
     struct qe_prefixes prefixes = {.request = CPLANE_REQUEST_FORWARD};
+    cplane_dns_open(c);
     if (advertise->count == 0 || !c->config->forward) return;
     struct cplane_action *a = ask(c, QE_ACTION_FORWARD, advertise->list, advertise->count, &prefixes);
     if (!a) {
@@ -58,6 +60,7 @@ bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result
                 result->text ? result->text : "refused");
         return true;
     }
+    if (cplane_dns_on_result(c, result)) return true;
     char *error = result->request == CPLANE_REQUEST_ROUTES    ? c->claims.routes_error
                   : result->request == CPLANE_REQUEST_FORWARD ? c->claims.forward_error
                                                               : NULL;
@@ -250,6 +253,7 @@ void cplane_claims_expire(struct qe_cplane *c)
 {
     cplane_own_claims_expire(c);
     cplane_witness_expire(c);
+    cplane_dns_expire(c);
     if (now_s(c) < c->claims.next_s) return;
     decide(c, qe_subnets_expire(&c->claims.subnets, now_s(c)));
 }
@@ -258,6 +262,6 @@ uint64_t cplane_claims_deadline(const struct qe_cplane *c)
 {
     int64_t next_s = c->up && !c->stopping ? cplane_witness_deadline_s(c) : INT64_MAX;
     if (c->claims.next_s < next_s) next_s = c->claims.next_s;
-    return qe_time_min(
-        cplane_own_claims_deadline(c), next_s == INT64_MAX ? QE_TIME_NEVER : (uint64_t)next_s * QE_NS_PER_S);
+    uint64_t at_ns = next_s == INT64_MAX ? QE_TIME_NEVER : (uint64_t)next_s * QE_NS_PER_S;
+    return qe_time_min(at_ns, qe_time_min(cplane_own_claims_deadline(c), cplane_dns_deadline(c)));
 }

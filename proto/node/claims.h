@@ -77,6 +77,39 @@ struct cplane_name {
     size_t address_count;
 };
 
+// Names are answered at the overlay's IPv4 address (dns/answer.h).
+#define CPLANE_DNS_DOMAIN  "qe"
+#define CPLANE_DNS_PORT    53
+#define CPLANE_DNS_SOCKET  100                  // its ID
+#define CPLANE_DNS_WAITING 16                   // queries that wait for the index to answer, and
+#define CPLANE_DNS_WAIT_NS UINT64_C(2000000000) // for how long
+#define CPLANE_DNS_QUERY   512
+#define CPLANE_DNS_ANSWERS 16 // that wait for a buffer
+
+enum cplane_dns_state {
+    CPLANE_DNS_OFF,
+    CPLANE_DNS_OPENING,
+    CPLANE_DNS_SERVED, // the system's resolver does not know, or has not been asked yet
+    CPLANE_DNS_ON,
+};
+
+struct cplane_dns_message {
+    struct qe_addr remote; // whom it is from, or for
+    uint64_t until_ns;     // a query that waits; 0: free
+    size_t size;
+    uint8_t bytes[CPLANE_DNS_QUERY];
+};
+
+struct cplane_dns {
+    enum cplane_dns_state state;
+    struct qe_addr server;
+    char error[192];
+    struct cplane_dns_message *waiting; // CPLANE_DNS_WAITING; NULL: none did yet
+    size_t waiting_count;
+    struct cplane_dns_message *answers; // a ring of CPLANE_DNS_ANSWERS; NULL likewise
+    size_t answer_first, answer_count;
+};
+
 struct cplane_claims {
     struct qe_subnets subnets; // of peers
     uint64_t number;           // of the last change of what this node claims; 0: hello says it all
@@ -93,9 +126,10 @@ struct cplane_claims {
     struct qe_node_id lost_to; // has now
     struct claim_witness witness[CPLANE_WITNESS_MAX];
     struct cplane_name names[CPLANE_NAMES_MAX];
-    bool names_answered;    // since anybody who waits for one looked
-    char routes_error[96];  // why the host has no routes; "": it has
-    char forward_error[96]; // why it does not forward
+    struct cplane_dns dns;
+    bool names_answered;     // since anybody who waits for one looked
+    char routes_error[192];  // why the host has no routes; "": it has
+    char forward_error[192]; // why it does not forward
 };
 
 #endif

@@ -111,8 +111,10 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     c->self = qe_node_id_from_key(&c->host->identity);
     qe_list_init(&c->actions);
     qe_heap_init(&c->timers, c->mem);
+    qe_heap_init(&c->proofs, c->mem);
     c->host->random(c->host->user, QE_RANDOM_HASH, secret, sizeof secret);
     c->boot_epoch = cplane_random64(c, QE_RANDOM_SESSION);
+    cplane_network_look(c);
     init_addresses(c);
     cplane_claims_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
@@ -142,6 +144,7 @@ void qe_cplane_free(struct qe_cplane *c)
     }
     qe_free(c->mem, c->current);
     qe_heap_fini(&c->timers);
+    qe_heap_fini(&c->proofs);
     qe_free(c->mem, c);
 }
 
@@ -190,6 +193,7 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_names_warn(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
@@ -246,6 +250,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
@@ -269,6 +274,7 @@ static void expire(struct qe_cplane *c)
         struct cplane_peer *peer = qe_container(timer, struct cplane_peer, timer);
         cplane_peer_refresh(c, peer);
     }
+    cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
@@ -322,13 +328,15 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
         cplane_on_moved(c, mail);
         break;
     case QE_MAIL_TICKET:
-        cplane_on_ticket(c, peer, qe_span(mail->bytes, mail->size));
+        if (peer) cplane_on_ticket(c, peer, qe_span(mail->bytes, mail->size));
         break;
     case QE_MAIL_SILENT:
+        if (!peer) break; // a stranger
         qe_session_on_silent(&peer->session, mail->path, c->now_ns);
         cplane_peer_refresh(c, peer);
         break;
     case QE_MAIL_HEARD:
+        if (!peer) break;
         qe_session_on_heard(&peer->session, mail->path, c->now_ns);
         cplane_peer_refresh(c, peer);
         break;
@@ -380,6 +388,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
+    deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }
 

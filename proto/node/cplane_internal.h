@@ -31,7 +31,9 @@
 // Why a peer may connect, as bits.
 enum cplane_why {
     CPLANE_WHY_CONFIG = 1,
-    CPLANE_WHY_MEMBER = 2, // of this node's private network
+    CPLANE_WHY_MEMBER = 2,  // of this node's private network, as its record says
+    CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
+    CPLANE_WHY_INVITER = 8, // it invited this node
 };
 
 // The lookup of a peer's record (seek.c).
@@ -80,15 +82,25 @@ struct cplane_peer {
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
+    bool stored_proven;         // likewise, that it is a member
 };
 
 // A connection's control stream, while the connection lives.
 struct cplane_path {
     uint64_t id;
-    struct cplane_peer *peer;
+    struct cplane_peer *peer; // NULL: a stranger
     uint8_t lane;
     bool open;    // proven fresh: hello may be acted on
     bool refused; // on its way out: nothing opens it any more
+    bool gated;   // its lane hears nothing but the control stream yet
+    bool waiting; // for a proof of membership, until its timer is due
+    bool proof_said;
+    bool join_seen; // it has shown an invitation; one is enough
+    bool exported;
+    uint8_t exporter[QE_EXPORT_SIZE]; // where exported
+    struct qe_key key;                // of the node behind it
+    struct qe_conn_info info;         // as it was when that was known
+    struct qe_timer timer;            // in the heap of proofs
     bool greeted;
     bool has_hello;
     struct qe_hello hello;
@@ -157,6 +169,9 @@ struct qe_cplane {
     struct qe_table *paths; // of cplane_path, by ID
     uint64_t path_sequence;
     struct qe_heap timers;
+    struct qe_heap proofs; // of paths that wait for one
+    bool member;           // of a private network
+    uint8_t network_id[8]; // where member
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
     bool tun_up, up;
     uint64_t generation;  // of the snapshot
@@ -224,6 +239,26 @@ void cplane_retry(struct qe_cplane *c);
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
 
+void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code);
+// The node behind the path is its peer: the key is the one that the peer had before, if any.
+void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path);
+// Opens a path whose handshake is complete, once it may be.
+void cplane_open_path(struct qe_cplane *c, struct cplane_path *path);
+
+// proof.c
+// Looks whether there is a network's secret.
+void cplane_network_look(struct qe_cplane *c);
+// Whether the peer's connections need no proof of membership.
+bool cplane_trusts(const struct qe_cplane *c, const struct cplane_peer *peer);
+// The handshake is complete: who is there is known.
+void cplane_on_identified(struct qe_cplane *c, struct cplane_path *path, const struct qe_mail *mail);
+void cplane_say_proof(struct qe_cplane *c, struct cplane_path *path);
+// Whether the path may be opened now; where not, it has a while to prove itself.
+bool cplane_may_open(struct qe_cplane *c, struct cplane_path *path);
+void cplane_on_proof(struct qe_cplane *c, struct cplane_path *path, struct qe_span body);
+void cplane_refuse(struct qe_cplane *c, struct cplane_path *path, enum qe_counter reason);
+void cplane_proofs_expire(struct qe_cplane *c);
+
 // publish.c
 // Takes over what the peer claims as its overlay addresses, as far as it may.
 void cplane_claim(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_ip *said, size_t said_count);
@@ -284,6 +319,8 @@ uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 // own_claims.c
 void cplane_own_claims_init(struct qe_cplane *c);
 // A stored item; false where it is none of claims.
+// An overlay address that lies in an underlay network of this host is given up.
+void cplane_own_claims_on_link(struct qe_cplane *c);
 bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_own_claims_expire(struct qe_cplane *c);
 uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
@@ -302,8 +339,21 @@ int64_t cplane_witness_deadline_s(const struct qe_cplane *c);
 enum cplane_name_found { CPLANE_NAME_FOUND, CPLANE_NAME_ABSENT, CPLANE_NAME_LATER };
 enum cplane_name_found cplane_name_find(
     struct qe_cplane *c, const char *name, struct qe_node_id *owner, struct qe_ip *addresses, size_t *count);
+// Tells of allowed names that nobody can have.
+void cplane_names_warn(struct qe_cplane *c);
 // The name that stands for an address: a peer's or this node's, or its ID as text. False: nobody is known to have it.
 bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[QE_NAME_SIZE]);
+
+// dns.c
+// Opens the socket at the own address, or the one at the new address.
+void cplane_dns_open(struct qe_cplane *c);
+void cplane_dns_fini(struct qe_cplane *c);
+bool cplane_dns_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Answers what has become known, and what waits no longer.
+void cplane_dns_expire(struct qe_cplane *c);
+uint64_t cplane_dns_deadline(const struct qe_cplane *c);
+// The next answer to be sent. False where there is none, or no buffer.
+bool cplane_dns_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action *action);
 
 // subnet_routes.c
 // Chooses which owner of each accepted network is used. True where that has changed.

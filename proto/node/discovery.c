@@ -33,6 +33,8 @@ int cplane_discovery_new(struct qe_cplane *c)
     d->at_ns = d->announce.at_ns = d->announce.refresh_at_ns = QE_TIME_NEVER;
     d->bootstrap.check_at_ns = d->bootstrap.retry_at_ns = d->bootstrap.store_at_ns = QE_TIME_NEVER;
     c->discovery = d;
+    size_t names = c->config->allowed_name_count;
+    if (names && !(d->allowed = qe_zalloc(c->mem, names, sizeof *d->allowed))) return -1;
     const struct qe_dht_options options = {.mem = c->mem,
         .id = c->self,
         .user = c,
@@ -55,6 +57,7 @@ void cplane_discovery_free(struct qe_cplane *c)
         qe_free(c->mem, question);
     }
     discovery_inquiries_free(c);
+    qe_free(c->mem, d->allowed);
     qe_free(c->mem, d);
     c->discovery = NULL;
 }
@@ -145,6 +148,7 @@ void qe_cplane_datagram(struct qe_cplane *c, const struct qe_datagrams *in, uint
     struct cplane_discovery *d = c->discovery;
     c->now_ns = now_ns;
     c->wall_ms = wall_ms;
+    qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_RECEIVED);
     if (!c->up || c->stopping) return;
     qe_dht_receive(d->dht, place_of(d, in), &in->remote, qe_span(in->bytes, in->size), now_ns);
     d->stirred = true;
@@ -172,6 +176,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     static const uint64_t carried = QE_CARRIED_BIT(KRPC);
     struct cplane_discovery *d = c->discovery;
     struct qe_send send;
+    if (cplane_dns_send(c, pool, action)) return true;
     if (!d->stirred && d->staged.size == 0) return false;
     for (;;) {
         if (d->staged.size == 0 && !qe_dht_next(d->dht, d->staged_bytes, &d->staged, c->now_ns)) {
@@ -191,6 +196,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     send.segment_size = (uint16_t)d->staged.size;
     send.carried = c->host->tell_carried ? &carried : NULL;
     d->staged.size = 0;
+    qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_SENT);
     action->kind = QE_ACTION_SEND;
     action->send = send;
     return true;
@@ -250,6 +256,7 @@ void cplane_discovery_expire(struct qe_cplane *c)
     bootstrap_expire(c);
     announce_expire(c);
     members_expire(c);
+    allowed_expire(c);
     seek_expire(c);
 }
 

@@ -1,6 +1,7 @@
-// The inside of discovery, the part of the control plane that has the DHT: dht.c (datagrams and questions), bootstrap.c
-// (whom to ask first), announce.c (what this node says of itself), seek.c (where peers are), members.c (who else is in
-// the network) and owners.c (who has an overlay address).
+// The inside of discovery, the part of the control plane that has the DHT: discovery.c (datagrams and questions),
+// bootstrap.c (whom to ask first), announce.c (what this node says of itself), seek.c (where peers are), members.c (who
+// else is in the network), owners.c (who has an overlay address), allowed.c (who has a name that may connect) and
+// inquiry.c (commands).
 //
 // Answers are only noted when they come, because they come from inside the DHT; what follows from them is done when the
 // step ends (cplane_discovery_expire).
@@ -82,6 +83,14 @@ struct discovery_owners {
     uint64_t refilled_ns;
 };
 
+// allowed.c: a name that may connect (qe_config.allowed_names).
+struct discovery_allowed {
+    uint64_t at_ns; // when to look for its owner
+    unsigned failures;
+    bool running, found;
+    struct qe_node_id owner; // where found
+};
+
 struct cplane_question {
     struct qe_list link;
     uint64_t operation;
@@ -113,6 +122,8 @@ struct cplane_discovery {
     struct discovery_seek seek;
     struct discovery_members members;
     struct discovery_owners owners;
+    struct discovery_allowed *allowed; // one for each name; NULL for none
+    unsigned allowed_running;
 };
 
 // Has cplane_discovery_expire called by then.
@@ -167,6 +178,9 @@ void seek_all(struct qe_cplane *c);
 // members.c
 void members_expire(struct qe_cplane *c);
 void members_wake(struct qe_cplane *c);
+
+// allowed.c
+void allowed_expire(struct qe_cplane *c);
 
 // report_discovery.c
 // Hexadecimal digits of `bytes` in `out`, which has room for 2 · size + 1.

@@ -90,7 +90,7 @@ void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8
     struct qe_lane *lane = user;
     struct lane_path *path = qe_conn_user(conn);
     struct lane_peer *peer = path ? path->peer : NULL;
-    if (!peer || early || !lane->snapshot) {
+    if (!peer || early || path->gated || !lane->snapshot) {
         lane_drop(lane, QE_COUNT_DROP_EARLY, peer ? peer->index : QE_PEER_NONE);
         return;
     }

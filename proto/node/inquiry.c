@@ -111,7 +111,7 @@ static void write_owner(struct qe_cplane *c, struct qe_json *json, const struct 
     bool self = qe_node_id_equal(&owner->id, &c->self);
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&owner->id, id));
-    member(json, "name", self ? c->config->name : peer ? peer->name : "");
+    member(json, "name", self ? c->config->name : peer ? peer_name(peer) : "");
     number_if(json, "age_s", owner->claims, owner->age_s);
     qe_json_key(json, "addresses");
     qe_json_array_begin(json);

@@ -89,14 +89,15 @@ static struct qe_mail *post(
     return mail;
 }
 
-static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, uint32_t peer)
+static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, struct lane_peer *peer)
 {
     struct lane_path *path = qe_zalloc(&lane->host->mem, 1, sizeof *path);
     if (!path) return NULL;
     path->id = id;
-    path->peer = lane_peer(lane, peer);
+    path->peer = peer;
+    qe_list_init(&path->stranger);
     path->last = qe_mail_prepare(&lane->host->mem, QE_MAIL_CLOSED, 0);
-    if (!path->peer || !path->last || qe_table_put(lane->paths, &path->id, path) != 0) {
+    if (!path->last || qe_table_put(lane->paths, &path->id, path) != 0) {
         qe_free(&lane->host->mem, path->last);
         qe_free(&lane->host->mem, path);
         return NULL;
@@ -107,6 +108,7 @@ static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, uint32_t pe
 static void free_path(struct qe_lane *lane, struct lane_path *path)
 {
     if (path->peer->active == path) lane_activate(lane, path->peer, NULL);
+    if (lane_is_stranger(path)) lane_stranger_end(lane, path);
     qe_table_remove(lane->paths, &path->id);
     if (path->last) qe_mail_free(lane->host, path->last);
     if (path->in) qe_reassembler_free(path->in);
@@ -121,8 +123,31 @@ static bool on_allow(void *user, const struct qe_key *key, void *dialled)
     struct qe_node_id id = qe_node_id_from_key(key);
     uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
     if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE && lane->snapshot->peer_count) peer = 0;
-    if (peer == QE_PEER_NONE) lane_trace(lane, "handshake.unknown_key", QE_PEER_NONE, 0, 0);
+    if (peer == QE_PEER_NONE) {
+        lane_trace(lane, "handshake.unknown_key", QE_PEER_NONE, 0, 0);
+        return !path && lane_stranger_welcome(lane);
+    }
     return peer != QE_PEER_NONE && (!path || path->peer->index == peer || QE_MUTANT(wrong_key_dialled));
+}
+
+static struct lane_path *accept_path(struct qe_lane *lane, const struct qe_conn *conn, uint32_t index)
+{
+    struct lane_peer *peer = index != QE_PEER_NONE ? lane_peer(lane, index) : lane_stranger(lane, conn);
+    if (!peer) return NULL;
+    uint64_t sequence = QE_MUTANT(path_id_reused) ? 1 : ++lane->path_sequence;
+    struct lane_path *path = new_path(lane, ACCEPTED_PATH_ID(lane->options.index, sequence), peer);
+    if (index != QE_PEER_NONE) return path;
+    if (path)
+        lane_stranger_begin(lane, path);
+    else
+        qe_free(&lane->host->mem, peer);
+    return path;
+}
+
+// For proofs of membership, which are good for this connection only.
+static void export_keys(const struct qe_conn *conn, struct qe_mail *mail)
+{
+    mail->conn.exported = qe_conn_export(conn, mail->conn.exporter) == 0;
 }
 
 static void on_connected(void *user, struct qe_conn *conn, bool early)
@@ -133,9 +158,7 @@ static void on_connected(void *user, struct qe_conn *conn, bool early)
         struct qe_node_id id = qe_node_id_from_key(qe_conn_key(conn));
         uint32_t peer = qe_snapshot_find(lane->snapshot, &id);
         if (QE_MUTANT(unknown_key) && peer == QE_PEER_NONE) peer = 0;
-        if (peer != QE_PEER_NONE)
-            path = new_path(lane,
-                ACCEPTED_PATH_ID(lane->options.index, QE_MUTANT(path_id_reused) ? 1 : ++lane->path_sequence), peer);
+        path = accept_path(lane, conn, peer);
         if (!path) {
             qe_conn_close(conn, QE_CLOSE_LIMIT);
             return;
@@ -143,6 +166,8 @@ static void on_connected(void *user, struct qe_conn *conn, bool early)
         path->conn = conn;
         qe_conn_set_user(conn, path);
     }
+    uint32_t index = path->peer->index;
+    path->gated = index == QE_PEER_NONE || !lane->snapshot || !qe_snapshot_trusts(lane->snapshot, index);
     struct qe_mail *mail = post(lane, QE_MAIL_CONNECTED, path, qe_span(NULL, 0));
     if (!mail) {
         qe_conn_close(conn, QE_CLOSE_LIMIT);
@@ -152,6 +177,8 @@ static void on_connected(void *user, struct qe_conn *conn, bool early)
     qe_conn_info(conn, &mail->conn.info, lane->now_ns);
     mail->conn.key = *qe_conn_key(conn);
     mail->conn.early = early;
+    mail->conn.gated = path->gated;
+    if (!early) export_keys(conn, mail);
     lane_trace(lane, "path.connected", path->peer->index, path->id, early);
 }
 
@@ -161,10 +188,12 @@ static void on_confirmed(void *user, struct qe_conn *conn)
     struct lane_path *path = qe_conn_user(conn);
     if (!path) return;
     struct qe_mail *mail = post(lane, QE_MAIL_CONFIRMED, path, qe_span(NULL, 0));
-    if (mail)
-        qe_conn_info(conn, &mail->conn.info, lane->now_ns);
-    else
+    if (!mail) {
         qe_conn_close(conn, QE_CLOSE_LIMIT); // an early path would never be opened
+        return;
+    }
+    qe_conn_info(conn, &mail->conn.info, lane->now_ns);
+    export_keys(conn, mail);
 }
 
 static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why)
@@ -249,6 +278,7 @@ int qe_lane_new(struct qe_lane **out, const struct qe_lane_options *options, uin
     host->random(host->user, QE_RANDOM_HASH, secret, sizeof secret);
     host->random(host->user, QE_RANDOM_QUEUE, seed, sizeof seed);
     lane->flow_seed = qe_load32(seed);
+    qe_list_init(&lane->strangers);
 
     const struct qe_coalesce_owner coalesce = {lane, coalescer_buf, coalescer_emit};
     const struct qe_quic_options quic = {.host = host,
@@ -292,10 +322,12 @@ void qe_lane_free(struct qe_lane *lane)
 {
     if (!lane) return;
     if (lane->quic) qe_quic_free(lane->quic);
+    lane->quic = NULL;
     size_t cursor = 0;
     for (struct lane_path *path; lane->paths && (path = qe_table_each(lane->paths, &cursor));) {
         if (path->last) qe_mail_free(lane->host, path->last);
         if (path->in) qe_reassembler_free(path->in);
+        if (lane_is_stranger(path)) lane_stranger_end(lane, path);
         qe_free(&lane->host->mem, path);
     }
     if (lane->paths) qe_table_free(lane->paths);
@@ -339,7 +371,8 @@ void qe_lane_step(struct qe_lane *lane, const struct qe_event *event)
 // True: the letter has gone back with the news that it came to nothing.
 static bool dial(struct qe_lane *lane, struct qe_mail *mail)
 {
-    struct lane_path *path = new_path(lane, mail->path, mail->peer);
+    struct lane_peer *peer = lane_peer(lane, mail->peer);
+    struct lane_path *path = peer ? new_path(lane, mail->path, peer) : NULL;
     const struct qe_quic_dial options = {.key = mail->dial.pinned ? &mail->dial.key : NULL,
         .user = path,
         .socket = mail->dial.socket,
@@ -369,7 +402,8 @@ static void report(struct qe_lane *lane, uint64_t cookie)
         mail->conn.traffic = lane->peers[i]->traffic;
     }
     while ((path = qe_table_each(lane->paths, &cursor))) {
-        struct qe_mail *mail = path->conn ? post(lane, QE_MAIL_REPORT_PATH, path, qe_span(NULL, 0)) : NULL;
+        bool known = path->conn && !lane_is_stranger(path);
+        struct qe_mail *mail = known ? post(lane, QE_MAIL_REPORT_PATH, path, qe_span(NULL, 0)) : NULL;
         if (!mail) continue;
         mail->cookie = cookie;
         qe_conn_info(path->conn, &mail->conn.info, lane->now_ns);
@@ -448,6 +482,9 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
         break;
     case QE_MAIL_REPORT:
         report(lane, mail->cookie);
+        break;
+    case QE_MAIL_ADMIT:
+        if (path) lane_admit(lane, path, mail->peer);
         break;
     case QE_MAIL_FORGET:
         forget(lane, mail);

@@ -45,6 +45,8 @@ struct lane_path {
     size_t echo_first, echo_count;
     uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
     bool told;                              // the control part knows of it
+    bool gated;                             // its peer has not proven membership: only its control stream is heard
+    struct qe_list stranger;                // in lane->strangers, or by itself
     struct qe_reassembler *in;              // of fragments; NULL until one comes
     struct qe_mail *last;                   // CLOSED, made ahead: the control part must hear of the end
 };
@@ -92,8 +94,10 @@ struct qe_lane {
     struct qe_snapshot *snapshot;
     struct lane_peer **peers; // by index; NULL until needed
     size_t peer_slots;
-    struct qe_table *paths; // by path ID
-    uint64_t path_sequence; // of accepted paths
+    struct qe_table *paths;   // by path ID
+    uint64_t path_sequence;   // of accepted paths
+    struct qe_list strangers; // paths of nodes that no snapshot knows, the oldest first
+    size_t stranger_count;
     struct qe_coalescer *coalescer;
     struct qe_coalesce_out deliver[LANE_DELIVER_MAX]; // a ring
     size_t deliver_first, deliver_count;
@@ -135,6 +139,21 @@ void lane_unrouted_drop(struct qe_lane *lane, const struct qe_ip *destination);
 void lane_unrouted_expire(struct qe_lane *lane);
 uint64_t lane_unrouted_deadline(const struct qe_lane *lane);
 void lane_unrouted_free(struct qe_lane *lane);
+
+// strangers.c
+// Whether a node that the snapshot does not know may complete the handshake.
+bool lane_stranger_welcome(const struct qe_lane *lane);
+// What there is of a stranger instead of a peer; NULL where there are too many, or without memory.
+struct lane_peer *lane_stranger(struct qe_lane *lane, const struct qe_conn *conn);
+// Its path has been made, and is about to be freed.
+void lane_stranger_begin(struct qe_lane *lane, struct lane_path *path);
+void lane_stranger_end(struct qe_lane *lane, struct lane_path *path);
+// The path's node has proven who it is.
+void lane_admit(struct qe_lane *lane, struct lane_path *path, uint32_t peer);
+static inline bool lane_is_stranger(const struct lane_path *path)
+{
+    return path->peer->index == QE_PEER_NONE;
+}
 
 // inbound.c
 void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8_t ecn, bool early);

@@ -24,11 +24,12 @@ enum qe_mail_kind {
     QE_MAIL_ECHO,     // peer, cookie: ask for an echo on the active path
     QE_MAIL_REPORT,   // cookie: answer with REPORT_PEER for each peer and REPORT_PATH for each path, then REPORT_END
     QE_MAIL_PACKET,   // peer, item, flow_hash: a packet of another lane's peer
+    QE_MAIL_ADMIT,    // path, peer: its node has proven membership, and is that peer
     QE_MAIL_FORGET,   // peer, which no snapshot has any more: end what there is with it; the letter goes back
     QE_MAIL_NOBODY,   // address: nobody has it
     // To the control part.
-    QE_MAIL_CONNECTED,   // path, peer, lane, info, early
-    QE_MAIL_CONFIRMED,   // path
+    QE_MAIL_CONNECTED,   // path, peer (none: a stranger), lane, info, key, early, gated, exporter unless early
+    QE_MAIL_CONFIRMED,   // path, info, exporter
     QE_MAIL_CLOSED,      // path, peer, close
     QE_MAIL_RECEIVED,    // path; bytes of its control stream
     QE_MAIL_TICKET,      // path, peer; bytes
@@ -79,6 +80,9 @@ struct qe_mail {
             struct qe_traffic traffic;
             struct qe_key key;
             bool early;
+            bool gated; // the lane hears nothing but its control stream until ADMIT
+            bool exported;
+            uint8_t exporter[QE_EXPORT_SIZE];
         } conn;
         struct {
             struct qe_counters counters;

@@ -2,11 +2,13 @@
 // They are read when the node has joined, when it changes networks, and from then on the less often the more there are.
 #include "node/discovery_internal.h"
 
-#define READ_FIRST_NS  (20 * QE_NS_PER_S) // once more, for those who came at the same time
+#define READ_SECOND_NS (2 * QE_NS_PER_S) // once more, and again, for those who came at the same time
+#define READ_THIRD_NS  (20 * QE_NS_PER_S)
 #define READ_NS        (600 * QE_NS_PER_S)
 #define READ_MEMBER_NS (60 * QE_NS_PER_S) // more for each member
 #define READ_LAST_NS   (7200 * QE_NS_PER_S)
 #define RETRY_NS       (10 * QE_NS_PER_S)
+#define LOOK_NS        (60 * QE_NS_PER_S) // whether there is a network, where nobody tells
 
 static bool member_only(const struct cplane_peer *peer)
 {
@@ -55,7 +57,13 @@ static void on_read(struct qe_cplane *c, const struct qe_dht_answer *answer, uin
     m->reads += !m->failed;
     uint64_t wait = READ_NS + (c->peer_count < 1000 ? c->peer_count : 1000) * READ_MEMBER_NS;
     if (wait > READ_LAST_NS) wait = READ_LAST_NS;
-    m->at_ns = c->now_ns + discovery_spread(c, m->failed ? RETRY_NS : m->reads <= 2 ? READ_FIRST_NS : wait);
+    if (m->failed)
+        wait = RETRY_NS;
+    else if (m->reads <= 1)
+        wait = READ_SECOND_NS;
+    else if (m->reads == 2)
+        wait = READ_THIRD_NS;
+    m->at_ns = c->now_ns + discovery_spread(c, wait);
     discovery_wake(c, m->at_ns);
 }
 
@@ -80,7 +88,11 @@ void members_expire(struct qe_cplane *c)
     }
     m->at_ns = QE_TIME_NEVER;
     m->failed = false;
-    if (!discovery_in_network(c)) return;
+    if (!discovery_in_network(c)) {
+        m->at_ns = c->now_ns + LOOK_NS;
+        discovery_wake(c, m->at_ns);
+        return;
+    }
     drop_gone(c);
     for (uint8_t shard = 0; shard < DISCOVERY_SHARDS; shard++) {
         struct qe_index_place place;

@@ -131,8 +131,6 @@ static void write_dht(struct qe_json *json, const struct qe_dht_stats *s)
         const char *name, *type, *help;
         uint64_t value;
     } rows[] = {
-        {"dht_datagrams_sent", "counter", "UDP datagrams of the DHT sent", s->sent},
-        {"dht_datagrams_recv", "counter", "UDP datagrams of the DHT received", s->received},
         {"dht_bytes_sent", "counter", "Bytes in UDP datagrams of the DHT sent", s->sent_bytes},
         {"dht_bytes_recv", "counter", "Bytes in UDP datagrams of the DHT received", s->received_bytes},
         {"dht_queries_sent", "counter", "Questions asked in the DHT", s->queries_sent},

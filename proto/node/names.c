@@ -150,6 +150,16 @@ enum cplane_name_found cplane_name_find(
     return peer || place ? CPLANE_NAME_FOUND : CPLANE_NAME_ABSENT;
 }
 
+void cplane_names_warn(struct qe_cplane *c)
+{
+    // Whoever has a name of the network is a member, and may connect anyway; elsewhere nobody could have it.
+    for (size_t i = 0; i < c->config->allowed_name_count && !discovery_in_network(c); i++)
+        cplane_log(c, QE_LOG_WARN,
+            "the allowed name %s is nobody's: neither [peers.names] nor a [[peer]] knows it, and this node is in no "
+            "private network",
+            c->config->allowed_names[i].name);
+}
+
 bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[QE_NAME_SIZE])
 {
     char id[QE_NODE_ID_TEXT_SIZE];

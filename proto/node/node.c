@@ -6,6 +6,7 @@
 #include "base/mutants.h"
 #include "base/time.h"
 #include "dht/dht.h"
+#include "node/claims.h"
 #include "node/cplane.h"
 #include "node/lane.h"
 
@@ -181,9 +182,13 @@ static void dispatch_datagrams(struct qe_node *node, const struct qe_event *even
     size_t count = event->datagrams.count, first = 0;
     // With one lane, all that lies between the DHT's datagrams goes there as it came.
     for (size_t i = 0; i < count; i++) {
-        if (node->lane_count == 1 && !any_krpc(&list[i])) continue;
+        bool dns = list[i].socket == CPLANE_DNS_SOCKET;
+        if (node->lane_count == 1 && !dns && !any_krpc(&list[i])) continue;
         if (i > first) give_lane(node, 0, list + first, i - first);
-        dispatch_cut(node, &list[i]);
+        if (dns)
+            qe_cplane_dns_datagram(node->cplane, &list[i], node->now_ns, node->wall_ms);
+        else
+            dispatch_cut(node, &list[i]);
         first = i + 1;
     }
     if (count > first) give_lane(node, 0, list + first, count - first);

@@ -8,6 +8,7 @@
 
 #include "base/cursor.h"
 #include "base/mutants.h"
+#include "node/underlay.h"
 #include "route/overlay.h"
 
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define POLL_SOON_NS   (10 * QE_NS_PER_S) // that begins
 #define RUNNING_MAX    8
 #define CLAIMANTS_MAX  64
+#define TRIES_MAX      1000 // of addresses in a row, where none is free
 
 #define STATE_VERSION 1
 
@@ -92,6 +94,7 @@ bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span
 // Whether an address is free as far as this node knows.
 static bool seems_free(const struct qe_cplane *c, const struct qe_ip *ip)
 {
+    if (cplane_underlay_has(c, ip)) return false;
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct cplane_peer *peer = c->by_id[i];
         struct qe_cidr derived = qe_overlay_ip4(&peer->id, 0);
@@ -102,24 +105,19 @@ static bool seems_free(const struct qe_cplane *c, const struct qe_ip *ip)
     return true;
 }
 
-// The IPv4 address is another's: the next one that this node's ID gives is taken, and everybody is told.
-static void rehash(struct qe_cplane *c, const struct qe_node_id *owner)
+// The next IPv4 address that this node's ID gives is taken, and everybody is told.
+static void take_next(struct qe_cplane *c)
 {
-    char was[QE_ADDR_TEXT_SIZE], is[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
     struct cplane_claims *claims = &c->claims;
     struct qe_ip old = c->own[0].ip;
+    unsigned tries = 0;
     do
         c->own[0] = qe_overlay_ip4(&c->self, ++claims->address_counter);
-    while (qe_ip_equal(&c->own[0].ip, &old) || !seems_free(c, &c->own[0].ip));
-    claims->address_lost = true;
-    claims->lost_address = old;
-    claims->lost_to = *owner;
-    cplane_log(c, QE_LOG_WARN, "the overlay address %s is %s's, which has had it for longer: this node's is %s now",
-        qe_ip_format(&old, was), qe_node_id_format(owner, id), qe_ip_format(&c->own[0].ip, is));
-    cplane_trace(c, "address.lost", cplane_peer_find(c, owner), claims->address_counter, 0);
+    while ((qe_ip_equal(&c->own[0].ip, &old) || !seems_free(c, &c->own[0].ip)) && ++tries < TRIES_MAX);
     store_counter(c);
     struct cplane_action *a = c->tun_up ? cplane_act(c, QE_ACTION_ADDRESSES, 0) : NULL;
     if (a) a->action.addresses = (struct qe_prefixes){CPLANE_REQUEST_ADDRESSES, c->own, 2};
+    cplane_dns_open(c);
     claims->number++;
     cplane_reclaim(c, NULL);
     c->snapshot_due = true;
@@ -128,6 +126,32 @@ static void rehash(struct qe_cplane *c, const struct qe_node_id *owner)
     announce_wake(c, 0);
     claims->own_count = 0; // all of them are made anew, under the new address
     wake(c, c->now_ns);
+}
+
+void cplane_own_claims_on_link(struct qe_cplane *c)
+{
+    char was[QE_ADDR_TEXT_SIZE], is[QE_ADDR_TEXT_SIZE];
+    struct qe_ip old = c->own[0].ip;
+    if (c->config->tun_addr.ip.family == 4 || !cplane_underlay_has(c, &old)) return;
+    take_next(c);
+    cplane_log(c, QE_LOG_WARN,
+        "the overlay address %s lies in a network of this host's underlay: this node's is %s now",
+        qe_ip_format(&old, was), qe_ip_format(&c->own[0].ip, is));
+}
+
+// The IPv4 address is another's.
+static void rehash(struct qe_cplane *c, const struct qe_node_id *owner)
+{
+    char was[QE_ADDR_TEXT_SIZE], is[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
+    struct cplane_claims *claims = &c->claims;
+    struct qe_ip old = c->own[0].ip;
+    take_next(c);
+    claims->address_lost = true;
+    claims->lost_address = old;
+    claims->lost_to = *owner;
+    cplane_log(c, QE_LOG_WARN, "the overlay address %s is %s's, which has had it for longer: this node's is %s now",
+        qe_ip_format(&old, was), qe_node_id_format(owner, id), qe_ip_format(&c->own[0].ip, is));
+    cplane_trace(c, "address.lost", cplane_peer_find(c, owner), claims->address_counter, 0);
 }
 
 static void lose(struct qe_cplane *c, struct own_claim *claim, const struct qe_node_id *owner)

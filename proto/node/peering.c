@@ -21,6 +21,7 @@ static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cp
     path->id = id;
     path->peer = peer;
     path->lane = lane;
+    qe_timer_init(&path->timer);
     path->close = qe_mail_prepare(c->mem, QE_MAIL_CLOSE, 0);
     if (path->close && qe_table_put(c->paths, &path->id, path) == 0) return path;
     cplane_path_free(c, path);
@@ -29,12 +30,13 @@ static struct cplane_path *make_path(struct qe_cplane *c, uint64_t id, struct cp
 
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path)
 {
+    qe_heap_set(&c->proofs, &path->timer, QE_TIME_NEVER);
     if (path->close) qe_mail_free(c->host, path->close);
     qe_free(c->mem, path->claims);
     qe_free(c->mem, path);
 }
 
-static void close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code)
+void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code)
 {
     struct cplane_path *path = find_path(c, id);
     struct qe_mail *mail = path ? path->close : NULL;
@@ -93,14 +95,17 @@ static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_
             &peer->session, "no socket of the address's family", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
         return;
     }
-    size_t hello_size = write_hello(c, peer, hello, sizeof hello);
+    // Who may be anybody is told nothing until it has proven itself.
+    size_t hello_size = cplane_trusts(c, peer) ? write_hello(c, peer, hello, sizeof hello) : 0;
     struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_DIAL, NULL, peer->ticket_size + hello_size);
     uint64_t id = ++c->path_sequence;
-    if (!mail || !make_path(c, id, peer, peer->home)) {
+    struct cplane_path *path = mail ? make_path(c, id, peer, peer->home) : NULL;
+    if (!path) {
         if (mail) qe_mail_free(c->host, mail);
         qe_session_on_dial_failed(&peer->session, "out of memory", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
         return;
     }
+    path->greeted = hello_size > 0;
     mail->path = id;
     mail->peer = peer->index;
     mail->dial.socket = socket;
@@ -110,7 +115,7 @@ static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_
     mail->dial.key = peer->key;
     mail->dial.ticket_size = peer->ticket_size;
     if (peer->ticket_size) memcpy(mail->bytes, peer->ticket, peer->ticket_size);
-    memcpy(mail->bytes + peer->ticket_size, hello, hello_size);
+    if (hello_size) memcpy(mail->bytes + peer->ticket_size, hello, hello_size);
     cplane_spend_ticket(c, peer);
     qe_session_on_dialled(&peer->session, id, peer->home, target, c->now_ns);
     cplane_log(c, QE_LOG_DEBUG, "dialling %s at %s", cplane_peer_text(peer, name), qe_addr_format(target, text));
@@ -197,7 +202,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     struct qe_addr target;
     uint64_t id;
     while ((id = qe_session_retired(s, c->now_ns))) {
-        close_path(c, id, QE_CLOSE_SUPERSEDED);
+        cplane_close_path(c, id, QE_CLOSE_SUPERSEDED);
         qe_session_path(s, id)->retire_ns = QE_TIME_NEVER; // CLOSED follows
     }
     if (c->up && !c->stopping && (qe_session_dial_due(s, c->now_ns, &target) || redials(c, s, &target)))
@@ -216,7 +221,7 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     struct cplane_peer *peer = path->peer;
     size_t count = qe_session_on_hello(&peer->session, path->id, path->hello.boot_epoch, dead, c->now_ns);
     for (size_t i = 0; i < count; i++)
-        close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
+        cplane_close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
     cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
     // What it said as claims since is newer than what it says in each hello.
     if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
@@ -234,7 +239,7 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
     struct qe_mail *mail = cplane_post(c, path->lane, QE_MAIL_SEND, hello, size);
     if (!mail) {
         // Without our hello the peer would know no address of ours, for as long as the connection lasts.
-        close_path(c, path->id, QE_CLOSE_LIMIT);
+        cplane_close_path(c, path->id, QE_CLOSE_LIMIT);
         return;
     }
     mail->path = path->id;
@@ -245,13 +250,16 @@ static void say_hello(struct qe_cplane *c, struct cplane_path *path)
 }
 
 // The peer behind the connection is proven and present: what it says may be acted on.
-static void open_path(struct qe_cplane *c, struct cplane_path *path, const struct qe_conn_info *info)
+void cplane_open_path(struct qe_cplane *c, struct cplane_path *path)
 {
+    const struct qe_conn_info *info = &path->info;
     struct cplane_peer *peer = path->peer;
     if (path->open || path->refused) return;
-    if (peer->leaving) return; // its lane has been told to forget it, and closes this
+    if (peer && peer->leaving) return; // its lane has been told to forget it, and closes this
+    if (!cplane_may_open(c, path)) return;
+    say_hello(c, path);
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
-        close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
+        cplane_close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
     }
     path->open = true;
@@ -267,15 +275,19 @@ static void open_path(struct qe_cplane *c, struct cplane_path *path, const struc
 
 bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
 {
-    struct cplane_peer *peer = c->peers[mail->peer];
+    struct qe_node_id id = qe_node_id_from_key(&mail->conn.key);
+    // A stranger may have become known while the letter was under way.
+    struct cplane_peer *peer = mail->peer == QE_PEER_NONE ? cplane_peer_find(c, &id) : c->peers[mail->peer];
     struct cplane_path *path = make_path(c, mail->path, peer, mail->lane);
     if (!path) {
         mail->close.code = QE_CLOSE_LIMIT;
         qe_mail_send(c->options.outbox, mail, mail->lane, QE_MAIL_CLOSE);
         return true;
     }
+    path->key = mail->conn.key;
+    path->gated = mail->conn.gated;
     // The first key met under an ID is the only one that it ever authorises.
-    if (peer->pinned && !qe_key_equal(&peer->key, &mail->conn.key)) {
+    if (peer && peer->pinned && !qe_key_equal(&peer->key, &mail->conn.key)) {
         char name[QE_NAME_SIZE];
         cplane_log(c, QE_LOG_WARN, "%s has another key than before, refused", cplane_peer_text(peer, name));
         cplane_trace(c, "session.other_key", peer, mail->path, 0);
@@ -284,38 +296,47 @@ bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
         qe_mail_send(c->options.outbox, mail, mail->lane, QE_MAIL_CLOSE);
         return true;
     }
-    peer->pinned = true;
-    peer->key = mail->conn.key;
-    // The client's hello went out with the dialling.
-    if (mail->conn.info.client) path->greeted = true;
-    say_hello(c, path);
-    if (!mail->conn.early) open_path(c, path, &mail->conn.info);
+    if (peer) cplane_identify_peer(c, path);
+    if (peer && cplane_trusts(c, peer)) say_hello(c, path);
+    cplane_on_identified(c, path, mail);
+    if (!mail->conn.early) cplane_open_path(c, path);
     return false;
+}
+
+void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path)
+{
+    (void)c;
+    path->peer->pinned = true;
+    path->peer->key = path->key;
 }
 
 void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
 {
     struct cplane_path *path = find_path(c, mail->path);
-    if (path) open_path(c, path, &mail->conn.info);
+    if (!path) return;
+    cplane_on_identified(c, path, mail);
+    cplane_open_path(c, path);
 }
 
 void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = c->peers[mail->peer];
     struct cplane_path *path = find_path(c, mail->path);
+    struct cplane_peer *peer = path ? path->peer : mail->peer != QE_PEER_NONE ? c->peers[mail->peer] : NULL;
     if (path) {
         qe_table_remove(c->paths, &path->id);
         if (!QE_MUTANT(path_leak)) cplane_path_free(c, path);
     }
-    qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     cplane_trace(c, "session.path_closed", peer, mail->path, mail->close.end);
+    if (!peer) return;
+    qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     cplane_peer_refresh(c, peer);
 }
 
 void cplane_on_moved(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_peer *peer = c->peers[mail->peer];
-    struct qe_path *path = qe_session_path(&peer->session, mail->path);
+    const struct cplane_path *connection = find_path(c, mail->path);
+    struct cplane_peer *peer = connection ? connection->peer : NULL;
+    struct qe_path *path = peer ? qe_session_path(&peer->session, mail->path) : NULL;
     char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
     if (!path) return;
     path->local = mail->conn.info.local;
@@ -347,6 +368,16 @@ static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe
 
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
+    if (path->refused) return;
+    if (type == QE_MESSAGE_PROOF) {
+        cplane_on_proof(c, path, body);
+        return;
+    }
+    // Before its proof a node says what its dialling said, and nothing else.
+    if (path->waiting && !path->open && type != QE_MESSAGE_HELLO && type != QE_MESSAGE_CLAIMS) {
+        cplane_refuse(c, path, QE_COUNT_DROP_STRANGER);
+        return;
+    }
     if (type == QE_MESSAGE_CLAIMS) {
         if (!read_claims(c, path, body)) bad_message(c, path);
         return;
@@ -364,7 +395,8 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
 
 void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail)
 {
-    struct cplane_path *path = make_path(c, mail->path, c->peers[mail->peer], mail->lane);
+    struct cplane_path *path =
+        make_path(c, mail->path, mail->peer == QE_PEER_NONE ? NULL : c->peers[mail->peer], mail->lane);
     const uint8_t *at = mail->bytes, *end = mail->bytes + mail->size;
     if (!path) return;
     while (at < end) {
@@ -372,7 +404,7 @@ void cplane_on_received(struct qe_cplane *c, const struct qe_mail *mail)
         size_t want = path->size < 2 ? 2 : 2 + (size_t)qe_load16(path->bytes);
         if (want > sizeof path->bytes || (path->size >= 2 && want < 3)) {
             bad_message(c, path);
-            close_path(c, path->id, QE_CLOSE_PROTOCOL);
+            cplane_close_path(c, path->id, QE_CLOSE_PROTOCOL);
             return;
         }
         size_t take = want - path->size < (size_t)(end - at) ? want - path->size : (size_t)(end - at);
@@ -396,5 +428,5 @@ void cplane_goodbye(struct qe_cplane *c)
         cplane_peer_timer(c, c->by_id[i]);
     }
     while (!QE_MUTANT(goodbye_unsaid) && (path = qe_table_each(c->paths, &cursor)))
-        close_path(c, path->id, QE_CLOSE_GOODBYE);
+        cplane_close_path(c, path->id, QE_CLOSE_GOODBYE);
 }

@@ -135,10 +135,11 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
 {
     s->generation = ++c->generation;
     s->own_count = 2;
+    s->strangers = c->member;
     memcpy(s->own, c->own, sizeof c->own);
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct cplane_peer *peer = c->by_id[i];
-        s->peers[peer->index] = (struct qe_snapshot_peer){peer->id, peer->home, true};
+        s->peers[peer->index] = (struct qe_snapshot_peer){peer->id, peer->home, true, cplane_trusts(c, peer)};
         s->by_id[i] = peer->index;
         if (peer->said_hello && !add_routes(s, peer)) return false;
     }

@@ -95,7 +95,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
-    member(json, "name", peer->name[0] ? peer->name : peer->said_name);
+    member(json, "name", peer_name(peer));
     member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
     member(json, "state", qe_session_state_name(state));
     qe_json_key(json, "address");

@@ -33,6 +33,12 @@ static inline void flag(struct qe_json *json, const char *key, bool value)
     qe_json_bool(json, value);
 }
 
+// What a peer is shown as: by local configuration, else as it calls itself; "" for neither.
+static inline const char *peer_name(const struct cplane_peer *peer)
+{
+    return peer->name[0] ? peer->name : peer->said_name;
+}
+
 // report.c: the answer to a command.
 void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
 void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);

@@ -4,7 +4,7 @@
 #include "node/discovery_internal.h"
 
 #define SEEK_PATIENCE_NS (2 * QE_NS_PER_S) // for addresses that are known already
-#define SEEK_FIRST_NS    (5 * QE_NS_PER_S)
+#define SEEK_FIRST_NS    QE_NS_PER_S
 #define SEEK_LAST_NS     (300 * QE_NS_PER_S)
 #define SEEK_WANTED_NS   (3 * QE_NS_PER_S) // between two lookups that packets ask for
 #define SEEK_RUNNING_MAX 8

@@ -57,6 +57,11 @@ bool qe_snapshot_knows(const struct qe_snapshot *s, uint32_t peer)
     return peer < s->peer_slots && s->peers[peer].known;
 }
 
+bool qe_snapshot_trusts(const struct qe_snapshot *s, uint32_t peer)
+{
+    return qe_snapshot_knows(s, peer) && s->peers[peer].trusted;
+}
+
 bool qe_snapshot_is_own(const struct qe_snapshot *s, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < s->own_count; i++)

@@ -18,6 +18,7 @@ struct qe_snapshot_peer {
     struct qe_node_id id;
     uint8_t lane; // the lane that its packets belong to
     bool known;   // there is one with this index
+    bool trusted; // it may say what it likes at once, without a proof of membership
 };
 
 struct qe_snapshot {
@@ -32,6 +33,7 @@ struct qe_snapshot {
     uint32_t *owners;               // indexes into peers, each list ending with QE_ROUTE_NONE
     struct qe_snapshot_peer *peers; // by index, which stays the same for the life of the peer
     size_t peer_slots;
+    bool strangers;  // nodes that are not among them may connect and prove membership
     uint32_t *by_id; // indexes, in the order of their IDs
     size_t peer_count;
 };
@@ -44,6 +46,7 @@ void qe_snapshot_release(struct qe_snapshot *snapshot);
 // The peer with that ID, or QE_PEER_NONE.
 uint32_t qe_snapshot_find(const struct qe_snapshot *snapshot, const struct qe_node_id *id);
 bool qe_snapshot_knows(const struct qe_snapshot *snapshot, uint32_t peer);
+bool qe_snapshot_trusts(const struct qe_snapshot *snapshot, uint32_t peer);
 bool qe_snapshot_is_own(const struct qe_snapshot *snapshot, const struct qe_ip *ip);
 // The peer that packets to `ip` go to, or QE_PEER_NONE.
 uint32_t qe_snapshot_route(const struct qe_snapshot *snapshot, const struct qe_ip *ip);

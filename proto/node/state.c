@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 
-#define PEER_RECORD_VERSION 1
-#define PEER_RECORD_SIZE    (1 + 32 + 1 + 16 + 2)
+// Version 1 lacked the network's ID: of a peer that was no proven member of any it is zero.
+#define PEER_RECORD_VERSION 2
+#define PEER_RECORD_SIZE    (1 + 32 + 1 + 16 + 2 + 8)
+// Members that are taken in again at a start; later ones prove themselves anew.
+#define MEMBERS_MAX 1024
 
 static const char *state_key(const char *kind, const struct cplane_peer *peer, char out[CPLANE_KEY_SIZE])
 {
@@ -17,17 +20,18 @@ static const char *state_key(const char *kind, const struct cplane_peer *peer, c
     return out;
 }
 
-// Finds the peer that a key such as "peer/qe…" is about.
-static struct cplane_peer *peer_of(struct qe_cplane *c, const char *key, const char *kind)
+// Whom a key such as "peer/qe…" is about.
+static bool id_of(const char *key, const char *kind, struct qe_node_id *id)
 {
-    struct qe_node_id id;
     size_t size = strlen(kind);
-    if (strncmp(key, kind, size) != 0 || key[size] != '/' || !qe_node_id_parse(key + size + 1, &id)) return NULL;
-    return cplane_peer_find(c, &id);
+    return strncmp(key, kind, size) == 0 && key[size] == '/' && qe_node_id_parse(key + size + 1, id);
 }
 
-static bool load_peer(struct cplane_peer *peer, struct qe_span value)
+// False where it is damaged. A proven member of this node's network is one of its peers, whoever else allows it.
+static bool load_peer(struct qe_cplane *c, const struct qe_node_id *known, struct qe_span value)
 {
+    static const uint8_t none[8];
+    uint8_t network[8] = {0};
     struct qe_reader r = qe_reader(value);
     struct qe_key key;
     struct qe_addr addr = {.port = 0};
@@ -36,11 +40,18 @@ static bool load_peer(struct cplane_peer *peer, struct qe_span value)
     addr.ip.family = qe_read8(&r);
     qe_read_copy(&r, addr.ip.bytes, sizeof addr.ip.bytes);
     addr.port = qe_read16(&r);
-    if (r.failed || qe_reader_left(&r) > 0 || version != PEER_RECORD_VERSION) return false;
+    if (version == PEER_RECORD_VERSION) qe_read_copy(&r, network, sizeof network);
+    if (r.failed || qe_reader_left(&r) > 0 || version < 1 || version > PEER_RECORD_VERSION) return false;
     struct qe_node_id id = qe_node_id_from_key(&key);
-    if (!qe_node_id_equal(&id, &peer->id) || addr.port == 0) return false;
+    if (!qe_node_id_equal(&id, known) || addr.port == 0) return false;
     if (addr.ip.family != 4 && addr.ip.family != 6) return false;
     if (addr.ip.family == 4) memset(addr.ip.bytes + 4, 0, 12);
+    struct cplane_peer *peer = cplane_peer_find(c, known);
+    bool member = c->member && memcmp(network, none, sizeof none) != 0 &&
+                  memcmp(network, c->network_id, sizeof network) == 0 && c->peer_count < MEMBERS_MAX;
+    if (member) peer = cplane_peer_add(c, known, NULL, CPLANE_WHY_PROVEN);
+    if (!peer) return true;
+    peer->stored_proven = member;
     peer->pinned = true;
     peer->key = key;
     peer->stored_addr = addr;
@@ -63,12 +74,13 @@ static bool keep_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
 {
     if (cplane_discovery_load(c, key, value) || cplane_own_claims_load(c, key, value)) return;
-    struct cplane_peer *peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "peer");
-    if (peer) {
-        if (!load_peer(peer, value)) cplane_log(c, QE_LOG_WARN, "stored item %s is damaged; ignored", key);
+    struct qe_node_id id;
+    if (!QE_MUTANT(stored_ignored) && id_of(key, "peer", &id)) {
+        if (!load_peer(c, &id, value)) cplane_log(c, QE_LOG_WARN, "stored item %s is damaged; ignored", key);
         return;
     }
-    peer = QE_MUTANT(stored_ignored) ? NULL : peer_of(c, key, "ticket");
+    struct cplane_peer *peer = NULL;
+    if (!QE_MUTANT(stored_ignored) && id_of(key, "ticket", &id)) peer = cplane_peer_find(c, &id);
     if (peer) peer->ticket_stored = keep_ticket(c, peer, value);
 }
 
@@ -85,17 +97,22 @@ void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_
 
 void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr)
 {
+    static const uint8_t none[8];
     uint8_t record[PEER_RECORD_SIZE];
     char key[CPLANE_KEY_SIZE];
-    if (!peer->pinned || qe_addr_equal(addr, &peer->stored_addr) || addr->scope != 0) return;
+    bool proven = c->member && peer->why & CPLANE_WHY_PROVEN;
+    if (!peer->pinned || addr->scope != 0) return;
+    if (qe_addr_equal(addr, &peer->stored_addr) && proven == peer->stored_proven) return;
     struct qe_writer w = qe_writer(record, sizeof record);
     qe_write8(&w, PEER_RECORD_VERSION);
     qe_write_bytes(&w, peer->key.bytes, sizeof peer->key.bytes);
     qe_write8(&w, addr->ip.family);
     qe_write_bytes(&w, addr->ip.bytes, sizeof addr->ip.bytes);
     qe_write16(&w, QE_MUTANT(store_damaged) ? 0 : addr->port);
+    qe_write_bytes(&w, proven ? c->network_id : none, sizeof none);
     cplane_store(c, state_key("peer", peer, key), record, qe_writer_size(&w));
     peer->stored_addr = *addr;
+    peer->stored_proven = proven;
 }
 
 void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_span ticket)

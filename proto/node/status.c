@@ -53,7 +53,7 @@ static void write_route(struct qe_cplane *c, struct qe_json *json, const struct 
     qe_json_object_begin(json);
     member(json, "destination", qe_cidr_format(&host, text));
     member(json, "next_hop", peer ? qe_node_id_format(&peer->id, id) : "local");
-    member(json, "name", peer ? peer->name : c->config->name);
+    member(json, "name", peer ? peer_name(peer) : c->config->name);
     member(json, "via", peer ? "direct" : "local");
     member(json, "interface", c->config->tun_name);
     member(json, "origin", peer ? "address" : "local");

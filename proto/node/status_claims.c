@@ -59,7 +59,7 @@ static void write_advertised(struct qe_cplane *c, struct qe_json *json)
         uint8_t key[QE_INDEX_SUBNET_KEY_MAX];
         const struct own_claim *claim = find_claim(c, QE_INDEX_SUBNET, key, qe_index_subnet_key(subnet, key));
         const struct qe_subnet_claim *older = older_claim(c, claim, subnet);
-        char reason[160] = "", against[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
+        char reason[192] = "", against[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
         if (older)
             snprintf(reason, sizeof reason, "it overlaps %s, which %s has had for longer",
                 qe_cidr_format(&older->subnet, against), qe_node_id_format(&older->owner, id));
@@ -131,7 +131,7 @@ void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json)
         qe_json_object_begin(json);
         member(json, "destination", qe_cidr_format(&claim->subnet, text));
         member(json, "next_hop", qe_node_id_format(&peer->id, id));
-        member(json, "name", peer->name);
+        member(json, "name", peer_name(peer));
         member(json, "via", "direct");
         member(json, "interface", c->config->tun_name);
         member(json, "origin", "subnet");
@@ -150,7 +150,7 @@ void cplane_write_refused(struct qe_cplane *c, struct qe_json *json)
         qe_json_object_begin(json);
         member(json, "destination", qe_cidr_format(&claim->subnet, text));
         member(json, "owner", qe_node_id_format(&claim->owner, id));
-        member(json, "name", c->peers[claim->peer]->name);
+        member(json, "name", peer_name(c->peers[claim->peer]));
         member(json, "reason", qe_subnet_reason(claim, reason));
         qe_json_object_end(json);
     }
@@ -165,4 +165,18 @@ void cplane_write_peer_subnets(struct qe_cplane *c, struct qe_json *json, const 
         if (c->claims.subnets.claims[i].peer == peer->index && c->claims.subnets.claims[i].in_use)
             qe_json_string(json, qe_cidr_format(&c->claims.subnets.claims[i].subnet, text));
     qe_json_array_end(json);
+}
+
+void cplane_write_dns(struct qe_cplane *c, struct qe_json *json)
+{
+    static const char *const names[] = {"off", "off", "served", "on"};
+    const struct cplane_dns *d = &c->claims.dns;
+    char text[QE_ADDR_TEXT_SIZE];
+    qe_json_key(json, "dns");
+    qe_json_object_begin(json);
+    member(json, "state", names[d->state]);
+    member(json, "domain", CPLANE_DNS_DOMAIN);
+    text_or_null(json, "server", d->state >= CPLANE_DNS_SERVED ? qe_addr_format(&d->server, text) : NULL);
+    text_or_null(json, "reason", d->error);
+    qe_json_object_end(json);
 }

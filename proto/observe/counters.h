@@ -20,6 +20,12 @@
     X(REASSEMBLED_PACKETS, "reassembled_packets", "Overlay packets put together from fragments")                       \
     X(TOO_BIG_SENT, "too_big_sent", "ICMP too-big messages written to the TUN interface")                              \
     X(ECHO_REQUESTS, "echo_requests", "Echo requests answered")                                                        \
+    X(STRANGERS, "strangers", "Connections of unknown nodes, taken in until they prove membership")                    \
+    X(MEMBERS_PROVEN, "members_proven", "Proofs of membership that were right")                                        \
+    X(INVITATIONS_REDEEMED, "invitations_redeemed", "Times that the network's secret was handed over")                 \
+    X(DROP_PROOF, "drop_proof", "Connections closed because a proof of membership was wrong")                          \
+    X(DROP_STRANGER, "drop_stranger", "Connections of strangers closed: too many, or no proof of membership")          \
+    X(DROP_JOIN, "drop_join", "Invitations shown that are not, or no longer, good")                                    \
     X(DROP_NOT_IP, "drop_not_ip", "TUN packets that are no IP packets, or contradict their offload")                   \
     X(DROP_NO_ROUTE, "drop_no_route", "TUN packets whose destination nobody owns")                                     \
     X(DROP_TUN_SOURCE, "drop_tun_source", "TUN packets whose source is not an address of this node")                   \
@@ -40,6 +46,11 @@
     X(DROP_CONTROL, "drop_control", "Control messages from a peer that are malformed or of an unknown type")           \
     X(DROP_ECHO, "drop_echo", "Echo requests beyond the few that wait")                                                \
     X(DROP_CLAIM, "drop_claim", "Overlay addresses that a peer claimed and may not have")                              \
+    X(DNS_QUERIES, "dns_queries", "DNS queries received")                                                              \
+    X(DNS_ANSWERS, "dns_answers", "DNS answers sent")                                                                  \
+    X(DROP_DNS, "drop_dns", "DNS queries that are none, come from elsewhere, or are too many")                         \
+    X(DHT_DATAGRAMS_SENT, "dht_datagrams_sent", "UDP datagrams of the DHT sent")                                       \
+    X(DHT_DATAGRAMS_RECEIVED, "dht_datagrams_recv", "UDP datagrams of the DHT received")                               \
     X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")
 
 enum qe_counter {

@@ -162,6 +162,7 @@ static void forget_input(struct sim_host *host)
     host->socket_count = 0;
     host->tun_open = false;
     host->route_count = host->forwarded_count = host->nat_count = 0;
+    host->dns_domain[0] = '\0';
 }
 
 static void end_node(struct sim_host *host, bool crashed)
@@ -265,7 +266,12 @@ static void feed_results(struct sim_host *host)
     host->result_count--;
     memmove(host->results, host->results + 1, host->result_count * sizeof(result));
     struct qe_event event = {.kind = QE_EVENT_RESULT,
-        .result = {.request = result.request, .code = result.code, .local = result.local, .text = result.text}};
+        .result = {.request = result.request,
+            .code = result.code,
+            .local = result.local,
+            .addresses = result.addresses,
+            .address_count = result.address_count,
+            .text = result.text}};
     sim_host_step(host, &event);
 }
 

@@ -78,6 +78,8 @@ struct sim_hosts {
     void (*logged)(void *user, struct sim_host *host, enum qe_log_level level, const char *text);
     void (*replied)(void *user, struct sim_host *host, uint64_t command, int status, struct qe_span body);
     void (*ended)(void *user, struct sim_host *host, enum sim_host_end how);
+    // What the DNS has under a name, `*count` addresses that stay for the run; NULL: the host cannot ask. May be NULL.
+    const struct qe_ip *(*resolve)(void *user, struct sim_host *host, const char *name, size_t *count);
     // The node or its host broke a rule; the run has failed.
     void (*violated)(void *user, struct sim_host *host, enum sim_failure kind, const char *what);
     struct sim_watch watch;
@@ -103,6 +105,8 @@ struct sim_pending_result {
     uint64_t request;
     enum qe_result_code code;
     struct qe_addr local;
+    const struct qe_ip *addresses; // as long as the run
+    size_t address_count;
     const char *text; // constant
 };
 
@@ -215,11 +219,17 @@ struct sim_host {
     uint16_t tun_mtu;
     struct qe_cidr tun_addresses[SIM_ADDRESSES_MAX]; // the last ones known, also while the TUN is closed
     size_t tun_address_count;
+    struct qe_ip
+        tun_was[SIM_ADDRESSES_MAX]; // addresses given up since the node's start: packets from them are under way
+    size_t tun_was_count;
     struct qe_cidr *routes, *forwarded; // as the node asked for them
     size_t route_count, forwarded_count;
     bool masquerade;
     struct sim_masquerade *nat; // by port
     size_t nat_count, nat_next;
+    char dns_domain[64]; // whose names the machine's resolver asks its node for; "": none
+    struct qe_addr dns_server;
+    uint16_t dns_id; // of the last query
     struct sim_host_counts counts;
     struct sim_host_faults faults;
     struct sim_points *points; // NULL: none fires
@@ -234,6 +244,8 @@ void sim_host_identity(uint64_t seed, const char *name, struct qe_key *key, uint
 
 // A host without interfaces yet. `config` is set afterwards, before the first start.
 void sim_host_init(struct sim_host *host, struct sim_hosts *hosts, const char *name, uint32_t index, bool forwards);
+// Makes it a member of the private network of that name, whose secret follows from the seed. Before the first start.
+void sim_host_join(struct sim_host *host, const char *network);
 // The node must be stopped.
 void sim_host_fini(struct sim_host *host);
 
@@ -259,6 +271,15 @@ bool sim_host_forward(struct sim_host *host, struct qe_span packet, const struct
 bool sim_host_unmasquerade(struct sim_host *host, const struct sim_packet *packet);
 // A datagram came that is for somebody else: whether the machine forwards it into the TUN. It is copied.
 bool sim_host_take_into_tun(struct sim_box *box, const struct sim_packet *packet);
+// An address of the machine, of the TUN's too.
+bool sim_host_is_own(const struct sim_host *host, const struct qe_ip *ip);
+// Hands over a datagram that the machine sends to itself.
+void sim_host_loop_back(struct sim_host *host, struct sim_packet *packet);
+// The machine's resolver looks for a name's addresses, or an address's name, where its node answers for that. What
+// comes of it is in the log.
+void sim_host_resolve(struct sim_host *host, const char *name);
+// Whether the datagram is the answer.
+bool sim_host_take_resolved(struct sim_host *host, const struct sim_packet *packet);
 // The TUN's address of that family, or NULL where none is known.
 const struct qe_cidr *sim_host_tun_address(const struct sim_host *host, uint8_t family);
 void sim_host_command(struct sim_host *host, uint64_t id, enum qe_command_verb verb, const char *argument);

@@ -2,6 +2,7 @@
 #include "host/host.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,13 @@ static struct sim_socket *find_socket(struct sim_host *host, uint32_t id)
     return NULL;
 }
 
+static bool is_tun_address(const struct sim_host *host, const struct qe_ip *ip)
+{
+    for (size_t i = 0; i < host->tun_address_count && host->tun_open; i++)
+        if (qe_ip_equal(&host->tun_addresses[i].ip, ip)) return true;
+    return false;
+}
+
 static void send_datagram(struct sim_host *host, const struct sim_socket *socket, const struct qe_send *send,
     struct qe_span bytes, uint64_t carried)
 {
@@ -43,7 +51,10 @@ static void send_datagram(struct sim_host *host, const struct sim_socket *socket
     else
         packet->source.ip = sim_box_source(&host->box, &send->remote.ip, send->interface);
     host->counts.datagrams_sent++;
-    sim_box_send(&host->box, packet, send->interface);
+    if (is_tun_address(host, &send->remote.ip))
+        sim_host_loop_back(host, packet);
+    else
+        sim_box_send(&host->box, packet, send->interface);
 }
 
 static void do_send(struct sim_host *host, const struct qe_send *send)
@@ -118,7 +129,7 @@ static void do_socket_open(struct sim_host *host, uint64_t request, uint32_t id,
     if (host->hosts->engine->now_ns < host->faults.sockets_refused_until_ns) {
         result.code = QE_RESULT_REFUSED;
         result.text = "Operation not permitted";
-    } else if (!qe_ip_is_unspecified(&bind.ip) && !sim_box_has(&host->box, &bind.ip)) {
+    } else if (!qe_ip_is_unspecified(&bind.ip) && !sim_host_is_own(host, &bind.ip)) {
         result.code = QE_RESULT_UNAVAILABLE;
         result.text = "Cannot assign requested address";
     } else if (port_taken(host, &bind) || host->socket_count == SIM_SOCKETS_MAX) {
@@ -174,12 +185,27 @@ static void do_addresses(struct sim_host *host, const struct qe_prefixes *addres
         result.code = QE_RESULT_REFUSED;
         result.text = "No such device";
     } else {
+        for (size_t i = 0; i < host->tun_address_count; i++)
+            host->tun_was[host->tun_was_count++ % SIM_ADDRESSES_MAX] = host->tun_addresses[i].ip;
         host->tun_address_count = addresses->count;
         memcpy(host->tun_addresses, addresses->list, addresses->count * sizeof(*addresses->list));
         sim_trace_tun_open(
             host->hosts->trace, sim_box_who(&host->box), host->tun_mtu, addresses->list, addresses->count);
     }
     answer(host, result);
+}
+
+static void do_resolve(struct sim_host *host, uint64_t request, const char *name)
+{
+    struct sim_hosts *hosts = host->hosts;
+    struct sim_pending_result result = {.request = request, .code = QE_RESULT_OK};
+    if (hosts->resolve) result.addresses = hosts->resolve(hosts->user, host, name, &result.address_count);
+    if (!result.addresses)
+        refuse(host, request, "Temporary failure in name resolution");
+    else if (result.address_count == 0)
+        refuse(host, request, "Name or service not known");
+    else
+        answer(host, result);
 }
 
 void sim_host_act(struct sim_host *host, const struct qe_action *action)
@@ -226,10 +252,13 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         answer(host, (struct sim_pending_result){.request = action->forward.prefixes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_RESOLVE:
-        refuse(host, action->resolve.request, "Function not implemented");
+        do_resolve(host, action->resolve.request, action->resolve.name);
         break;
     case QE_ACTION_DNS:
-        refuse(host, action->dns.request, "Function not implemented");
+        snprintf(
+            host->dns_domain, sizeof(host->dns_domain), "%s", action->dns.server.ip.family ? action->dns.domain : "");
+        host->dns_server = action->dns.server;
+        answer(host, (struct sim_pending_result){.request = action->dns.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_STOPPED:
         break; // the caller's

@@ -24,6 +24,15 @@ static int take_over(struct sim_host *host, struct qe_span handed)
     return 0;
 }
 
+void sim_host_join(struct sim_host *host, const char *network)
+{
+    uint8_t seed[QE_SECRET_SIZE];
+    struct sim_stream stream = sim_stream(host->hosts->seed, SIM_STREAM_IDENTITY, network, 1);
+    sim_random_fill(&stream, seed, sizeof(seed));
+    qe_secret_init(&host->network, seed);
+    host->member = true;
+}
+
 static int lend_secret(void *user, enum qe_secret_key key, enum qe_secret_operation operation, struct qe_span input,
     uint8_t *out, size_t size)
 {

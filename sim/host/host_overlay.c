@@ -96,7 +96,7 @@ bool sim_host_unmasquerade(struct sim_host *host, const struct sim_packet *packe
     return true;
 }
 
-static bool is_own(const struct sim_host *host, const struct qe_ip *ip)
+bool sim_host_is_own(const struct sim_host *host, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < host->tun_address_count; i++)
         if (qe_ip_equal(&host->tun_addresses[i].ip, ip)) return true;
@@ -112,7 +112,7 @@ bool sim_host_forward(struct sim_host *host, struct qe_span packet, const struct
 {
     struct sim_inner inner;
     const char *wrong;
-    if (!sim_inner_read(packet, offload, &inner, &wrong) || is_own(host, &inner.destination)) return false;
+    if (!sim_inner_read(packet, offload, &inner, &wrong) || sim_host_is_own(host, &inner.destination)) return false;
     if (!inner.is_udp || !forwards(host, &inner.destination) || sim_host_into_tun(host, &inner.destination)) {
         host->counts.not_forwarded++;
         return true;

@@ -1,11 +1,14 @@
 #include "look/describe.h"
 
+#include "dht/dht.h"
+
 #define QUIC_VERSION_1 1
 
 const char *sim_describe_quic(const uint8_t *bytes, size_t size)
 {
     static const char *const longs[] = {"initial", "0rtt", "handshake", "retry"};
     if (size < 1) return "other";
+    if (qe_dht_is_krpc(bytes, size)) return "krpc";
     if (!(bytes[0] & 0x80)) return bytes[0] & 0x40 ? "1rtt" : "other";
     if (size < 5) return "other";
     uint32_t version = qe_load32(bytes + 1);

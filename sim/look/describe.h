@@ -9,13 +9,14 @@
 #include <stdbool.h>
 
 // "initial", "0rtt", "handshake", "retry", "1rtt", "version-negotiation" by the first bytes (RFC 8999, RFC 9000 §17) of
-// the first packet in the datagram; "other" where it is not QUIC version 1.
+// the first packet in the datagram; "krpc" for a message of the DHT; "other" where it is neither that nor QUIC
+// version 1.
 const char *sim_describe_quic(const uint8_t *bytes, size_t size);
 
 // The classes of what a datagram carries that say no more than the form does.
 #define SIM_DESCRIBED                                                                                                  \
     (QE_CARRIED_BIT(INITIAL) | QE_CARRIED_BIT(ZERO_RTT) | QE_CARRIED_BIT(HANDSHAKE) | QE_CARRIED_BIT(RETRY) |          \
-        QE_CARRIED_BIT(VERSION_NEGOTIATION) | QE_CARRIED_BIT(ONE_RTT))
+        QE_CARRIED_BIT(VERSION_NEGOTIATION) | QE_CARRIED_BIT(ONE_RTT) | QE_CARRIED_BIT(KRPC))
 
 struct sim_inner_summary {
     struct qe_ip source, destination;

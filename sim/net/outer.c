@@ -1,6 +1,7 @@
 #include "net/outer.h"
 
 #include "base/cursor.h"
+#include "dht/dht.h"
 
 #define FORM_LONG 0x80
 #define FIXED_BIT 0x40
@@ -46,6 +47,7 @@ uint64_t sim_outer_classes(const uint8_t *bytes, size_t size)
 {
     struct qe_reader r = qe_reader(qe_span(bytes, size));
     uint64_t classes = 0;
+    if (qe_dht_is_krpc(bytes, size)) return QE_CARRIED_BIT(KRPC);
     while (!r.failed && qe_reader_left(&r) > 0) {
         uint8_t first = qe_read8(&r);
         if (!(first & FORM_LONG)) {

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-// The classes of the QUIC version 1 packets in the datagram, as bits; 0: none.
+// The classes of the QUIC version 1 packets in the datagram, or that of a message of the DHT, as bits; 0: none.
 uint64_t sim_outer_classes(const uint8_t *bytes, size_t size);
 
 #endif

@@ -42,6 +42,7 @@ enum sim_at_kind {
     SIM_AT_REFUSE_SOCKETS,
     SIM_AT_REFUSE_TUN,
     SIM_AT_ROAM,
+    SIM_AT_RESOLVE,
     // of the network
     SIM_AT_PARTITION,
 };
@@ -75,8 +76,8 @@ struct sim_scenario_at {
     uint64_t start_after_ns;            // crashes: starts again after this; UINT64_MAX: does not
     uint64_t unsynced_ns;               // crashes: what was stored within this long before is lost
     bool silently;                      // ROAM, LEAVE: the host is not told that the old link is gone
-    const char *state_key;              // a key of stored state, or the beginning of one before a '*'; the file's
-    size_t to_link;                     // ROAM
+    const char *state_key; // a key of stored state, or the beginning of one before a '*'; RESOLVE: a name; the file's
+    size_t to_link;        // ROAM
     struct sim_scenario_partition partition;
     size_t place; // in the file
     unsigned line;

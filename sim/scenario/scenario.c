@@ -15,8 +15,8 @@
 #define RECOVERS_DEFAULT_NS UINT64_C(30000000000)
 
 static const struct sim_key root_keys[] = {{"scenario", SIM_KEY_OTHER, 0}, {"host", SIM_KEY_OTHER, 0},
-    {"link", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0}, {"faults", SIM_KEY_OTHER, 0},
-    {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0}, {0}};
+    {"link", SIM_KEY_OTHER, 0}, {"dns", SIM_KEY_OTHER, 0}, {"at", SIM_KEY_OTHER, 0}, {"trigger", SIM_KEY_OTHER, 0},
+    {"faults", SIM_KEY_OTHER, 0}, {"flow", SIM_KEY_OTHER, 0}, {"expect", SIM_KEY_OTHER, 0}, {0}};
 
 static const struct sim_key scenario_keys[] = {{"name", SIM_KEY_NAME, offsetof(struct sim_scenario, name)},
     {"description", SIM_KEY_TEXT, offsetof(struct sim_scenario, description)},
@@ -33,7 +33,9 @@ static const struct sim_key host_keys[] = {{"name", SIM_KEY_NAME, offsetof(struc
     {"firewall", SIM_KEY_OTHER, 0}, {"peers", SIM_KEY_OTHER, 0}, {"allow", SIM_KEY_OTHER, 0},
     {"routes", SIM_KEY_OTHER, 0}, {"config", SIM_KEY_OTHER, 0}, {"start", SIM_KEY_OTHER, 0},
     {"clock_offset", SIM_KEY_OTHER, 0}, {"memory", SIM_KEY_SIZE, offsetof(struct sim_scenario_host, memory_max)},
-    {"respawn", SIM_KEY_DURATION, offsetof(struct sim_scenario_host, respawn_ns)}, {0}};
+    {"respawn", SIM_KEY_DURATION, offsetof(struct sim_scenario_host, respawn_ns)},
+    {"dns", SIM_KEY_FLAG, offsetof(struct sim_scenario_host, dns)},
+    {"member_of", SIM_KEY_NAME, offsetof(struct sim_scenario_host, member_of)}, {0}};
 
 static const struct sim_key route_keys[] = {{"to", SIM_KEY_OTHER, 0}, {"via", SIM_KEY_OTHER, 0}, {0}};
 
@@ -169,7 +171,7 @@ static void parse_hosts(struct sim_parse *p, const struct qe_toml_value *root)
     for (size_t i = 0; i < qe_toml_size(list) && !p->reader.failed; i++) {
         const struct qe_toml_value *table = qe_toml_at(list, i);
         struct sim_scenario_host *host = &s->hosts[i];
-        host->starts = host->node = true;
+        host->starts = host->node = host->dns = true;
         host->respawn_ns = UINT64_MAX;
         host->line = qe_toml_line(table);
         sim_reader_table(&p->reader, table, "[[host]]", host_keys, host);
@@ -240,6 +242,7 @@ static void parse(struct sim_parse *p, const struct qe_toml_value *root)
     if (!p->reader.failed) check_calm(p, table);
     if (!p->reader.failed) parse_hosts(p, root);
     if (!p->reader.failed) sim_parse_links(p, root);
+    if (!p->reader.failed) sim_parse_dns(p, root);
     if (!p->reader.failed) sim_parse_middleboxes(p, root);
     if (!p->reader.failed) sim_parse_flows(p, root);
     if (!p->reader.failed) sim_parse_ats(p, root);
@@ -292,6 +295,7 @@ void sim_scenario_free(struct sim_scenario *s)
     if (!s || s->shares-- > 0) return;
     for (size_t i = 0; i < s->host_count; i++) {
         sim_release(s->hosts[i].name);
+        sim_release(s->hosts[i].member_of);
         sim_release(s->hosts[i].peers);
         sim_release(s->hosts[i].routes);
         sim_middlebox_settings_free(s->hosts[i].middlebox);
@@ -303,6 +307,9 @@ void sim_scenario_free(struct sim_scenario *s)
         sim_release(s->links[i].addresses);
         sim_release(s->links[i].absent);
     }
+    for (size_t i = 0; i < s->name_count; i++)
+        sim_release(s->names[i].name);
+    sim_release(s->names);
     for (size_t i = 0; i < s->at_count; i++)
         sim_scenario_at_fini(&s->ats[i]);
     for (size_t i = 0; i < s->trigger_count; i++) {

@@ -19,6 +19,7 @@
 
 #define SIM_HOSTS_MAX    4096
 #define SIM_LINKS_MAX    4096
+#define SIM_NAMES_MAX    256
 #define SIM_ATS_MAX      65536
 #define SIM_TRIGGERS_MAX 1024
 #define SIM_FLOWS_MAX    4096
@@ -60,6 +61,8 @@ struct sim_scenario_host {
     bool starts;            // false: only by the timeline
     int64_t wall_offset_ms; // of its clock
     uint64_t memory_max;    // bytes for its node; 0: no limit
+    bool dns;               // it can ask for names
+    char *member_of;        // the private network it is a member of; NULL: of none
     uint64_t respawn_ns;    // starts again this long after it ended unasked; UINT64_MAX: does not
     unsigned line;
 };
@@ -78,6 +81,14 @@ struct sim_scenario_link {
     size_t address_count;
     bool *absent; // one a port: not on the link at first
     unsigned line;
+};
+
+// A name in the DNS.
+#define SIM_NAME_ADDRESSES_MAX 16
+struct sim_scenario_name {
+    char *name;
+    struct qe_ip addresses[SIM_NAME_ADDRESSES_MAX];
+    size_t count; // 0: the name is known and has none
 };
 
 enum sim_flow_kind {
@@ -169,6 +180,8 @@ struct sim_scenario {
     size_t host_count;
     struct sim_scenario_link *links;
     size_t link_count;
+    struct sim_scenario_name *names;
+    size_t name_count;
     struct sim_rates rates;      // of the links and of [[at]]
     struct sim_scenario_at *ats; // by time, then as in the file
     size_t at_count;
@@ -184,6 +197,9 @@ struct sim_scenario {
     struct qe_toml *toml;
     size_t shares; // frees to come beside the last one
 };
+
+// NULL: there is no such name.
+const struct sim_scenario_name *sim_scenario_find_name(const struct sim_scenario *scenario, const char *name);
 
 // Reads a literal scenario from text; `file` is its name in messages. NULL on a mistake, which `error` then names.
 // Files are read as templates (scenario/template.h).
@@ -201,6 +217,7 @@ struct sim_parse {
     struct sim_scenario *scenario;
 };
 void sim_parse_links(struct sim_parse *p, const struct qe_toml_value *root);
+void sim_parse_dns(struct sim_parse *p, const struct qe_toml_value *root);
 // [host.nat] and [host.firewall]; the links are there.
 void sim_parse_middleboxes(struct sim_parse *p, const struct qe_toml_value *root);
 void sim_middlebox_settings_free(struct sim_scenario_middlebox *middlebox);
@@ -271,7 +288,7 @@ extern const struct sim_key sim_gilbert_keys[], sim_bursts_keys[], sim_late_keys
         {"fail_allocation", SIM_KEY_NUMBER, offsetof(struct sim_scenario_at, number)},                                 \
         {"fail_allocations", SIM_KEY_CHANCE, offsetof(struct sim_scenario_at, share_ppb)},                             \
         {"fail_stores", SIM_KEY_OTHER, 0}, {"refuse_sockets", SIM_KEY_OTHER, 0}, {"refuse_tun", SIM_KEY_OTHER, 0},     \
-        {"roam", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                                                   \
+        {"roam", SIM_KEY_OTHER, 0}, {"resolve", SIM_KEY_OTHER, 0}, {"partition", SIM_KEY_OTHER, 0},                    \
         {"for", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, for_ns)},                                           \
         {"start_after", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, start_after_ns)},                           \
         {"lose_unsynced", SIM_KEY_DURATION, offsetof(struct sim_scenario_at, unsynced_ns)},                            \

@@ -58,6 +58,7 @@ static const struct {
     {"refuse_sockets", SIM_AT_REFUSE_SOCKETS, OF_HOST, true, WITH_FOR},
     {"refuse_tun", SIM_AT_REFUSE_TUN, OF_HOST, true, WITH_FOR},
     {"roam", SIM_AT_ROAM, OF_HOST, false, WITH_SILENTLY},
+    {"resolve", SIM_AT_RESOLVE, OF_HOST, false, 0},
     {"partition", SIM_AT_PARTITION, OF_NETWORK, false, 0},
 };
 #define WHATS (sizeof(whats) / sizeof(whats[0]))
@@ -176,6 +177,13 @@ static void parse_state_key(
             &p->reader, value, "'%s' is \"%s\"; expected a key, or its beginning and *, such as \"peer/*\"", key, text);
 }
 
+static void parse_name(struct sim_parse *p, struct sim_scenario_at *at, const struct qe_toml_value *value)
+{
+    const char *text = at->state_key = sim_reader_text(&p->reader, value, "resolve");
+    if (!p->reader.failed && (!text[0] || strlen(text) > 200))
+        sim_reader_fail(&p->reader, value, "'resolve' is \"%.20s\"; expected a name or an IPv4 address", text);
+}
+
 // What the key's value is, beyond what its table of keys has read.
 static void parse_value(
     struct sim_parse *p, struct sim_scenario_at *at, const char *key, const struct qe_toml_value *value)
@@ -194,6 +202,9 @@ static void parse_value(
     case SIM_AT_TRUNCATE_STATE:
     case SIM_AT_ERASE_STATE:
         parse_state_key(p, at, key, value);
+        break;
+    case SIM_AT_RESOLVE:
+        parse_name(p, at, value);
         break;
     case SIM_AT_FAIL_ALLOCATION:
     case SIM_AT_CRASH_AT_WRITE:

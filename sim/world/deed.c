@@ -211,6 +211,9 @@ static void do_to_host(struct sim_world *world, const struct sim_scenario_at *at
     case SIM_AT_REFUSE_TUN:
         host->faults.tun_refused_until_ns = sim_host_fault_end(host, at->for_ns);
         break;
+    case SIM_AT_RESOLVE:
+        sim_host_resolve(host, at->state_key);
+        break;
     default:
         roam(world, at);
         break;

@@ -2,6 +2,7 @@
 
 #include "base/cursor.h"
 #include "base/time.h"
+#include "dht/dht.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 // and at most once a second something else gives a reason.
 #define DIALS_MAX      40
 #define DIAL_WINDOW_NS (10 * QE_NS_PER_S)
-// A record of where a peer was met: version, key, address (docs/protocol.md).
-#define PEER_RECORD_SIZE (1 + 32 + 1 + 16 + 2)
+// A record of where a peer was met: version, key, address, network (docs/protocol.md).
+#define PEER_RECORD_VERSION 2
+#define PEER_RECORD_SIZE    (1 + 32 + 1 + 16 + 2 + 8)
 
 static void tell(struct sim_invariants *v, struct sim_host *host, enum sim_failure kind, const char *what)
 {
@@ -104,17 +106,27 @@ static void check_tickets(struct sim_invariants *v, struct sim_host *host)
     }
 }
 
+// A node that takes part in the DHT may have any address from there, as long as it is one.
+static bool somebody_has(const struct sim_invariants *v, const struct qe_ip *ip)
+{
+    for (size_t i = 0; i < v->scenario->host_count; i++)
+        if (sim_box_has(&v->list[i]->box, ip)) return true;
+    return false;
+}
+
 static void on_sending(void *user, struct sim_host *host, const struct qe_send *send)
 {
     struct sim_invariants *v = user;
     struct sim_watched_host *w = watched(v, host);
     if (w->any_dialled) check_tickets(v, host);
+    // What the DHT sends to whom is its own affair, and bounded there (docs/protocol.md).
+    if (qe_dht_is_krpc(qe_buf_bytes(send->buf), send->buf->size)) return;
+    if (w->takes_part && !sim_contacts_find(&w->contacts, &send->remote) && somebody_has(v, &send->remote.ip))
+        sim_contacts_configured(&w->contacts, &send->remote);
     switch (sim_contacts_sent(&w->contacts, &send->remote, send->buf->size)) {
     case SIM_CONTACT_FINE:
         break;
     case SIM_CONTACT_STRANGER:
-        // A stored address that was damaged may be any.
-        if (host->faults.state_damaged) break;
         if (host->faults.state_damaged) break; // its disk may have said so
         tell(v, host, SIM_FAILURE_STRANGER, "a datagram goes to an address that the node has from nowhere");
         break;
@@ -127,6 +139,10 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
 static void on_received(void *user, struct sim_host *host, const struct sim_packet *packet)
 {
     struct sim_invariants *v = user;
+    if (qe_dht_is_krpc(packet->bytes, packet->size)) {
+        watched(v, host)->takes_part = true;
+        return;
+    }
     sim_contacts_received(
         &watched(v, host)->contacts, &packet->source, qe_span(packet->bytes, packet->size), v->hosts->engine->now_ns);
 }
@@ -136,7 +152,7 @@ static bool read_peer_record(struct qe_span value, struct qe_key *key, struct qe
 {
     struct qe_reader r = qe_reader(value);
     *addr = (struct qe_addr){.port = 0};
-    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != 1) return false;
+    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != PEER_RECORD_VERSION) return false;
     qe_read_copy(&r, key->bytes, sizeof(key->bytes));
     addr->ip.family = qe_read8(&r);
     qe_read_copy(&r, addr->ip.bytes, sizeof(addr->ip.bytes));
@@ -167,6 +183,14 @@ const struct sim_contact *sim_invariants_met(struct sim_invariants *v, const str
     return sim_contacts_find(&watched(v, host)->contacts, &addr);
 }
 
+static bool knows(const struct sim_invariants *v, const struct sim_host *host, const struct qe_node_id *id)
+{
+    if (qe_config_find_peer(&host->config, id)) return true;
+    for (size_t i = 0; i < v->host_count; i++)
+        if (qe_node_id_equal(&v->list[i]->id, id)) return find_peer(v, host->box.index, i) != NULL;
+    return false;
+}
+
 static void on_stored(void *user, struct sim_host *host, const char *key, struct qe_span value)
 {
     struct sim_invariants *v = user;
@@ -174,7 +198,7 @@ static void on_stored(void *user, struct sim_host *host, const char *key, struct
     const char *slash = strchr(key, '/');
     bool peer = slash && strncmp(key, "peer/", 5) == 0, ticket = slash && strncmp(key, "ticket/", 7) == 0;
     if (!peer && !ticket) return;
-    if (!qe_node_id_parse(slash + 1, &id) || !qe_config_find_peer(&host->config, &id) || value.size == 0)
+    if (!qe_node_id_parse(slash + 1, &id) || !knows(v, host, &id) || value.size == 0)
         tell(v, host, SIM_FAILURE_STORED, "an item was stored about a node that is no peer");
     else if (peer && !peer_record_holds(v, host, slash + 1, value))
         tell(v, host, SIM_FAILURE_STORED, "a peer's stored key is not its own, or nothing ever came from its address");
@@ -302,19 +326,28 @@ static int by_id(const void *a, const void *b)
     return qe_node_id_compare(&((const struct known *)a)->id, &((const struct known *)b)->id);
 }
 
+static bool same_network(const struct sim_invariants *v, size_t a, size_t b)
+{
+    const char *one = v->scenario->hosts[a].member_of, *two = v->scenario->hosts[b].member_of;
+    return one && two && strcmp(one, two) == 0;
+}
+
 static void watch_host(struct sim_invariants *v, size_t index, const struct known *known)
 {
     struct sim_watched_host *w = &v->watched[index];
     const struct qe_config *config = &v->list[index]->config;
     w->stop_since_ns = UINT64_MAX;
     w->peer_count = config->peer_count;
-    w->peers = sim_obtain(w->peer_count, sizeof(*w->peers));
+    w->peers = sim_obtain(v->host_count + w->peer_count, sizeof(*w->peers));
     for (size_t i = 0; i < w->peer_count; i++) {
         struct known key = {.id = config->peers[i].id};
         const struct known *found = bsearch(&key, known, v->host_count, sizeof(*known), by_id);
         w->peers[i] = (struct sim_watched_peer){.host = found ? found->host : SIM_NONE, .up_alone_ns = UINT64_MAX};
         if (config->peers[i].addr.ip.family) sim_contacts_configured(&w->contacts, &config->peers[i].addr);
     }
+    for (size_t i = 0; i < v->host_count; i++)
+        if (i != index && same_network(v, index, i) && !find_peer(v, index, i))
+            w->peers[w->peer_count++] = (struct sim_watched_peer){.host = i, .up_alone_ns = UINT64_MAX};
 }
 
 void sim_invariants_init(struct sim_invariants *v, const struct sim_scenario *scenario, struct sim_hosts *hosts,

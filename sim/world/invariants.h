@@ -24,7 +24,8 @@ struct sim_watched_peer {
 struct sim_watched_host {
     struct sim_watched_peer *peers; // as in its configuration
     size_t peer_count;
-    struct sim_contacts contacts;
+    struct sim_contacts contacts; // of QUIC
+    bool takes_part;              // something came from a DHT: addresses in it are from somewhere
     bool any_dialled, any_connected;
     uint64_t stop_since_ns; // UINT64_MAX: not told to stop
     uint64_t changed_ns;    // when a path or session of it changed last

@@ -119,6 +119,12 @@ static struct sim_reach_node reach_node(struct sim_host *host, const struct sim_
     return node;
 }
 
+// It asks others where its peers are.
+static bool takes_part(const struct sim_host *host)
+{
+    return host->config.bootstrap_count > 0 || host->config.bootstrap_mode;
+}
+
 enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t b)
 {
     const struct sim_partition *partition = &world->network.partition;
@@ -129,8 +135,9 @@ enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t 
     struct sim_reach_node x = reach_node(one, two), y = reach_node(two, one);
     switch (sim_reach_connect(&x, &y)) {
     case SIM_REACH_NO:
-        // Those that met before one of them moved may know another way.
-        return one->box.moves || two->box.moves ? SIM_ORACLE_UNCERTAIN : SIM_ORACLE_IMPOSSIBLE;
+        // Those that met before one of them moved may know another way, and so does the DHT.
+        if (takes_part(one) || takes_part(two) || one->box.moves || two->box.moves) return SIM_ORACLE_UNCERTAIN;
+        return SIM_ORACLE_IMPOSSIBLE;
     case SIM_REACH_MAYBE:
         return SIM_ORACLE_UNCERTAIN;
     case SIM_REACH_YES:

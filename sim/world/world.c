@@ -96,6 +96,16 @@ static void replied(void *user, struct sim_host *host, uint64_t command, int sta
     sim_invariants_replied(&world->invariants, host, command, status, body);
 }
 
+static const struct qe_ip *resolve(void *user, struct sim_host *host, const char *name, size_t *count)
+{
+    static const struct qe_ip none;
+    const struct sim_world *world = user;
+    const struct sim_scenario_name *known = sim_scenario_find_name(world->scenario, name);
+    *count = known ? known->count : 0;
+    if (!world->scenario->hosts[host->box.index].dns) return NULL;
+    return known ? known->addresses : &none;
+}
+
 static bool over(const struct sim_world *world)
 {
     return world->result->violation[0] != 0;
@@ -141,6 +151,7 @@ static void build(struct sim_world *world)
     world->shared.replied = replied;
     world->shared.violated = violated;
     world->shared.ended = ended;
+    world->shared.resolve = resolve;
     world->shared.tls = o->tls;
     world->shared.recording = o->recording;
     world->hosts = sim_obtain(s->host_count, sizeof(struct sim_host *));
@@ -154,6 +165,7 @@ static void build(struct sim_world *world)
         host->config = world->configs[i];
         if (o->messages) host->lent.tell_carried = true;
         host->wall_offset_ms = s->hosts[i].wall_offset_ms;
+        if (s->hosts[i].member_of) sim_host_join(host, s->hosts[i].member_of);
         host->memory.bytes_max = s->hosts[i].memory_max;
         set_points(&s->faults, host);
     }

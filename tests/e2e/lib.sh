@@ -19,7 +19,7 @@ skip() { printf 'skipped: %s\n' "$*"; exit 77; }
 if [ "$(id -u)" != 0 ]; then
     sudo -n true 2>/dev/null ||
         skip "network namespaces and TUN need root; run as root, or let sudo work without a password"
-    exec sudo -n env "PATH=$PATH" "QE_BIN=$QE_BIN" "QE_TIER=${QE_TIER:-quick}" bash "$0" "$@"
+    exec sudo -n env "PATH=$PATH" "QE_BIN=$QE_BIN" ${QE_NODE:+"QE_NODE=$QE_NODE"} "QE_TIER=${QE_TIER:-quick}" bash "$0" "$@"
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quicether-e2e.XXXXXX")
@@ -231,6 +231,16 @@ mesh() {
         link "$name" eth0 switch "port$number"
         ip -n "$(ns switch)" link set "port$number" master bridge
         address "$name" eth0 "10.9.0.$number/24" "fd09::$number/64"
+    done
+}
+
+# same_network HOST OTHER...: the others have the first one's network secret. Their daemons must not run.
+same_network() {
+    local first=$1 name
+    shift
+    for name in "$@"; do
+        mkdir -p -m 700 "$work/$name/state"
+        cp -p "$work/$first/state/network.key" "$work/$name/state/"
     done
 }
 

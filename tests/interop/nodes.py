@@ -1,4 +1,4 @@
-"""Nodes of ours for the tests: processes that are told what to do by lines (node.c)."""
+"""Nodes for the tests: processes that are told what to do by lines (node.c, bittorrent_dht_node.mjs)."""
 import json
 import subprocess
 import sys
@@ -36,7 +36,7 @@ class Node:
     def end(self, tag, seconds=20):
         with self.changed:
             if not self.changed.wait_for(lambda: tag in self.answers, seconds):
-                fail('a node of ours did not end its command in %d s' % seconds)
+                fail('the node at %s:%d did not end its command in %d s' % (*self.address, seconds))
             return self.answers.pop(tag)
 
     def do(self, command, *arguments):
@@ -49,7 +49,7 @@ class Node:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = 'killed'
-        check('a node of ours ends when it is told to', status == 0)
+        check('the node at %s:%d ends when it is told to' % self.address, status == 0)
 
 
 def fail(what):

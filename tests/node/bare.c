@@ -13,8 +13,9 @@ static bool on_allow(void *user, const struct qe_key *key, void *dialled)
 static void on_connected(void *user, struct qe_conn *conn, bool early)
 {
     struct bare *bare = user;
-    (void)early;
-    bare->connected = conn == bare->conn;
+    if (conn != bare->conn) return;
+    bare->connected = true;
+    bare->exported = !early && qe_conn_export(conn, bare->exporter) == 0;
 }
 
 static void on_conn(void *user, struct qe_conn *conn)
@@ -35,6 +36,16 @@ static void on_closed(void *user, struct qe_conn *conn, struct qe_conn_close why
 static void on_bytes(void *user, struct qe_conn *conn, struct qe_span bytes)
 {
     (void)user, (void)conn, (void)bytes;
+}
+
+static void on_control(void *user, struct qe_conn *conn, struct qe_span bytes)
+{
+    struct bare *bare = user;
+    size_t room = sizeof bare->heard - bare->heard_size;
+    size_t size = bytes.size < room ? bytes.size : room;
+    if (conn != bare->conn || size == 0) return;
+    memcpy(bare->heard + bare->heard_size, bytes.data, size);
+    bare->heard_size += size;
 }
 
 static void on_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8_t ecn, bool early)
@@ -83,7 +94,7 @@ void bare_init(struct bare *bare, struct world_host *host)
             .connected = on_connected,
             .confirmed = on_conn,
             .closed = on_closed,
-            .control = on_bytes,
+            .control = on_control,
             .datagram = on_datagram,
             .next_datagram = on_next_datagram,
             .datagram_taken = on_datagram_taken,
@@ -114,6 +125,8 @@ int bare_dial(struct bare *bare, const struct world_host *to)
         .local = {qe_ip4(0, 0, 0, 0), QE_DEFAULT_PORT, 0},
         .remote = {to->ip, QE_DEFAULT_PORT, 0}};
     struct world *w = bare->host->world;
+    bare->exported = false;
+    bare->heard_size = 0;
     int rc = qe_quic_dial(bare->quic, &dial, &bare->conn, w->now_ns, 1700000000000);
     if (rc == 0) world_bare_flush(bare->host);
     return rc;

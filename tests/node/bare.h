@@ -20,6 +20,10 @@ struct bare {
     } queue[BARE_QUEUE_MAX]; // DATAGRAM frames to send
     size_t first, count;
     uint64_t received, closed;
+    bool exported;
+    uint8_t exporter[QE_EXPORT_SIZE];
+    uint8_t heard[4096]; // of the control stream, the first of it
+    size_t heard_size;
 };
 
 // Takes the place of `host`, which must not run.

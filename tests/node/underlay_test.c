@@ -80,7 +80,33 @@ static void one_that_holds_the_overlay_is_told_otherwise(void)
     end();
 }
 
+static void an_own_address_in_an_underlay_network_is_given_up(void)
+{
+    char network[QE_ADDR_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
+    begin();
+    // Its own /24.
+    struct qe_cidr mine = {.bits = 24};
+    CU_ASSERT_EQUAL(world_command(h, QE_COMMAND_STATUS, NULL), 200);
+    const char *first = strstr((const char *)h->reply.data, "\"addresses\":[\"");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    sscanf(first + 14, "%79[^/]", text);
+    CU_ASSERT_TRUE_FATAL(qe_ip_parse(text, &mine.ip));
+    links(qe_cidr_format(&mine, network), NULL);
+    world_run(&world, world.now_ns + QE_NS_PER_S);
+    CU_ASSERT_EQUAL_FATAL(h->address_count, 2);
+    struct qe_cidr now = h->addresses[0];
+    CU_ASSERT_FALSE(qe_cidr_contains(&mine, &now.ip));
+    CU_ASSERT_EQUAL(logged("lies in a network of this host's underlay"), 1);
+    // And keeps the new one.
+    links("192.0.2.7/24", NULL);
+    links(qe_cidr_format(&mine, network), NULL);
+    world_run(&world, world.now_ns + QE_NS_PER_S);
+    CU_ASSERT_TRUE(qe_ip_equal(&h->addresses[0].ip, &now.ip));
+    end();
+}
+
 static const struct unit_case cases[] = {
+    {"an own address in an underlay network is given up", an_own_address_in_an_underlay_network_is_given_up},
     {"an underlay elsewhere is nothing to tell", an_underlay_elsewhere_is_nothing_to_tell},
     {"one in the overlay's range is told once and while it lasts",
         one_in_the_overlays_range_is_told_once_and_while_it_lasts},

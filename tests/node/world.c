@@ -488,7 +488,7 @@ static void arrive(struct world *w, struct world_datagram *d)
 {
     for (size_t i = 0; i < w->host_count; i++) {
         struct world_host *h = &w->hosts[i];
-        if ((!h->node && !h->bare) || !qe_ip_equal(&h->ip, &d->to.ip)) continue;
+        if ((!h->node && !h->bare && !h->receives) || !qe_ip_equal(&h->ip, &d->to.ip)) continue;
         const struct qe_datagrams in = {.socket = 1,
             .local = d->to,
             .remote = d->from,
@@ -496,6 +496,10 @@ static void arrive(struct world *w, struct world_datagram *d)
             .size = d->size,
             .segment_size = (uint16_t)d->size,
             .ecn = d->ecn};
+        if (h->receives) {
+            h->receives(h, &d->from, qe_span(d->bytes, d->size));
+            continue;
+        }
         if (h->bare) {
             qe_quic_receive(h->bare, &in, w->now_ns, wall_ms(h));
             world_bare_flush(h);

@@ -11,7 +11,7 @@
 #define WORLD_NAMES_MAX  4
 #define WORLD_NAME_IPS   4
 #define WORLD_BUFFERS    (QE_NODE_DELIVERIES + 64)
-#define WORLD_STORED_MAX 32
+#define WORLD_STORED_MAX 128
 #define WORLD_TUN_MAX    4096
 #define WORLD_PREFIXES   32
 
@@ -39,6 +39,8 @@ struct world_host {
     struct qe_config config;
     struct qe_node *node; // NULL: not running
     struct qe_quic *bare; // instead of a node: an endpoint that a test speaks through (bare.h)
+    // Instead of a node: sees what comes.
+    void (*receives)(struct world_host *h, const struct qe_addr *from, struct qe_span bytes);
     struct qe_node_id id;
     struct qe_secret secret, network;
     bool member; // of the network whose secret that is

@@ -157,7 +157,12 @@ static void the_index_holds_many_owners(void)
     dht_net_run_for(net, 100 * QE_NS_PER_S);
     struct qe_dht_record record = dht_net_record(&net->nodes[3], &target, "newer", 77);
     struct qe_dht_request request = {.kind = QE_DHT_INDEX_PUT, .target = target, .record = &record};
+    // Some miss it, and go on telling of the older one.
+    for (size_t i = 10; i < 40; i += 2)
+        net->nodes[i].off = true;
     dht_net_do(net, &net->nodes[3], &request);
+    for (size_t i = 10; i < 40; i += 2)
+        net->nodes[i].off = false;
     struct qe_dht_request get = {.kind = QE_DHT_INDEX_GET, .target = target};
     for (size_t asker = 0; asker < net->count; asker++) {
         const struct dht_net_answer *answer = dht_net_do(net, &net->nodes[asker], &get);
@@ -167,7 +172,7 @@ static void the_index_holds_many_owners(void)
             bool third = qe_key_equal(&found->owner, &net->nodes[3].key);
             if (third) CU_ASSERT_EQUAL(found->seq, 77);
             CU_ASSERT_EQUAL(found->value.size, third ? 5 : 28);
-            CU_ASSERT(found->age_s >= 95 && found->age_s < 200);
+            CU_ASSERT(found->age_s >= 95 && found->age_s < 250);
         }
     }
     dht_net_free(net);
@@ -199,13 +204,13 @@ static void dead_nodes_are_passed(void)
 
 static void halves_find_together_again(void)
 {
-    struct dht_net *net = swarm(80);
+    struct dht_net *net = swarm(240);
     for (size_t i = 0; i < net->count; i++) {
         net->nodes[i].half = (int)(i & 1);
         if (i < 8) CU_ASSERT_EQUAL(put(net, &net->nodes[i]), 16);
     }
     net->cut = true;
-    dht_net_run_for(net, 600 * QE_NS_PER_S);
+    dht_net_run_for(net, 3600 * QE_NS_PER_S);
     for (size_t i = 8; i < 16; i++) {
         CU_ASSERT(put(net, &net->nodes[i]) >= 8);
         CU_ASSERT(gets(net, &net->nodes[i + 30], &net->nodes[i]));

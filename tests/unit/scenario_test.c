@@ -52,8 +52,8 @@ static const struct {
     {HEAD, "f.toml:1: no [[host]]; expected at least one"},
     {HEAD "speed = 3\n", "f.toml:4: unknown key 'speed' in [scenario]; expected name, description, duration, "
                          "wall_clock_ms, seed, calm, recovers"},
-    {HEAD "[hosts]\n",
-        "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, at, trigger, faults, flow, expect"},
+    {HEAD "[hosts]\n", "f.toml:4: unknown key 'hosts' in the file; expected scenario, host, link, dns, at, trigger, "
+                       "faults, flow, expect"},
     {HEAD "seed = -1\n" HOSTS, "f.toml:4: 'seed' must be an integer that is not negative"},
     {HEAD "[[host]]\npeers = []\n", "f.toml:4: [[host]] has no 'name'; expected one"},
     {HEAD HOSTS "[[host]]\nname = \"a\"\n", "f.toml:9: there is a host \"a\" already; expected another name"},
@@ -293,6 +293,8 @@ static const struct {
         "f.toml:16: 'ports' is 0; expected 1 to 20000"},
     {BASE "[[flow]]\nkind = \"plain\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1s\"\naddress = \"[::1]:5\"\n",
         "f.toml:16: 'address' is \"[::1]:5\"; expected an IPv4 address with a port"},
+    {BASE "[dns]\n\"x.example\" = 5\n", "f.toml:12: \"x.example\" stands for no host, address, or list of these"},
+    {BASE "[dns]\n\"x.example\" = [\"nobody\"]\n", "f.toml:12: 'x.example' is \"nobody\"; expected a host's name"},
     {BASE "[[flow]]\nkind = \"udp\"\nfrom = \"a\"\nto = \"b\"\ninterval = \"1s\"\nports = 2\n",
         "f.toml:16: 'ports' does not belong to a flow of kind \"udp\""},
 };

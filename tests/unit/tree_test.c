@@ -162,6 +162,7 @@ static void every_scenario_of_the_tree_survives(void)
     glob(QE_SCENARIOS "/*/*.toml", GLOB_APPEND, NULL, &files);
     CU_ASSERT(files.gl_pathc > 5);
     for (size_t i = 0; i < files.gl_pathc; i++) {
+        if (strstr(files.gl_pathv[i], "/scenarios/dht/")) continue; // of quicether-sim dht, a language of its own
         struct sim_template *template = sim_template_load(files.gl_pathv[i], error);
         if (!template) fprintf(stderr, "%s\n", error);
         CU_ASSERT_PTR_NOT_NULL_FATAL(template);

@@ -1,5 +1,7 @@
 #include "unit.h"
 
+#include "base/mutants.h"
+
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +86,21 @@ void unit_random_fill(struct unit_random *r, void *out, size_t size)
         *p++ = (uint8_t)unit_random_next(r);
 }
 
+// A build with seeded faults (base/mutants.h) runs the tests with the one that QE_MUTANT names.
+static int choose_mutant(void)
+{
+#ifdef QE_MUTANTS
+    const char *name = getenv("QE_MUTANT");
+    if (!name) return 0;
+    qe_mutant_active = qe_mutant_find(name);
+    if (qe_mutant_active == QE_MUTANT_none) return -1;
+#endif
+    return 0;
+}
+
 int unit_main(const char *module, const struct unit_case *cases, size_t count)
 {
+    if (choose_mutant() != 0) return 2;
     if (CU_initialize_registry() != CUE_SUCCESS) return 2;
     CU_pSuite suite = CU_add_suite(module, NULL, NULL);
     for (size_t i = 0; i < count; i++)

@@ -255,7 +255,7 @@ static void every_broken_rule_is_seen_with_its_host(void)
         {STANDIN_DELIVERS_TWICE, "a", "delivered twice", SIM_FAILURE_DUPLICATE},
         {STANDIN_DELIVERS_DAMAGED, "a", "not what was sent", SIM_FAILURE_DAMAGED},
         {STANDIN_DELIVERS_WRONG_SUM, "b", "wrong ICMP checksum", SIM_FAILURE_DAMAGED},
-        {STANDIN_DELIVERS_TO_SELF, "a", "for another address", SIM_FAILURE_MISDELIVERED},
+        {STANDIN_DELIVERS_TO_SELF, "a", "came back out of the TUN", SIM_FAILURE_LOOP},
         {STANDIN_DELIVERS_CLOSED, "a", "a packet for a TUN that is not open", SIM_FAILURE_CONTRACT},
         {STANDIN_SENDS_NOWHERE, "a", "a send without a fitting socket", SIM_FAILURE_CONTRACT},
         {STANDIN_CLOSES_TWICE, "b", "a socket was closed that is not open", SIM_FAILURE_CONTRACT},
