@@ -106,8 +106,9 @@ void qe_io_open_socket(struct qe_io *io, const struct qe_action *action)
         if (watch(io, socket, request, &fault)) return;
         error = 0;
     }
-    bool no_right = error == EPERM || error == EACCES;
-    if (no_right && io->started && qe_io_ask_socket(io, request, id, &bind_to, underlay) == 0) return;
+    // An address of the overlay may be on its way to the TUN: the helper does one thing after another.
+    bool for_helper = error == EPERM || error == EACCES || (error == EADDRNOTAVAIL && !underlay);
+    if (for_helper && io->started && qe_io_ask_socket(io, request, id, &bind_to, underlay) == 0) return;
     answer_failure(io, request, &bind_to, error == EAFNOSUPPORT || error == EADDRNOTAVAIL, &fault);
 }
 

@@ -103,7 +103,7 @@ struct cplane_dns_message {
 struct cplane_dns {
     enum cplane_dns_state state;
     struct qe_addr server;
-    char error[96];
+    char error[192];
     struct cplane_dns_message *waiting; // CPLANE_DNS_WAITING; NULL: none did yet
     size_t waiting_count;
     struct cplane_dns_message *answers; // a ring of CPLANE_DNS_ANSWERS; NULL likewise
@@ -127,9 +127,9 @@ struct cplane_claims {
     struct claim_witness witness[CPLANE_WITNESS_MAX];
     struct cplane_name names[CPLANE_NAMES_MAX];
     struct cplane_dns dns;
-    bool names_answered;    // since anybody who waits for one looked
-    char routes_error[96];  // why the host has no routes; "": it has
-    char forward_error[96]; // why it does not forward
+    bool names_answered;     // since anybody who waits for one looked
+    char routes_error[192];  // why the host has no routes; "": it has
+    char forward_error[192]; // why it does not forward
 };
 
 #endif

@@ -59,7 +59,7 @@ static void write_advertised(struct qe_cplane *c, struct qe_json *json)
         uint8_t key[QE_INDEX_SUBNET_KEY_MAX];
         const struct own_claim *claim = find_claim(c, QE_INDEX_SUBNET, key, qe_index_subnet_key(subnet, key));
         const struct qe_subnet_claim *older = older_claim(c, claim, subnet);
-        char reason[160] = "", against[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
+        char reason[192] = "", against[QE_ADDR_TEXT_SIZE], id[QE_NODE_ID_TEXT_SIZE];
         if (older)
             snprintf(reason, sizeof reason, "it overlaps %s, which %s has had for longer",
                 qe_cidr_format(&older->subnet, against), qe_node_id_format(&older->owner, id));

@@ -125,7 +125,7 @@ static int work(const void *argument, char *text, size_t room)
     }
     int result = bus.use.open(&bus.bus);
     if (result < 0) {
-        snprintf(text, room, "there is no D-Bus (%s), so no systemd-resolved", strerror(-result));
+        snprintf(text, room, "no D-Bus (%s)", strerror(-result));
         return EXIT_ABSENT;
     }
     if (!wanted->domain) {
@@ -155,8 +155,7 @@ enum qe_result_code qe_resolved_set(
     // Half of it may be done.
     resolved->set = result != EXIT_ABSENT;
     if (result == 0) return QE_RESULT_OK;
-    snprintf(text, QE_KERNEL_TEXT_SIZE, "%s; a resolver that is to know names in .%s must ask %s for them", said,
-        domain, qe_addr_format(server, address));
+    snprintf(text, QE_KERNEL_TEXT_SIZE, "%s; have another resolver ask %s", said, qe_addr_format(server, address));
     return result == EXIT_ABSENT ? QE_RESULT_UNAVAILABLE : QE_RESULT_REFUSED;
 }
 

@@ -219,6 +219,9 @@ struct sim_host {
     uint16_t tun_mtu;
     struct qe_cidr tun_addresses[SIM_ADDRESSES_MAX]; // the last ones known, also while the TUN is closed
     size_t tun_address_count;
+    struct qe_ip
+        tun_was[SIM_ADDRESSES_MAX]; // addresses given up since the node's start: packets from them are under way
+    size_t tun_was_count;
     struct qe_cidr *routes, *forwarded; // as the node asked for them
     size_t route_count, forwarded_count;
     bool masquerade;

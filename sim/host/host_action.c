@@ -185,6 +185,8 @@ static void do_addresses(struct sim_host *host, const struct qe_prefixes *addres
         result.code = QE_RESULT_REFUSED;
         result.text = "No such device";
     } else {
+        for (size_t i = 0; i < host->tun_address_count; i++)
+            host->tun_was[host->tun_was_count++ % SIM_ADDRESSES_MAX] = host->tun_addresses[i].ip;
         host->tun_address_count = addresses->count;
         memcpy(host->tun_addresses, addresses->list, addresses->count * sizeof(*addresses->list));
         sim_trace_tun_open(

@@ -12,8 +12,9 @@
 // and at most once a second something else gives a reason.
 #define DIALS_MAX      40
 #define DIAL_WINDOW_NS (10 * QE_NS_PER_S)
-// A record of where a peer was met: version, key, address (docs/protocol.md).
-#define PEER_RECORD_SIZE (1 + 32 + 1 + 16 + 2)
+// A record of where a peer was met: version, key, address, network (docs/protocol.md).
+#define PEER_RECORD_VERSION 2
+#define PEER_RECORD_SIZE    (1 + 32 + 1 + 16 + 2 + 8)
 
 static void tell(struct sim_invariants *v, struct sim_host *host, enum sim_failure kind, const char *what)
 {
@@ -151,7 +152,7 @@ static bool read_peer_record(struct qe_span value, struct qe_key *key, struct qe
 {
     struct qe_reader r = qe_reader(value);
     *addr = (struct qe_addr){.port = 0};
-    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != 1) return false;
+    if (value.size != PEER_RECORD_SIZE || qe_read8(&r) != PEER_RECORD_VERSION) return false;
     qe_read_copy(&r, key->bytes, sizeof(key->bytes));
     addr->ip.family = qe_read8(&r);
     qe_read_copy(&r, addr->ip.bytes, sizeof(addr->ip.bytes));

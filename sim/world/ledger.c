@@ -250,6 +250,8 @@ static bool owns(const struct sim_host *host, const struct qe_ip *ip)
 {
     for (size_t i = 0; i < host->tun_address_count; i++)
         if (qe_ip_equal(&host->tun_addresses[i].ip, ip)) return true;
+    for (size_t i = 0; i < host->tun_was_count && i < SIM_ADDRESSES_MAX; i++)
+        if (qe_ip_equal(&host->tun_was[i], ip)) return true;
     for (size_t i = 0; i < host->config.advertise.count; i++)
         if (qe_cidr_contains(&host->config.advertise.list[i], ip)) return true;
     return false;

@@ -125,9 +125,7 @@ static void without_a_bus_it_is_told_what_to_do(void)
     errand_begin(&e, "qetest0", "100.64.1.1/16");
     CU_ASSERT_FALSE(errand_text(&e, QE_KERNEL_DNS, "qe", "100.64.1.1:53"));
     CU_ASSERT_EQUAL(e.code, QE_RESULT_UNAVAILABLE);
-    CU_ASSERT_STRING_EQUAL(e.text,
-        "there is no D-Bus (No such file or directory), so no systemd-resolved; a resolver that is to "
-        "know names in .qe must ask 100.64.1.1:53 for them");
+    CU_ASSERT_STRING_EQUAL(e.text, "no D-Bus (No such file or directory); have another resolver ask 100.64.1.1:53");
     end();
 }
 
@@ -156,7 +154,7 @@ static void the_domain_and_no_other_is_led_to_the_node(void)
     // Nobody there yet.
     CU_ASSERT_FALSE(errand_text(&e, QE_KERNEL_DNS, "qe", "100.64.1.1:53"));
     CU_ASSERT_EQUAL(e.code, QE_RESULT_UNAVAILABLE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "systemd-resolved does not run; a resolver that is to know"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "systemd-resolved does not run; have another resolver ask"));
     pid_t resolved = resolve1_start(false, false);
     CU_ASSERT_TRUE_FATAL(resolved > 0);
     CU_ASSERT_TRUE(errand_text(&e, QE_KERNEL_DNS, "qe", "100.64.1.1:53"));
@@ -207,7 +205,7 @@ static void a_refusal_is_told_in_its_own_words(void)
     CU_ASSERT_FALSE(errand_text(&e, QE_KERNEL_DNS, "qe", "100.64.1.1:53"));
     CU_ASSERT_EQUAL(e.code, QE_RESULT_REFUSED);
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(e.text, "systemd-resolved refuses SetLinkDNSEx: Interactive authentication required.; a "));
+        strstr(e.text, "systemd-resolved refuses SetLinkDNSEx: Interactive authentication required.; have "));
     errand_end(&e);
     stop(resolved);
     stop(bus);

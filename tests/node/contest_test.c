@@ -206,7 +206,43 @@ static void networks_of_members_are_routed_and_their_ages_known(void)
     end();
 }
 
+// In the open anybody can write anything into the index. It counts for those who are allowed only.
+static void an_outsiders_older_claim_counts_for_nothing(void)
+{
+    world_init(&world, 5);
+    for (size_t i = 0; i < 4; i++) {
+        struct world_host *h = world_add(&world);
+        struct qe_config *c = &h->config;
+        h->tells_link = true;
+        c->bootstrap_mode = i == 0;
+        if (i == 0) continue;
+        c->bootstrap = calloc(1, sizeof *c->bootstrap);
+        snprintf(c->bootstrap[c->bootstrap_count++].text, sizeof c->bootstrap[0].text, "10.0.0.1:9000");
+    }
+    struct world_host *friend = &world.hosts[1], *mine = &world.hosts[2], *outsider = &world.hosts[3];
+    make_collide(mine, outsider);
+    world_advertise(outsider, "10.20.0.0/16");
+    world_advertise(mine, "10.20.3.0/24");
+    world_allow(friend, mine, false);
+    world_allow(mine, friend, false);
+    world_allow(outsider, mine, false); // it would like to
+    world_start(&world.hosts[0]);
+    world_start(friend);
+    world_start(outsider);
+    run_for(300);
+    world_start(mine);
+    run_for(300);
+    CU_ASSERT_TRUE(has(mine, "\"address\":\"%s\",\"state\":\"held\",\"replaces\":null", address_text(mine, 0), ""));
+    CU_ASSERT_EQUAL(mine->address_count, 0);
+    CU_ASSERT_TRUE(status_has(mine, "\"subnet\":\"10.20.3.0/24\",\"state\":\"held\""));
+    CU_ASSERT_EQUAL_FATAL(friend->route_count, 1);
+    CU_ASSERT_EQUAL(friend->routes[0].bits, 24);
+    CU_ASSERT_EQUAL(mine->route_count, 0);
+    end();
+}
+
 static const struct unit_case cases[] = {
+    {"an outsider's older claim counts for nothing", an_outsiders_older_claim_counts_for_nothing},
     {"of two with one address the later takes another", of_two_with_one_address_the_later_takes_another},
     {"of two that come at once the lower ID keeps the address",
         of_two_that_come_at_once_the_lower_id_keeps_the_address},
