@@ -135,8 +135,10 @@ bool cplane_invites_load(struct qe_cplane *c, const char *key, struct qe_span va
 // A number behind `word` in "word=123 other=4"; `otherwise` where it is not there, 0 where it is none.
 static uint64_t number_in(const char *text, const char *word, uint64_t otherwise)
 {
-    const char *at = text ? strstr(text, word) : NULL;
+    const char *at = text;
     uint64_t value = 0;
+    while (at && strncmp(at, word, strlen(word)) != 0)
+        at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
     if (!at) return otherwise;
     for (at += strlen(word); *at >= '0' && *at <= '9' && value < UINT32_MAX; at++)
         value = value * 10 + (uint64_t)(*at - '0');
