@@ -44,7 +44,8 @@ static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
             add_endpoint(
                 r, QE_ENDPOINT_REFLEXIVE, &(struct qe_addr){c->config->public_ip, c->sockets[i].bound.port, 0});
     for (uint8_t family = 4; family <= 6; family += 2)
-        if (qe_dht_external(c->discovery->dht, family, &seen)) add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
+        if (qe_dht_external(c->discovery->dht, family, &seen) || mainline_external(c, family, &seen))
+            add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
     for (size_t i = 0; i < c->config->listen_count; i++) {
         const struct qe_addr *bound = &c->sockets[i].bound;
         if (bound->ip.family == 0) continue;

@@ -45,7 +45,9 @@ struct cplane_seek {
     uint64_t issued_ms; // of the newest record; 0: none was found
     uint32_t lifetime_s;
     unsigned failures;
-    bool wanted; // packets wait
+    bool wanted;             // packets wait
+    uint64_t public_at_ns;   // when to look for it in the public DHT; 0: at once
+    unsigned public_lookups; // there, in a row
 };
 
 struct cplane_peer {
