@@ -2,6 +2,7 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
+#include "node/join.h"
 #include "wire/claims.h"
 
 #include <inttypes.h>
@@ -301,6 +302,7 @@ bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
     if (peer) cplane_identify_peer(c, path);
     if (peer && cplane_trusts(c, peer)) say_hello(c, path);
     cplane_on_identified(c, path, mail);
+    cplane_join_on_identified(c, path);
     if (!mail->conn.early) cplane_open_path(c, path);
     return false;
 }
@@ -317,6 +319,7 @@ void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
     struct cplane_path *path = find_path(c, mail->path);
     if (!path) return;
     cplane_on_identified(c, path, mail);
+    cplane_join_on_identified(c, path);
     cplane_open_path(c, path);
 }
 
@@ -373,6 +376,15 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
     if (path->refused) return;
     if (type == QE_MESSAGE_PROOF) {
         cplane_on_proof(c, path, body);
+        return;
+    }
+    if (type == QE_MESSAGE_JOIN || type == QE_MESSAGE_WELCOME || type == QE_MESSAGE_DECLINE) {
+        if (type == QE_MESSAGE_JOIN)
+            cplane_on_join(c, path, body);
+        else if (type == QE_MESSAGE_WELCOME)
+            cplane_on_welcome(c, path, body);
+        else
+            cplane_on_decline(c, path, body);
         return;
     }
     // Before its proof a node says what its dialling said, and nothing else.
