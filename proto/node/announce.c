@@ -187,3 +187,28 @@ void announce_expire(struct qe_cplane *c)
     else
         announce_wake(c, LOOK_NS);
 }
+
+static bool add_place(struct qe_invitation *invitation, const struct qe_place *place)
+{
+    if (invitation->place_count == QE_INVITATION_PLACES_MAX) return false;
+    invitation->places[invitation->place_count++] = *place;
+    return true;
+}
+
+void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max)
+{
+    struct qe_node_record record;
+    announce_compose(c, &record);
+    for (size_t i = 0; i < record.endpoint_count && i < own_max; i++)
+        add_place(invitation, &(struct qe_place){.kind = QE_PLACE_INVITER, .addr = record.endpoints[i].addr});
+    for (size_t i = 0; i < c->config->bootstrap_count; i++) {
+        struct qe_place place = {.kind = QE_PLACE_BOOTSTRAP};
+        char host[QE_HOST_SIZE];
+        // Whoever joins begins with that one by default.
+        if (strcmp(c->config->bootstrap[i].text, QE_DEFAULT_BOOTSTRAP) == 0) continue;
+        qe_host_port_split(c->config->bootstrap[i].text, host, &place.addr);
+        if (place.addr.ip.family == 0 && strlen(host) >= sizeof place.host) continue;
+        if (place.addr.ip.family == 0) memcpy(place.host, host, strlen(host) + 1);
+        if (!add_place(invitation, &place)) return;
+    }
+}
