@@ -60,7 +60,7 @@ void qe_io_tell_beside(struct qe_io *io)
 static int fill(struct qe_kernel_message *message, const struct qe_cidr *list, size_t count)
 {
     if (count > QE_KERNEL_PREFIXES_MAX) return -1;
-    memcpy(message->list, list, count * sizeof *list);
+    if (count > 0) memcpy(message->list, list, count * sizeof *list);
     message->count = (uint32_t)count;
     return 0;
 }

@@ -90,6 +90,11 @@
     X(lane_dispatch, "the lane of a datagram is taken from the wrong byte of its connection ID")                       \
     X(handover_lost, "packets for a peer whose lane changes are lost without being counted")                           \
     X(early_not_repeated, "a hello in 0-RTT data that was refused is not said again")                                  \
+    X(krpc_token_any, "any token of the right size lets one store from any address")                                   \
+    X(krpc_bytes_unlimited, "replies of the DHT may be as large as they like")                                         \
+    X(krpc_replay_taken, "an item or record takes the place of a newer one")                                           \
+    X(krpc_signature_unchecked, "items and records are believed whoever signed them")                                  \
+    X(krpc_crowded_out, "records without a certificate take the places of certified ones")                             \
     X(cid_leak, "connection IDs that are no longer used stay in the table")                                            \
     X(dht_source_any, "an answer to a query of the DHT counts from whatever address")                                  \
     X(dht_asker_let_in, "a node that asks is in the routing table without having answered")                            \

@@ -4,6 +4,7 @@
 // are made up cannot wash away what others have used.
 #include "dht/limit.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 #include "dht/source.h"
 
@@ -146,7 +147,7 @@ bool qe_dht_limit_query(struct qe_dht_limit *limit, const struct qe_ip *from, ui
 
 size_t qe_dht_limit_bytes(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns)
 {
-    if (qe_ip_is_loopback(from)) return QE_DHT_LIMIT_BYTES_MAX;
+    if (qe_ip_is_loopback(from) || QE_MUTANT(krpc_bytes_unlimited)) return QE_DHT_LIMIT_BYTES_MAX;
     const struct place *place = place_of(limit, qe_dht_source_address(from), now_ns);
     size_t own = room(place->bytes_ns, now_ns, BYTE_NS, QE_DHT_LIMIT_BYTES_MAX);
     size_t all = room(limit->all_ns, now_ns, ALL_BYTE_NS, QE_DHT_LIMIT_ALL_MAX);

@@ -2,6 +2,7 @@
 // place from them.
 #include "dht/store.h"
 
+#include "base/mutants.h"
 #include "base/time.h"
 #include "dht/krpc.h"
 #include "dht/shelf.h"
@@ -133,7 +134,7 @@ static int update_item(
     struct qe_span stored = qe_span(old->entry.value, old->entry.value_size);
     if (item->mutable) {
         if (cas && *cas != old->seq) return QE_KRPC_ERROR_CAS;
-        if (item->seq < old->seq) return QE_KRPC_ERROR_SEQ;
+        if (item->seq < old->seq && !QE_MUTANT(krpc_replay_taken)) return QE_KRPC_ERROR_SEQ;
         if (item->seq == old->seq && !qe_span_equal(stored, item->value)) return QE_KRPC_ERROR_SEQ;
         if (!qe_dht_shelf_set_value(&store->items, &old->entry, item->value)) return QE_KRPC_ERROR_SERVER;
         old->seq = item->seq;
@@ -234,9 +235,14 @@ static struct record *find_record(
 
 static bool is_refused(const struct record *old, const struct qe_dht_record *record)
 {
-    if (!old) return false;
+    if (!old || QE_MUTANT(krpc_replay_taken)) return false;
     struct qe_span stored = qe_span(old->entry.value, old->entry.value_size);
     return record->seq < old->seq || (record->seq == old->seq && !qe_span_equal(stored, record->value));
+}
+
+static int shelf_of(const struct qe_dht_record *record)
+{
+    return record->certified && !QE_MUTANT(krpc_crowded_out) ? CERTIFIED : OPEN;
 }
 
 static int update_record(
@@ -264,7 +270,7 @@ static int add_record(struct qe_dht_store *store, const struct qe_node_id *targe
     entry->seq = record->seq;
     memcpy(entry->signature, record->signature, sizeof entry->signature);
     memcpy(entry->certificate, record->certificate, sizeof entry->certificate);
-    return add(&store->records[record->certified ? CERTIFIED : OPEN], &entry->entry, record->value, from, now_ns);
+    return add(&store->records[shelf_of(record)], &entry->entry, record->value, from, now_ns);
 }
 
 static size_t records_of(const struct qe_dht_shelf *shelf, const struct qe_key *owner)
@@ -279,7 +285,7 @@ static size_t records_of(const struct qe_dht_shelf *shelf, const struct qe_key *
 int qe_dht_store_record(struct qe_dht_store *store, const struct qe_node_id *target, const struct qe_dht_record *record,
     const struct qe_ip *from, uint64_t now_ns, uint64_t *age_s)
 {
-    int class = record->certified ? CERTIFIED : OPEN, other = record->certified ? OPEN : CERTIFIED;
+    int class = shelf_of(record), other = class == CERTIFIED ? OPEN : CERTIFIED;
     struct qe_dht_shelf *shelf = &store->records[class];
     struct record *old = find_record(store, class, target, &record->owner);
     struct record *elsewhere = find_record(store, other, target, &record->owner);

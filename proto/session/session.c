@@ -129,6 +129,8 @@ bool qe_session_on_dialled(
 static void back_off(struct qe_session *s, uint64_t least_ns, uint32_t jitter, uint64_t now_ns)
 {
     uint64_t wait = QE_DIAL_WAIT_FIRST_NS;
+    if (s->limited && s->attempts_left <= QE_DIAL_ATTEMPTS_SLOW && least_ns < QE_DIAL_WAIT_SLOW_NS)
+        least_ns = QE_DIAL_WAIT_SLOW_NS;
     for (unsigned i = 0; i < s->failures && wait < QE_DIAL_WAIT_LAST_NS; i++)
         wait *= 2;
     if (wait > QE_DIAL_WAIT_LAST_NS) wait = QE_DIAL_WAIT_LAST_NS;

@@ -107,8 +107,11 @@ void qe_session_on_closed(
 void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns);
 // Somebody told addresses at which the peer is new.
 void qe_session_on_found(struct qe_session *s, uint64_t now_ns);
-// Tries only a few times (QE_DIAL_ATTEMPTS) until there is reason to try more; at first not at all where `lazy`.
-#define QE_DIAL_ATTEMPTS 6
+// Tries only so many times until there is reason to try more, the last ones a minute apart; at first not at all where
+// `lazy`.
+#define QE_DIAL_ATTEMPTS      30
+#define QE_DIAL_ATTEMPTS_SLOW 24
+#define QE_DIAL_WAIT_SLOW_NS  (UINT64_C(60) * 1000000000)
 void qe_session_limit(struct qe_session *s, bool lazy);
 void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns);
 // A retired path whose linger is over: its ID, or 0. The caller closes it.

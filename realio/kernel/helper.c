@@ -21,8 +21,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+// How long to wait for another helper to end.
+#define LOCK_MS 5000
+
 struct helper {
     int socket;
+    int lock;     // of the slot; -1: none yet
     int children; // signalfd
     struct qe_kernel_message *in, *out;
     struct qe_routes routes;
@@ -71,6 +75,8 @@ static void on_tun(struct helper *h)
     // It is told once; and of an interface that is there.
     char name[IF_NAMESIZE];
     if (h->routes.netlink || !if_indextoname(in->number, name) || strcmp(name, in->text) != 0) return;
+    h->lock = qe_slot_lock(qe_slot(name), LOCK_MS);
+    if (h->lock < 0) tell(h, QE_LOG_WARN, "another helper process with this TUN's number does not end");
     qe_forward_begin(&h->forward, name, in->number);
     h->resolved.interface = in->number;
     if (qe_routes_begin(&h->routes, name, in->number, in->list, in->count, error)) tell(h, QE_LOG_WARN, error);
@@ -210,6 +216,7 @@ void qe_kernel_helper(int socket)
     struct helper *h = calloc(1, sizeof *h);
     if (!h) _exit(1);
     h->socket = socket;
+    h->lock = -1;
     h->in = calloc(1, sizeof *h->in);
     h->out = calloc(1, sizeof *h->out);
     if (!h->in || !h->out || settle(h)) _exit(1);

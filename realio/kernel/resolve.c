@@ -32,6 +32,8 @@ _Noreturn static void look_up(int socket, const char *name, uint64_t request)
 {
     // What comes from the network is read without any right.
     qe_privilege_drop_all();
+    // The slot's lock, above all: where the helper is killed, this goes on for a while.
+    close_range((unsigned)socket + 1, ~0u, 0);
     alarm(QE_RESOLVE_LIMIT_S);
     struct qe_kernel_message *answer = calloc(1, sizeof *answer);
     if (!answer) _exit(1);

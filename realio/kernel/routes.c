@@ -179,7 +179,7 @@ int qe_routes_set_addresses(
         if (refused && refused != EADDRNOTAVAIL && old->ip.family == 4)
             result = refuse(error, "the old address", old, refused);
     }
-    memcpy(routes->addresses, list, count * sizeof *list);
+    if (count > 0) memcpy(routes->addresses, list, count * sizeof *list);
     routes->address_count = count;
     restore(routes);
     return result;
@@ -240,7 +240,7 @@ void qe_routes_set_beside(struct qe_routes *routes, const struct qe_cidr *list, 
             change(routes, false, &routes->beside[i], table, QE_PROTOCOL, RTN_THROW);
     for (size_t i = 0; i < count; i++)
         if (routes->ruled[family_index(&list[i])]) change(routes, true, &list[i], table, QE_PROTOCOL, RTN_THROW);
-    memcpy(routes->beside, list, count * sizeof *list);
+    if (count > 0) memcpy(routes->beside, list, count * sizeof *list);
     routes->beside_count = count;
 }
 

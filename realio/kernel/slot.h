@@ -23,6 +23,10 @@ unsigned qe_slot(const char *tun_name);
 // Whether some interface has a name with this slot.
 bool qe_slot_is_live(unsigned slot);
 
+// Waits until no other helper works on this slot, such as one that is still undoing what its daemon left, and keeps it
+// to this process until the descriptor is closed. Where that takes longer than `ms`, -1: somebody else has it.
+int qe_slot_lock(unsigned slot, unsigned ms);
+
 static inline uint32_t qe_slot_table(unsigned slot)
 {
     return QE_TABLE_FIRST + slot;

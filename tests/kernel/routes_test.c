@@ -205,6 +205,32 @@ static void a_daemon_that_is_killed_leaves_nothing(void)
     CU_ASSERT_TRUE(namespace_run("ip link del lan0"));
 }
 
+// The daemon is started again at once, and the old one's helper is slow.
+static void a_start_waits_for_the_undoing_before_it(void)
+{
+    set_up();
+    struct errand old = e;
+    CU_ASSERT_TRUE(errand_prefixes(&old, QE_KERNEL_ROUTES, "10.7.0.0/16", false));
+    kill(old.kernel.pid, SIGSTOP);
+    close(old.kernel.fd);
+    qe_tun_close(&old.tun, NULL);
+    fflush(NULL);
+    pid_t waker = fork();
+    if (waker == 0) {
+        usleep(300000);
+        _exit(kill(old.kernel.pid, SIGCONT) != 0);
+    }
+    errand_begin(&e, "qetest0", "100.64.1.1/16 fd71::1/48");
+    CU_ASSERT_EQUAL(waitpid(old.kernel.pid, NULL, 0), old.kernel.pid);
+    waitpid(waker, NULL, 0);
+    free(old.kernel.message);
+    CU_ASSERT_TRUE(errand_prefixes(&e, QE_KERNEL_ROUTES, "10.8.0.0/16", false));
+    CU_ASSERT_EQUAL(count_rules(), 2);
+    CU_ASSERT_TRUE(goes("10.8.1.2", "qetest0") && goes("100.64.200.7", "qetest0") && goes("10.7.1.2", "lan0"));
+    CU_ASSERT_STRING_EQUAL(e.logs, "");
+    take_down();
+}
+
 static void what_others_made_stays(void)
 {
     CU_ASSERT_TRUE(namespace_run("ip rule add pref 20001 fwmark 7 lookup 71650000 && "
@@ -319,6 +345,7 @@ static const struct unit_case cases[] = {
     {"addresses are replaced", addresses_are_replaced},
     {"what a crash left is removed at the next start", what_a_crash_left_is_removed_at_the_next_start},
     {"a daemon that is killed leaves nothing", a_daemon_that_is_killed_leaves_nothing},
+    {"a start waits for the undoing before it", a_start_waits_for_the_undoing_before_it},
     {"what others made stays", what_others_made_stays},
     {"strict reverse path filtering is named once", strict_reverse_path_filtering_is_named_once},
     {"a socket that needs a right comes from the helper", a_socket_that_needs_a_right_comes_from_the_helper},

@@ -2,6 +2,7 @@
 
 #include "secrets.h"
 #include "unit.h"
+#include "vector.h"
 
 static const uint8_t hello[] = "hello";
 
@@ -121,7 +122,24 @@ static void the_older_claim_stands_and_of_equals_the_lower_id(void)
     CU_ASSERT(qe_index_precedes(&b, &a));
 }
 
+static void the_protocols_vectors_hold(void)
+{
+    struct secrets s;
+    struct qe_index_place place;
+    struct qe_dht_record record;
+    uint8_t room[QE_DHT_RECORD_MAX];
+    secrets_init(&s, 1, 1);
+    qe_index_locate(&s.host, false, QE_INDEX_NAME, qe_span("home", 4), &place);
+    CU_ASSERT(vector_is("place-open", place.target.bytes, sizeof place.target.bytes));
+    qe_index_locate(&s.host, true, QE_INDEX_NAME, qe_span("home", 4), &place);
+    CU_ASSERT(vector_is("place-target", place.target.bytes, sizeof place.target.bytes));
+    CU_ASSERT(qe_index_write(&s.host, &place, 7, qe_span(hello, 5), room, &record));
+    CU_ASSERT(vector_is("entry-owner", record.owner.bytes, sizeof record.owner.bytes));
+    CU_ASSERT(vector_is("entry-value", record.value.data, record.value.size));
+}
+
 static const struct unit_case cases[] = {
+    {"the protocol's vectors hold", the_protocols_vectors_hold},
     {"a record says who its owner is", a_record_says_who_its_owner_is},
     {"places and aliases differ by kind, key, network and owner",
         places_and_aliases_differ_by_kind_key_network_and_owner},

@@ -2,6 +2,7 @@
 
 #include "secrets.h"
 #include "unit.h"
+#include "vector.h"
 
 static struct qe_ip six(uint8_t last)
 {
@@ -176,7 +177,29 @@ static void odd_contents_are_refused_and_later_ones_passed_over(void)
     }
 }
 
+static void the_protocols_vectors_hold(void)
+{
+    struct secrets s;
+    uint8_t value[QE_NODE_RECORD_SIZE_MAX];
+    struct qe_node_record record = {.issued_ms = UINT64_C(1700000000123),
+        .lifetime_s = 3600,
+        .endpoints = {{QE_ENDPOINT_REFLEXIVE, {qe_ip4(192, 0, 2, 7), 9000, 0}}},
+        .endpoint_count = 1,
+        .addresses = {qe_ip4(100, 64, 1, 2)},
+        .address_count = 1,
+        .subnets = {{qe_ip4(10, 1, 0, 0), 16}},
+        .subnet_count = 1};
+    secrets_init(&s, 1, 1);
+    CU_ASSERT(vector_is("record-seed", s.identity.seed, sizeof s.identity.seed));
+    CU_ASSERT(vector_is("network-secret", s.network.seed, sizeof s.network.seed));
+    size_t size = qe_node_record_encode(&record, false, &s.host, value);
+    CU_ASSERT(vector_is("record-open", value, size));
+    size = qe_node_record_encode(&record, true, &s.host, value);
+    CU_ASSERT(vector_is("record-sealed", value, size));
+}
+
 static const struct unit_case cases[] = {
+    {"the protocol's vectors hold", the_protocols_vectors_hold},
     {"what is written is read", what_is_written_is_read},
     {"a sealed record is for members alone", a_sealed_record_is_for_members_alone},
     {"a record is its owner's alone", a_record_is_its_owners_alone},
