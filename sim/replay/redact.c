@@ -357,13 +357,22 @@ static void redact_packets(struct redaction *r, const struct qe_event *event, st
     }
 }
 
+// What is stored of peers, of nodes of the DHT and of the own address is no secret.
+static bool is_public(const char *key)
+{
+    static const char *const kinds[] = {"peer/", "dht/", "overlay/"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strncmp(key, kinds[i], strlen(kinds[i])) == 0) return true;
+    return false;
+}
+
 // The secret part of a stored session.
 static uint8_t *redact_stored(const struct qe_event *event)
 {
     struct qe_ticket ticket;
     uint8_t *value = sim_obtain(1, event->stored.value.size + 1);
     if (event->stored.value.size) memcpy(value, event->stored.value.data, event->stored.value.size);
-    if (strncmp(event->stored.key, "peer/", 5) == 0) return value;
+    if (is_public(event->stored.key)) return value;
     if (qe_ticket_decode(qe_span(value, event->stored.value.size), &ticket))
         memset((uint8_t *)(uintptr_t)ticket.session.data, 0, ticket.session.size);
     else
