@@ -102,7 +102,8 @@ bool qe_dht_query_send(struct qe_dht *dht, enum qe_dht_purpose purpose, const st
     qe_store32(transaction, number);
     message->type = QE_KRPC_QUERY;
     message->transaction = qe_span(transaction, sizeof transaction);
-    message->version = qe_span(QE_KRPC_VERSION, 4);
+    // In the public network it would only tell who we are.
+    if (!dht->options.mainline) message->version = qe_span(QE_KRPC_VERSION, 4);
     message->read_only = dht->options.read_only && !QE_MUTANT(dht_read_only_asked);
     message->has_id = true;
     message->id = dht->options.id;

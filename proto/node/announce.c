@@ -3,7 +3,6 @@
 #include "node/discovery_internal.h"
 
 #define LIFETIME_S      3600
-#define REFRESH_NS      (1350 * QE_NS_PER_S)
 #define LOOK_NS         (15 * QE_NS_PER_S) // for what nobody tells: what others see this node as
 #define SETTLE_NS       (2 * QE_NS_PER_S)  // between two publications
 #define RETRY_FIRST_NS  (5 * QE_NS_PER_S)
@@ -44,7 +43,8 @@ static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
             add_endpoint(
                 r, QE_ENDPOINT_REFLEXIVE, &(struct qe_addr){c->config->public_ip, c->sockets[i].bound.port, 0});
     for (uint8_t family = 4; family <= 6; family += 2)
-        if (qe_dht_external(c->discovery->dht, family, &seen)) add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
+        if (qe_dht_external(c->discovery->dht, family, &seen) || mainline_external(c, family, &seen))
+            add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
     for (size_t i = 0; i < c->config->listen_count; i++) {
         const struct qe_addr *bound = &c->sockets[i].bound;
         if (bound->ip.family == 0) continue;
@@ -81,7 +81,7 @@ static void on_put_end(struct qe_cplane *c, bool stored)
     if (--a->under_way > 0) return;
     if (!a->failed) {
         a->failures = 0;
-        a->refresh_at_ns = c->now_ns + discovery_spread(c, REFRESH_NS);
+        a->refresh_at_ns = c->now_ns + discovery_spread(c, qe_dht_republish_s(c->discovery->dht) * QE_NS_PER_S);
         cplane_trace(c, "dht.announced", NULL, a->seq, a->said.endpoint_count);
     } else {
         a->refresh_at_ns = c->now_ns + discovery_back_off(c, a->failures++, RETRY_FIRST_NS, RETRY_LAST_NS);
@@ -186,4 +186,29 @@ void announce_expire(struct qe_cplane *c)
         publish(c, &record);
     else
         announce_wake(c, LOOK_NS);
+}
+
+static bool add_place(struct qe_invitation *invitation, const struct qe_place *place)
+{
+    if (invitation->place_count == QE_INVITATION_PLACES_MAX) return false;
+    invitation->places[invitation->place_count++] = *place;
+    return true;
+}
+
+void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max)
+{
+    struct qe_node_record record;
+    announce_compose(c, &record);
+    for (size_t i = 0; i < record.endpoint_count && i < own_max; i++)
+        add_place(invitation, &(struct qe_place){.kind = QE_PLACE_INVITER, .addr = record.endpoints[i].addr});
+    for (size_t i = 0; i < c->config->bootstrap_count; i++) {
+        struct qe_place place = {.kind = QE_PLACE_BOOTSTRAP};
+        char host[QE_HOST_SIZE];
+        // Whoever joins begins with that one by default.
+        if (strcmp(c->config->bootstrap[i].text, QE_DEFAULT_BOOTSTRAP) == 0) continue;
+        qe_host_port_split(c->config->bootstrap[i].text, host, &place.addr);
+        if (place.addr.ip.family == 0 && strlen(host) >= sizeof place.host) continue;
+        if (place.addr.ip.family == 0) memcpy(place.host, host, strlen(host) + 1);
+        if (!add_place(invitation, &place)) return;
+    }
 }

@@ -82,6 +82,12 @@ void bootstrap_on_resolved(struct qe_cplane *c, size_t index, const struct qe_re
     discovery_wake(c, name->at_ns);
 }
 
+void cplane_discovery_begin_with(struct qe_cplane *c, const struct qe_addr *addr)
+{
+    add_address(c, addr);
+    discovery_wake(c, c->now_ns);
+}
+
 void bootstrap_begin(struct qe_cplane *c)
 {
     struct discovery_bootstrap *b = &c->discovery->bootstrap;

@@ -2,8 +2,11 @@
 #include "node/cplane_internal.h"
 
 #include "base/mutants.h"
+#include "node/join.h"
 #include "node/underlay.h"
 #include "route/overlay.h"
+
+#include <sodium.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,6 +137,8 @@ void qe_cplane_free(struct qe_cplane *c)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
     cplane_discovery_free(c);
+    cplane_invites_fini(c);
+    sodium_memzero(&c->join, sizeof c->join);
     cplane_peers_fini(c);
     cplane_claims_fini(c);
     cplane_commands_drop(c);
@@ -193,6 +198,7 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_join_on_up(c);
     cplane_names_warn(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
@@ -221,7 +227,7 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
-    } else if (cplane_discovery_on_result(c, result)) {
+    } else if (cplane_discovery_on_result(c, result) || cplane_join_on_result(c, result)) {
         return;
     }
     check_up(c);
@@ -274,6 +280,7 @@ static void expire(struct qe_cplane *c)
         struct cplane_peer *peer = qe_container(timer, struct cplane_peer, timer);
         cplane_peer_refresh(c, peer);
     }
+    cplane_welcome(c);
     cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
@@ -389,6 +396,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
+    if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }
 

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/table.h"
 #include "base/time.h"
+#include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
 #include "node/snapshot.h"
@@ -44,7 +45,9 @@ struct cplane_seek {
     uint64_t issued_ms; // of the newest record; 0: none was found
     uint32_t lifetime_s;
     unsigned failures;
-    bool wanted; // packets wait
+    bool wanted;             // packets wait
+    uint64_t public_at_ns;   // when to look for it in the public DHT; 0: at once
+    unsigned public_lookups; // there, in a row
 };
 
 struct cplane_peer {
@@ -85,6 +88,24 @@ struct cplane_peer {
     bool stored_proven;         // likewise, that it is a member
 };
 
+// An invitation that this node has made (invite.c).
+struct cplane_invite {
+    uint8_t mac[32];     // of the token
+    uint8_t seed[32];    // qe_invitation_rendezvous
+    uint64_t expires_ms; // unix time
+    uint32_t uses_left;
+    struct qe_node_id *taken; // who redeemed it
+    size_t taken_count;
+};
+
+// An invitation that this node redeems (join.c).
+struct cplane_join {
+    bool active;
+    struct qe_invitation invitation; // where active
+    struct qe_node_id inviter;
+    char error[96]; // why the last one could not be redeemed; "" for none
+};
+
 // A connection's control stream, while the connection lives.
 struct cplane_path {
     uint64_t id;
@@ -95,7 +116,11 @@ struct cplane_path {
     bool gated;   // its lane hears nothing but the control stream yet
     bool waiting; // for a proof of membership, until its timer is due
     bool proof_said;
-    bool join_seen; // it has shown an invitation; one is enough
+    bool proof_held; // the other side's came before this node could tell whether it is right
+    uint8_t held[32];
+    bool join_seen;   // it has shown an invitation; one is enough
+    bool join_said;   // this node has
+    bool welcome_due; // the network's secret is to be handed over
     bool exported;
     uint8_t exporter[QE_EXPORT_SIZE]; // where exported
     struct qe_key key;                // of the node behind it
@@ -170,6 +195,9 @@ struct qe_cplane {
     uint64_t path_sequence;
     struct qe_heap timers;
     struct qe_heap proofs; // of paths that wait for one
+    struct cplane_invite *invites;
+    size_t invite_count, invite_capacity, welcomes_due;
+    struct cplane_join join;
     bool member;           // of a private network
     uint8_t network_id[8]; // where member
     struct cplane_socket sockets[QE_CONFIG_LISTEN_MAX];
@@ -281,6 +309,10 @@ void cplane_discovery_on_addresses(struct qe_cplane *c);
 void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_addr *at);
 // The peer's session is in another state, maybe.
 void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
+// An address to begin with, from an invitation.
+void cplane_discovery_begin_with(struct qe_cplane *c, const struct qe_addr *addr);
+// Adds where this node can be reached, in at most that many places, and nodes to begin with.
+void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max);
 // Packets wait for a peer that is not connected.
 void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
 // Packets wait for an overlay address that no peer has.
@@ -324,6 +356,10 @@ void cplane_own_claims_on_link(struct qe_cplane *c);
 bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_own_claims_expire(struct qe_cplane *c);
 uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
+// What that peer calls itself may be this node's name.
+void cplane_own_claims_heard(struct qe_cplane *c, const struct cplane_peer *peer);
+// What this node calls itself: its name, "" where it has none or has lost it to another.
+const char *cplane_own_name(const struct qe_cplane *c);
 // That peer says that it has this node's IPv4 address.
 void cplane_own_claims_contest(struct qe_cplane *c, const struct cplane_peer *peer);
 
@@ -364,7 +400,9 @@ void cplane_tell_routes(struct qe_cplane *c);
 bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot);
 
 // state.c
-void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size);
+// False without memory.
+bool cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size);
+void cplane_erase(struct qe_cplane *c, const char *key);
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr);
 void cplane_on_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe_span ticket);

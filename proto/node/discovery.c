@@ -42,7 +42,8 @@ int cplane_discovery_new(struct qe_cplane *c)
         .answer = on_answer,
         .bootstrap = c->config->bootstrap_mode,
         .exempt_private = true};
-    return qe_dht_new(&d->dht, &options, c->now_ns);
+    if (qe_dht_new(&d->dht, &options, c->now_ns) != 0) return -1;
+    return mainline_new(c);
 }
 
 void cplane_discovery_free(struct qe_cplane *c)
@@ -50,6 +51,7 @@ void cplane_discovery_free(struct qe_cplane *c)
     struct cplane_discovery *d = c->discovery;
     if (!d) return;
     d->closing = true;
+    mainline_free(c);
     if (d->dht) qe_dht_free(d->dht);
     while (!qe_list_empty(&d->questions)) {
         struct cplane_question *question = qe_container(d->questions.next, struct cplane_question, link);
@@ -150,7 +152,9 @@ void qe_cplane_datagram(struct qe_cplane *c, const struct qe_datagrams *in, uint
     c->wall_ms = wall_ms;
     qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_RECEIVED);
     if (!c->up || c->stopping) return;
-    qe_dht_receive(d->dht, place_of(d, in), &in->remote, qe_span(in->bytes, in->size), now_ns);
+    uint32_t place = place_of(d, in);
+    if (!mainline_receive(c, place, in))
+        qe_dht_receive(d->dht, place, &in->remote, qe_span(in->bytes, in->size), now_ns);
     d->stirred = true;
 }
 
@@ -179,7 +183,8 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     if (cplane_dns_send(c, pool, action)) return true;
     if (!d->stirred && d->staged.size == 0) return false;
     for (;;) {
-        if (d->staged.size == 0 && !qe_dht_next(d->dht, d->staged_bytes, &d->staged, c->now_ns)) {
+        if (d->staged.size == 0 && !qe_dht_next(d->dht, d->staged_bytes, &d->staged, c->now_ns) &&
+            !mainline_next(c, d->staged_bytes, &d->staged)) {
             d->staged.size = 0;
             d->stirred = false;
             return false;
@@ -205,6 +210,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
 void cplane_discovery_on_up(struct qe_cplane *c)
 {
     bootstrap_begin(c);
+    mainline_begin(c);
 }
 
 bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span value)
@@ -216,6 +222,7 @@ bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span 
 
 bool cplane_discovery_on_result(struct qe_cplane *c, const struct qe_result *result)
 {
+    if (mainline_on_result(c, result)) return true;
     if (result->request < CPLANE_REQUEST_RESOLVE || result->request - CPLANE_REQUEST_RESOLVE >= QE_CONFIG_BOOTSTRAP_MAX)
         return false;
     bootstrap_on_resolved(c, (size_t)(result->request - CPLANE_REQUEST_RESOLVE), result);
@@ -226,6 +233,7 @@ void cplane_discovery_on_addresses(struct qe_cplane *c)
 {
     if (!c->up) return;
     qe_dht_on_network_change(c->discovery->dht, c->now_ns);
+    mainline_on_addresses(c);
     c->discovery->stirred = true;
     announce_wake(c, QE_NS_PER_S);
     seek_all(c);
@@ -251,6 +259,7 @@ void cplane_discovery_expire(struct qe_cplane *c)
         qe_dht_expire(d->dht, c->now_ns);
         d->stirred = true;
     }
+    mainline_expire(c);
     if (d->at_ns > c->now_ns) return;
     d->at_ns = QE_TIME_NEVER; // each says when it wants to be called again
     bootstrap_expire(c);
@@ -264,5 +273,5 @@ uint64_t cplane_discovery_deadline(const struct qe_cplane *c)
 {
     const struct cplane_discovery *d = c->discovery;
     if (!c->up || c->stopping) return QE_TIME_NEVER;
-    return qe_time_min(d->at_ns, qe_dht_deadline(d->dht));
+    return qe_time_min(qe_time_min(d->at_ns, qe_dht_deadline(d->dht)), mainline_deadline(c));
 }

@@ -91,6 +91,9 @@ struct discovery_allowed {
     struct qe_node_id owner; // where found
 };
 
+// mainline.c
+struct discovery_mainline;
+
 struct cplane_question {
     struct qe_list link;
     uint64_t operation;
@@ -116,7 +119,8 @@ struct cplane_discovery {
     size_t next_place;
     struct qe_dht_send staged; // size 0: none
     uint8_t staged_bytes[QE_DHT_DATAGRAM_MAX];
-    uint64_t at_ns; // not later than anything below is due
+    uint64_t at_ns;                      // not later than anything below is due
+    struct discovery_mainline *mainline; // NULL: not to be joined
     struct discovery_bootstrap bootstrap;
     struct discovery_announce announce;
     struct discovery_seek seek;
@@ -174,6 +178,22 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
 void seek_expire(struct qe_cplane *c);
 // Looks for everybody who is not connected, now.
 void seek_all(struct qe_cplane *c);
+
+// mainline.c
+int mainline_new(struct qe_cplane *c);
+void mainline_free(struct qe_cplane *c);
+void mainline_begin(struct qe_cplane *c);
+// Takes a datagram, if it is one of the public network.
+bool mainline_receive(struct qe_cplane *c, uint32_t place, const struct qe_datagrams *in);
+bool mainline_next(struct qe_cplane *c, uint8_t out[QE_DHT_DATAGRAM_MAX], struct qe_dht_send *send);
+void mainline_expire(struct qe_cplane *c);
+uint64_t mainline_deadline(const struct qe_cplane *c);
+void mainline_on_addresses(struct qe_cplane *c);
+// The answer to one of its requests for a name's addresses; false: it is none.
+bool mainline_on_result(struct qe_cplane *c, const struct qe_result *result);
+bool mainline_external(const struct qe_cplane *c, uint8_t family, struct qe_addr *out);
+// NULL: not joined, nor to be.
+struct qe_dht *mainline_dht(const struct qe_cplane *c, struct qe_node_id *id);
 
 // members.c
 void members_expire(struct qe_cplane *c);

@@ -2,9 +2,11 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
+#include "node/join.h"
 #include "wire/claims.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static struct cplane_path *find_path(struct qe_cplane *c, uint64_t id)
 {
@@ -61,7 +63,7 @@ static size_t write_hello(const struct qe_cplane *c, const struct cplane_peer *p
         .boot_epoch = c->boot_epoch,
         .addresses = {c->own[0].ip, c->own[1].ip},
         .address_count = 2};
-    memcpy(hello.name, c->config->name, sizeof hello.name);
+    snprintf(hello.name, sizeof hello.name, "%s", cplane_own_name(c));
     size_t used = qe_hello_encode(&hello, out, size);
     if (used && used + sizeof later <= size && QE_FAULT(c->host, HELLO_EXTRA)) {
         memcpy(out + used, later, sizeof later);
@@ -228,6 +230,7 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
     cplane_claims_doubt(c, peer);
     memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
+    cplane_own_claims_heard(c, peer);
     cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
 }
 
@@ -302,6 +305,7 @@ bool cplane_on_connected(struct qe_cplane *c, struct qe_mail *mail)
     if (peer) cplane_identify_peer(c, path);
     if (peer && cplane_trusts(c, peer)) say_hello(c, path);
     cplane_on_identified(c, path, mail);
+    cplane_join_on_identified(c, path);
     if (!mail->conn.early) cplane_open_path(c, path);
     return false;
 }
@@ -318,6 +322,7 @@ void cplane_on_confirmed(struct qe_cplane *c, struct qe_mail *mail)
     struct cplane_path *path = find_path(c, mail->path);
     if (!path) return;
     cplane_on_identified(c, path, mail);
+    cplane_join_on_identified(c, path);
     cplane_open_path(c, path);
 }
 
@@ -374,6 +379,15 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
     if (path->refused) return;
     if (type == QE_MESSAGE_PROOF) {
         cplane_on_proof(c, path, body);
+        return;
+    }
+    if (type == QE_MESSAGE_JOIN || type == QE_MESSAGE_WELCOME || type == QE_MESSAGE_DECLINE) {
+        if (type == QE_MESSAGE_JOIN)
+            cplane_on_join(c, path, body);
+        else if (type == QE_MESSAGE_WELCOME)
+            cplane_on_welcome(c, path, body);
+        else
+            cplane_on_decline(c, path, body);
         return;
     }
     // Before its proof a node says what its dialling said, and nothing else.

@@ -106,12 +106,16 @@ void cplane_on_proof(struct qe_cplane *c, struct cplane_path *path, struct qe_sp
     uint8_t said[QE_PROOF_SIZE], expected[QE_PROOF_SIZE];
     struct qe_node_id id = qe_node_id_from_key(&path->key);
     bool trusted = path->peer && cplane_trusts(c, path->peer);
-    // Who may connect anyway, and is in another network, or this node in none, need not be a member.
-    if (path->refused || (trusted && !c->member)) return;
-    bool right =
-        path->exported && c->member && qe_proof_decode(body, said) && make_proof(c, path, false, expected) == 0;
+    if (path->refused) return;
+    if (!c->member) {
+        // Of an inviter: it counts once this node is a member, too.
+        path->proof_held = qe_proof_decode(body, path->held);
+        return;
+    }
+    bool right = path->exported && qe_proof_decode(body, said) && make_proof(c, path, false, expected) == 0;
     right = right && sodium_memcmp(said, expected, sizeof said) == 0;
     if (!right) {
+        // Who may connect anyway may be in another network.
         if (!trusted) cplane_refuse(c, path, QE_COUNT_DROP_PROOF);
         return;
     }

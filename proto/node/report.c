@@ -1,6 +1,7 @@
 // Commands of the control interface and their answers as JSON (docs/api.md). What lanes know is asked for by letter; a
 // command waits until the last lane has answered.
 #include "node/report.h"
+#include "node/join.h"
 
 #include <stdio.h>
 
@@ -280,6 +281,12 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     case QE_COMMAND_DHT_GET:
     case QE_COMMAND_DHT_PUT:
         ask_dht(c, command);
+        break;
+    case QE_COMMAND_INVITE:
+        cplane_invite(c, command);
+        break;
+    case QE_COMMAND_JOIN:
+        cplane_join(c, command);
         break;
     case QE_COMMAND_STOP:
         qe_json_object_begin(&json);

@@ -111,6 +111,34 @@ static void write_stats(struct qe_json *json, const struct qe_dht_stats *s)
         number(json, rows[i].key, rows[i].value);
 }
 
+// The public network, where it is to be joined, too.
+static void write_mainline(struct qe_cplane *c, struct qe_json *json)
+{
+    struct qe_node_id id;
+    struct qe_dht_stats stats;
+    struct qe_addr seen;
+    char hex[2 * sizeof id.bytes + 1], text[QE_ADDR_TEXT_SIZE];
+    const struct qe_dht *dht = mainline_dht(c, &id);
+    if (!dht) return;
+    qe_dht_stats(dht, &stats);
+    qe_json_object_begin(json);
+    member(json, "name", "mainline");
+    member(json, "id", discovery_hex(id.bytes, sizeof id.bytes, hex));
+    member(json, "state", qe_dht_joined(dht) ? "joined" : "joining");
+    number_if(json, "joined_ms", false, 0);
+    flag(json, "bootstrap_mode", false);
+    qe_json_key(json, "bootstrap");
+    qe_json_array_begin(json);
+    qe_json_array_end(json);
+    qe_json_key(json, "external");
+    qe_json_array_begin(json);
+    for (uint8_t family = 4; family <= 6; family += 2)
+        if (qe_dht_external(dht, family, &seen)) qe_json_string(json, qe_addr_format(&seen, text));
+    qe_json_array_end(json);
+    write_stats(json, &stats);
+    qe_json_object_end(json);
+}
+
 void cplane_write_dht_status(struct qe_cplane *c, struct qe_json *json)
 {
     const struct discovery_bootstrap *b = &c->discovery->bootstrap;
@@ -130,15 +158,17 @@ void cplane_write_dht_status(struct qe_cplane *c, struct qe_json *json)
     write_external(c, json);
     write_stats(json, &stats);
     qe_json_object_end(json);
+    write_mainline(c, json);
     qe_json_array_end(json);
     qe_json_object_end(json);
 }
 
-static void write_node(const struct qe_cplane *c, struct qe_json *json, const struct qe_dht_node_info *node)
+static void write_node(
+    const struct qe_cplane *c, struct qe_json *json, const char *dht, const struct qe_dht_node_info *node)
 {
     char hex[2 * sizeof node->contact.id.bytes + 1], id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
-    member(json, "dht", "quicether");
+    member(json, "dht", dht);
     member(json, "id", discovery_hex(node->contact.id.bytes, sizeof node->contact.id.bytes, hex));
     member(json, "node_id", qe_node_id_format(&node->contact.id, id));
     member(json, "address", qe_addr_format(&node->contact.addr, text));
@@ -152,12 +182,15 @@ static void write_node(const struct qe_cplane *c, struct qe_json *json, const st
 void cplane_write_dht_nodes(struct qe_cplane *c, struct qe_json *json)
 {
     struct qe_dht_node_info *nodes = qe_zalloc(c->mem, NODES_MAX, sizeof *nodes);
-    size_t count = nodes ? qe_dht_nodes(c->discovery->dht, nodes, NODES_MAX) : 0;
+    size_t count = nodes ? qe_dht_nodes(c->discovery->dht, nodes, NODES_MAX) : 0, own = count;
+    struct qe_node_id id;
+    const struct qe_dht *public = mainline_dht(c, &id);
+    if (nodes && public) count += qe_dht_nodes(public, nodes + own, NODES_MAX - own);
     qe_json_object_begin(json);
     qe_json_key(json, "nodes");
     qe_json_array_begin(json);
     for (size_t i = 0; i < count; i++)
-        write_node(c, json, &nodes[i]);
+        write_node(c, json, i < own ? "quicether" : "mainline", &nodes[i]);
     qe_json_array_end(json);
     qe_json_object_end(json);
     qe_free(c->mem, nodes);

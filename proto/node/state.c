@@ -1,6 +1,6 @@
 // What survives a restart: where each peer was last met and its key, and one session ticket. What comes back from the
 // disk is believed no more than what comes from the network.
-#include "node/cplane_internal.h"
+#include "node/join.h"
 
 #include "base/cursor.h"
 #include "base/mutants.h"
@@ -73,6 +73,7 @@ static bool keep_ticket(struct qe_cplane *c, struct cplane_peer *peer, struct qe
 
 void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
 {
+    if (cplane_invites_load(c, key, value) || cplane_join_load(c, key, value)) return;
     if (cplane_discovery_load(c, key, value) || cplane_own_claims_load(c, key, value)) return;
     struct qe_node_id id;
     if (!QE_MUTANT(stored_ignored) && id_of(key, "peer", &id)) {
@@ -84,15 +85,24 @@ void cplane_load(struct qe_cplane *c, const char *key, struct qe_span value)
     if (peer) peer->ticket_stored = keep_ticket(c, peer, value);
 }
 
-void cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size)
+bool cplane_store(struct qe_cplane *c, const char *key, const void *value, size_t size)
 {
     size_t key_size = strlen(key) + 1;
     struct cplane_action *a = cplane_act(c, QE_ACTION_STORE, key_size + size);
-    if (!a) return;
+    if (!a) return false;
     memcpy(a->bytes, key, key_size);
     memcpy(a->bytes + key_size, value, size);
     a->action.store.key = a->bytes;
     a->action.store.value = qe_span(a->bytes + key_size, size);
+    return true;
+}
+
+void cplane_erase(struct qe_cplane *c, const char *key)
+{
+    struct cplane_action *a = cplane_act(c, QE_ACTION_ERASE, strlen(key) + 1);
+    if (!a) return;
+    memcpy(a->bytes, key, strlen(key) + 1);
+    a->action.erase_key = a->bytes;
 }
 
 void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr)
@@ -132,9 +142,5 @@ void cplane_spend_ticket(struct qe_cplane *c, struct cplane_peer *peer)
     peer->ticket_size = 0;
     if (!peer->ticket_stored || QE_MUTANT(ticket_kept)) return;
     peer->ticket_stored = false;
-    state_key("ticket", peer, key);
-    struct cplane_action *a = cplane_act(c, QE_ACTION_ERASE, strlen(key) + 1);
-    if (!a) return;
-    memcpy(a->bytes, key, strlen(key) + 1);
-    a->action.erase_key = a->bytes;
+    cplane_erase(c, state_key("ticket", peer, key));
 }

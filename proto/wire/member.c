@@ -79,6 +79,8 @@ bool qe_decline_decode(struct qe_span body, enum qe_decline *why)
 const char *qe_decline_text(enum qe_decline why)
 {
     switch (why) {
+    case QE_DECLINE_NOT:
+        break;
     case QE_DECLINE_UNKNOWN:
         return "the inviter knows no such invitation";
     case QE_DECLINE_EXPIRED:

@@ -20,6 +20,7 @@ void qe_proof_input(bool client, const uint8_t exporter[32], const struct qe_key
 
 // Why an invitation is not redeemed.
 enum qe_decline {
+    QE_DECLINE_NOT = 0,     // it is
     QE_DECLINE_UNKNOWN = 1, // no such invitation
     QE_DECLINE_EXPIRED = 2,
     QE_DECLINE_USED = 3,  // as often as it may be

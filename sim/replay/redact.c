@@ -5,6 +5,7 @@
 #include "replay/redact_packet.h"
 #include "replay/spares.h"
 
+#include "node/cplane.h"
 #include "quic/ticket.h"
 #include "record/event.h"
 #include "record/recorder.h"
@@ -170,14 +171,13 @@ static void on_drew(void *user, enum qe_random purpose, struct qe_span bytes)
     if (!r->first_pass && purpose != QE_RANDOM_TLS) push(&r->random, &item, bytes);
 }
 
-// What TLS has signed begins with 64 spaces (RFC 8446 §4.4.3), and nothing else that a node signs does. The second node
-// does not come there.
+// TLS signs what begins with 64 spaces (RFC 8446 §4.4.3), and nothing else does.
 static bool is_of_tls(enum qe_secret_operation operation, struct qe_span input)
 {
-    size_t spaces = 0;
-    while (spaces < 64 && spaces < input.size && input.data[spaces] == ' ')
-        spaces++;
-    return operation == QE_SECRET_SIGN && spaces == 64;
+    if (operation != QE_SECRET_SIGN || input.size < 64) return false;
+    for (size_t i = 0; i < 64; i++)
+        if (input.data[i] != ' ') return false;
+    return true;
 }
 
 static void on_answered(
@@ -339,7 +339,10 @@ static uint8_t *redact_datagrams(struct redaction *r, const struct qe_event *eve
         out[i].bytes = at;
         for (uint32_t done = 0; done < d->size; done += d->segment_size) {
             uint32_t size = d->size - done < d->segment_size ? d->size - done : d->segment_size;
-            sim_redact_datagram(&r->input, qe_span(d->bytes + done, size), at);
+            if (d->socket == CPLANE_DNS_SOCKET)
+                memcpy(at, d->bytes + done, size);
+            else
+                sim_redact_datagram(&r->input, qe_span(d->bytes + done, size), at);
             at += size;
         }
     }
@@ -357,22 +360,13 @@ static void redact_packets(struct redaction *r, const struct qe_event *event, st
     }
 }
 
-// What is stored of peers, of nodes of the DHT and of the own address is no secret.
-static bool is_public(const char *key)
-{
-    static const char *const kinds[] = {"peer/", "dht/", "overlay/"};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strncmp(key, kinds[i], strlen(kinds[i])) == 0) return true;
-    return false;
-}
-
 // The secret part of a stored session.
 static uint8_t *redact_stored(const struct qe_event *event)
 {
     struct qe_ticket ticket;
     uint8_t *value = sim_obtain(1, event->stored.value.size + 1);
     if (event->stored.value.size) memcpy(value, event->stored.value.data, event->stored.value.size);
-    if (is_public(event->stored.key)) return value;
+    if (strncmp(event->stored.key, "ticket/", 7) != 0) return value;
     if (qe_ticket_decode(qe_span(value, event->stored.value.size), &ticket))
         memset((uint8_t *)(uintptr_t)ticket.session.data, 0, ticket.session.size);
     else

@@ -184,9 +184,9 @@ static bool is_plain(const uint8_t *start, size_t left, uint8_t *out)
 void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datagram, uint8_t *out)
 {
     const uint8_t *at = datagram.data, *end = datagram.data + datagram.size;
-    // A message of the DHT says what everybody in it may hear; what is sealed in it stays so.
-    if (qe_dht_is_krpc(datagram.data, datagram.size)) {
-        memcpy(out, datagram.data, datagram.size);
+    // What anybody may read stays.
+    if (qe_dht_is_krpc(at, datagram.size)) {
+        memcpy(out, at, datagram.size);
         return;
     }
     while (at < end) {

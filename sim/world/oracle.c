@@ -122,7 +122,7 @@ static struct sim_reach_node reach_node(struct sim_host *host, const struct sim_
 // It asks others where its peers are.
 static bool takes_part(const struct sim_host *host)
 {
-    return host->config.bootstrap_count > 0 || host->config.bootstrap_mode;
+    return host->config.bootstrap_count > 0 || host->config.bootstrap_mode || host->config.mainline;
 }
 
 enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t b)

@@ -622,6 +622,12 @@ int world_command(struct world_host *h, enum qe_command_verb verb, const char *a
     return h->reply_status;
 }
 
+void world_ask(struct world_host *h, enum qe_command_verb verb, const char *argument)
+{
+    struct qe_event event = {.kind = QE_EVENT_COMMAND, .command = {UINT64_MAX, verb, argument}};
+    step(h, &event);
+}
+
 uint64_t world_metric(struct world_host *h, const char *name)
 {
     char pattern[128];

@@ -139,6 +139,8 @@ size_t world_packet(
     const struct world_host *a, const struct world_host *b, uint8_t family, uint32_t number, size_t size, uint8_t *out);
 // Sends a command and runs until it is answered, 6 s at most. The body is in h->reply, NUL-terminated.
 int world_command(struct world_host *h, enum qe_command_verb verb, const char *argument);
+// Sends one and waits for nothing.
+void world_ask(struct world_host *h, enum qe_command_verb verb, const char *argument);
 // Raw bytes from a stranger's address to the host's socket.
 void world_inject(
     struct world *w, const struct world_host *to, const struct qe_addr *from, const uint8_t *bytes, size_t size);

@@ -193,8 +193,10 @@ static void dead_nodes_are_passed(void)
         if (us > longest_us) longest_us = us;
     }
     CU_ASSERT(longest_us < 2500000);
-    // After a while nobody tells of them any more.
+    // After a while nobody tells of them any more. What goes away so fast has to be put again sooner.
+    uint32_t calm_s = qe_dht_republish_s(net->nodes[60].dht);
     dht_net_run_for(net, 900 * QE_NS_PER_S);
+    CU_ASSERT(calm_s >= 600 && qe_dht_republish_s(net->nodes[60].dht) < calm_s);
     for (size_t i = 60; i < 100; i++) {
         CU_ASSERT(gets(net, &net->nodes[i], &net->nodes[10 + i % 10]));
         CU_ASSERT_EQUAL(net->nodes[i].last.timeouts, 0);
@@ -353,6 +355,46 @@ static void without_anybody_an_operation_ends(void)
     CU_ASSERT(unit_mem_outstanding() == 0);
 }
 
+static void two_nodes_behind_one_socket_tell_their_datagrams_apart(void)
+{
+    struct dht_net *net = swarm(12);
+    struct qe_dht_options options = {.mainline = true, .exempt_private = true};
+    struct dht_net_node *own = dht_net_add(net, NULL), *public = dht_net_add(net, &options);
+    qe_dht_add_bootstrap(own->dht, &net->nodes[0].addr, net->now_ns);
+    dht_net_flush(net, own);
+    dht_net_run_for(net, 30 * QE_NS_PER_S);
+
+    // Queries: by what their sender is.
+    static const char ping[] = "d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe";
+    static const char ours[] = "d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:v4:QE011:y1:qe";
+    struct qe_addr from = {.ip = qe_ip4(10, 99, 1, 1), .port = 5};
+    CU_ASSERT(qe_dht_is_public(own->dht, public->dht, &from, qe_span(ping, strlen(ping))));
+    CU_ASSERT(!qe_dht_is_public(own->dht, public->dht, &from, qe_span(ours, strlen(ours))));
+    struct qe_dht_contact known;
+    CU_ASSERT_EQUAL_FATAL(qe_dht_contacts(own->dht, &known, 1), 1);
+    char text[sizeof ping];
+    memcpy(text, ping, sizeof ping);
+    memcpy(text + 12, known.id.bytes, 20);
+    CU_ASSERT(!qe_dht_is_public(own->dht, public->dht, &known.addr, qe_span(text, strlen(ping))));
+    CU_ASSERT(!qe_dht_is_public(own->dht, public->dht, &from, qe_span("d1:t", 4)));
+
+    // Answers: by who asked.
+    struct qe_dht_request request = {.kind = QE_DHT_PING, .addr = from};
+    CU_ASSERT(qe_dht_start(public->dht, &request, net->now_ns) != 0);
+    uint8_t bytes[QE_DHT_DATAGRAM_MAX];
+    struct qe_dht_send send;
+    CU_ASSERT_FATAL(qe_dht_next(public->dht, bytes, &send, net->now_ns));
+    char reply[] = "d1:rd2:id20:aaaaaaaaaaaaaaaaaaaae1:t4:xxxx1:y1:re";
+    char *asked = memchr(bytes, 't', send.size), *at = strstr(reply, "xxxx");
+    while (asked && memcmp(asked, "t4:", 3) != 0)
+        asked = memchr(asked + 1, 't', send.size - (size_t)((uint8_t *)asked + 1 - bytes));
+    CU_ASSERT_FATAL(asked != NULL);
+    memcpy(at, asked + 3, 4);
+    CU_ASSERT(qe_dht_is_public(own->dht, public->dht, &from, qe_span(reply, sizeof reply - 1)));
+    CU_ASSERT(!qe_dht_is_public(public->dht, own->dht, &from, qe_span(reply, sizeof reply - 1)));
+    dht_net_free(net);
+}
+
 static void operations_are_bounded(void)
 {
     struct dht_net *net = swarm(3);
@@ -404,6 +446,7 @@ static const struct unit_case cases[] = {
     {"a node at rest is quiet and small", a_node_at_rest_is_quiet_and_small},
     {"a node starts again from what it knew", a_node_starts_again_from_what_it_knew},
     {"without anybody an operation ends", without_anybody_an_operation_ends},
+    {"two nodes behind one socket tell their datagrams apart", two_nodes_behind_one_socket_tell_their_datagrams_apart},
     {"operations are bounded", operations_are_bounded},
     {"without memory nothing breaks", without_memory_nothing_breaks},
 };
