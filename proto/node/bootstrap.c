@@ -216,6 +216,7 @@ static void on_joined(struct qe_cplane *c)
     b->partitioned = false;
     cplane_trace(c, "dht.joined", NULL, b->joined_ns, 0);
     announce_wake(c, 0);
+    rendezvous_wake(c, 0);
     members_wake(c);
     seek_all(c);
 }

@@ -88,14 +88,25 @@ struct cplane_peer {
     bool stored_proven;         // likewise, that it is a member
 };
 
+// Where those who are invited find this node (rendezvous.c).
+struct cplane_meeting {
+    uint64_t at_ns;      // when to say it again
+    uint64_t seq;        // the highest one used
+    uint64_t generation; // of what was said last
+    unsigned failures;
+    bool running;
+};
+
 // An invitation that this node has made (invite.c).
 struct cplane_invite {
+    uint64_t number;     // unique in the life of the node
     uint8_t mac[32];     // of the token
     uint8_t seed[32];    // qe_invitation_rendezvous
     uint64_t expires_ms; // unix time
     uint32_t uses_left;
     struct qe_node_id *taken; // who redeemed it
     size_t taken_count;
+    struct cplane_meeting meeting;
 };
 
 // An invitation that this node redeems (join.c).
@@ -197,6 +208,7 @@ struct qe_cplane {
     struct qe_heap proofs; // of paths that wait for one
     struct cplane_invite *invites;
     size_t invite_count, invite_capacity, welcomes_due;
+    uint64_t invite_sequence;
     struct cplane_join join;
     bool member;           // of a private network
     uint8_t network_id[8]; // where member
@@ -311,6 +323,10 @@ void cplane_discovery_on_connected(struct qe_cplane *c, const struct qe_node_id 
 void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
 // An address to begin with, from an invitation.
 void cplane_discovery_begin_with(struct qe_cplane *c, const struct qe_addr *addr);
+// There is another invitation.
+void cplane_discovery_on_invited(struct qe_cplane *c);
+// This node begins to redeem an invitation.
+void cplane_discovery_on_join(struct qe_cplane *c);
 // Adds where this node can be reached, in at most that many places, and nodes to begin with.
 void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max);
 // Packets wait for a peer that is not connected.

@@ -236,6 +236,7 @@ void cplane_discovery_on_addresses(struct qe_cplane *c)
     mainline_on_addresses(c);
     c->discovery->stirred = true;
     announce_wake(c, QE_NS_PER_S);
+    rendezvous_on_addresses(c);
     seek_all(c);
 }
 
@@ -266,6 +267,7 @@ void cplane_discovery_expire(struct qe_cplane *c)
     announce_expire(c);
     members_expire(c);
     allowed_expire(c);
+    rendezvous_expire(c);
     seek_expire(c);
 }
 

@@ -1,7 +1,7 @@
 // The inside of discovery, the part of the control plane that has the DHT: discovery.c (datagrams and questions),
 // bootstrap.c (whom to ask first), announce.c (what this node says of itself), seek.c (where peers are), members.c (who
-// else is in the network), owners.c (who has an overlay address), allowed.c (who has a name that may connect) and
-// inquiry.c (commands).
+// else is in the network), owners.c (who has an overlay address), allowed.c (who has a name that may connect),
+// rendezvous.c (whom this node invited, or who invited it) and inquiry.c (commands).
 //
 // Answers are only noted when they come, because they come from inside the DHT; what follows from them is done when the
 // step ends (cplane_discovery_expire).
@@ -11,6 +11,7 @@
 #include "dht/dht.h"
 #include "discovery/index.h"
 #include "discovery/node_record.h"
+#include "discovery/rendezvous.h"
 #include "node/cplane_internal.h"
 
 // Hears of a question's answers, the last one too. `user` is what the asker gave.
@@ -91,6 +92,18 @@ struct discovery_allowed {
     struct qe_node_id owner; // where found
 };
 
+// rendezvous.c
+struct discovery_rendezvous {
+    uint64_t at_ns;            // when to look whether there is something to say
+    struct qe_rendezvous here; // where this node can be reached, and
+    uint64_t generation;       // how often that changed; 0: it was not looked at yet
+    // Of an invitation that this node redeems.
+    uint64_t joins; // how many there were
+    uint64_t seek_at_ns, operation;
+    unsigned failures;
+    int64_t found_seq; // of the newest item found; 0: none
+};
+
 // mainline.c
 struct discovery_mainline;
 
@@ -128,6 +141,7 @@ struct cplane_discovery {
     struct discovery_owners owners;
     struct discovery_allowed *allowed; // one for each name; NULL for none
     unsigned allowed_running;
+    struct discovery_rendezvous rendezvous;
 };
 
 // Has cplane_discovery_expire called by then.
@@ -201,6 +215,12 @@ void members_wake(struct qe_cplane *c);
 
 // allowed.c
 void allowed_expire(struct qe_cplane *c);
+
+// rendezvous.c
+void rendezvous_expire(struct qe_cplane *c);
+// Looks soon whether there is something to say to those who are invited.
+void rendezvous_wake(struct qe_cplane *c, uint64_t within_ns);
+void rendezvous_on_addresses(struct qe_cplane *c);
 
 // report_discovery.c
 // Hexadecimal digits of `bytes` in `out`, which has room for 2 · size + 1.

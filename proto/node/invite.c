@@ -86,7 +86,7 @@ static struct cplane_invite *new_invite(struct qe_cplane *c)
         c->invite_capacity = capacity;
     }
     struct cplane_invite *invite = &c->invites[c->invite_count++];
-    *invite = (struct cplane_invite){.uses_left = 0};
+    *invite = (struct cplane_invite){.number = ++c->invite_sequence};
     return invite;
 }
 
@@ -120,6 +120,7 @@ static bool read_record(struct qe_cplane *c, struct qe_span value)
         }
         qe_read_copy(&r, read.taken, read.taken_count * sizeof *read.taken);
     }
+    read.number = invite->number;
     *invite = read;
     return true;
 }
@@ -192,6 +193,7 @@ void cplane_invite(struct qe_cplane *c, const struct qe_command *command)
         return;
     }
     write_reply(c, command->id, text, invite->expires_ms, uses);
+    cplane_discovery_on_invited(c);
     cplane_log(c, QE_LOG_INFO, "an invitation was made, for %u nodes", (unsigned)uses);
     sodium_memzero(text, sizeof text);
     sodium_memzero(&invitation, sizeof invitation);

@@ -97,6 +97,7 @@ static bool start(struct qe_cplane *c)
             qe_session_on_address(&peer->session, &invitation->places[i].addr, false);
     begin_with_places(c);
     cplane_peer_refresh(c, peer);
+    cplane_discovery_on_join(c);
     return true;
 }
 

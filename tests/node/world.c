@@ -169,7 +169,7 @@ void world_allow(struct world_host *a, const struct world_host *b, bool dial)
 
 static uint64_t wall_ms(const struct world_host *h)
 {
-    uint64_t wall = UINT64_C(1700000000000) + h->world->now_ns / QE_NS_PER_MS;
+    uint64_t wall = UINT64_C(1700000000000) + h->world->now_ns / QE_NS_PER_MS + h->wall_ahead_ms;
     if (h->wall_jumps) wall += h->steps % 2 ? UINT64_C(3600000) : -UINT64_C(3600000);
     return wall;
 }

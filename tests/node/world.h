@@ -69,6 +69,7 @@ struct world_host {
     uint32_t return_every; // give buffers back only every n-th step; 0: at once
     uint32_t refuse_every; // every n-th send is lost; 0: none
     bool wall_jumps;       // an hour back and forth
+    uint64_t wall_ahead_ms;
     uint64_t steps;
     const char *refuse_tun; // the TUN cannot be opened, with these words
     const char *refuse_socket;
