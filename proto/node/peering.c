@@ -373,7 +373,8 @@ static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe
 
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
-    if (path->refused) return;
+    // Of a peer that leaves nothing is taken in any more: it would stay behind, under an index that is another's soon.
+    if (path->refused || (path->peer && path->peer->leaving)) return;
     if (type == QE_MESSAGE_PROOF) {
         cplane_on_proof(c, path, body);
         return;
