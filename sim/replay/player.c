@@ -135,7 +135,6 @@ static int play_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     uint8_t *out, size_t size)
 {
     struct player *p = user;
-    (void)input;
     memset(out, 0, size);
     if (!peek(p)) return -1;
     struct qe_span body = p->record.body;
@@ -149,7 +148,7 @@ static int play_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     int result = body.data[2] ? -1 : 0;
     p->peeked = false;
     p->result->draws++;
-    if (p->watch) p->watch->answered(p->watch->user, operation, result, qe_span(out, size));
+    if (p->watch) p->watch->answered(p->watch->user, operation, input, result, qe_span(out, size));
     return result;
 }
 

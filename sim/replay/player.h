@@ -29,7 +29,8 @@ struct sim_replay_watch {
     void (*stepped)(void *user, const struct qe_event *event);
     void (*acted)(void *user, const struct qe_action *action); // NULL: nothing to do
     void (*drew)(void *user, enum qe_random purpose, struct qe_span bytes);
-    void (*answered)(void *user, enum qe_secret_operation operation, int result, struct qe_span bytes);
+    void (*answered)(
+        void *user, enum qe_secret_operation operation, struct qe_span input, int result, struct qe_span bytes);
     void (*faulted)(void *user, enum qe_fault_point point, bool fired);
     bool (*failed)(void *user); // stop
 };
