@@ -200,7 +200,7 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
         io->stopped = true;
         if (action->stopped) {
             struct qe_fault fault = io->missing;
-            if (qe_io_count_sockets(io) > 0 || fault.exit == QE_EXIT_OK)
+            if (qe_io_count_underlay(io) > 0 || fault.exit == QE_EXIT_OK)
                 qe_fault_set(&fault, QE_EXIT_FAILED, "%s", action->stopped);
             qe_io_note_failure(io, &fault);
         }
@@ -426,7 +426,7 @@ int qe_io_start(struct qe_io *io, struct qe_fault *fault)
         qe_fault_set(&none, QE_EXIT_FAILED, "the node did not ask for a TUN");
         qe_io_note_failure(io, &none);
     }
-    if (!io->failed && qe_io_count_sockets(io) == 0) {
+    if (!io->failed && qe_io_count_underlay(io) == 0) {
         struct qe_fault none;
         qe_fault_set(&none, QE_EXIT_SOCKET, "none of the UDP addresses to listen on is there; see --listen");
         qe_io_note_failure(io, &none);

@@ -16,7 +16,8 @@ void qe_io_on_buffer_done(void *user, struct qe_buf *buf);
 
 // iosocket.c
 struct qe_io_socket *qe_io_find_socket(struct qe_io *io, uint32_t id);
-size_t qe_io_count_sockets(const struct qe_io *io);
+// Open sockets but for those at addresses of the overlay.
+size_t qe_io_count_underlay(const struct qe_io *io);
 void qe_io_flush_socket(struct qe_io *io, struct qe_io_socket *socket);
 void qe_io_close_socket(struct qe_io *io, struct qe_io_socket *socket);
 void qe_io_open_socket(struct qe_io *io, const struct qe_action *action);

@@ -20,11 +20,11 @@ struct qe_io_socket *qe_io_find_socket(struct qe_io *io, uint32_t id)
     return NULL;
 }
 
-size_t qe_io_count_sockets(const struct qe_io *io)
+size_t qe_io_count_underlay(const struct qe_io *io)
 {
     size_t count = 0;
     for (size_t i = 0; i < io->socket_count; i++)
-        count += io->sockets[i].used;
+        count += io->sockets[i].used && !qe_io_is_overlay(io, &io->sockets[i].udp.local.ip);
     return count;
 }
 

@@ -183,6 +183,9 @@ bool qe_dht_external(const struct qe_dht *dht, uint8_t family, struct qe_addr *o
 uint64_t qe_dht_start(struct qe_dht *dht, const struct qe_dht_request *request, uint64_t now_ns);
 void qe_dht_cancel(struct qe_dht *dht, uint64_t operation);
 
+// When to put again what was put, by how fast nodes come and go: 4 to 22 minutes.
+uint32_t qe_dht_republish_s(const struct qe_dht *dht);
+
 // Of two nodes behind one socket, one of a network of one's own and one of the public network: whether a datagram is
 // for the latter. Answers belong to whoever asked; a query is the former's if its sender is known to it, or knows the
 // index.

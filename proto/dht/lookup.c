@@ -287,6 +287,7 @@ void qe_dht_lookup_on_answer(
                                              ? qe_dht_shortlist_identify(list, &query->to.addr, &message->id)
                                              : qe_dht_shortlist_at(list, &query->to.addr);
     if (!candidate) return;
+    if (candidate->state == QE_DHT_SILENT && message) op->timeouts--; // late, and still welcome
     if (message) {
         on_reply(dht, op, candidate, message, now_ns);
     } else {
@@ -302,7 +303,7 @@ void qe_dht_lookup_on_late(struct qe_dht *dht, const struct qe_dht_query *query,
         qe_dht_shortlist_at(&op->lists[qe_dht_family(&query->to.addr)], &query->to.addr);
     if (!candidate || (candidate->state != QE_DHT_ASKED && candidate->state != QE_DHT_SILENT)) return;
     if (QE_MUTANT(dht_late_waited)) return;
+    op->timeouts += candidate->state == QE_DHT_ASKED;
     candidate->state = passed ? QE_DHT_FAILED : QE_DHT_SILENT;
-    op->timeouts += passed;
     qe_dht_lookup_advance(dht, op, now_ns);
 }

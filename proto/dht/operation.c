@@ -170,7 +170,7 @@ void qe_dht_cancel(struct qe_dht *dht, uint64_t number)
     for (struct qe_list *at = dht->operations.next; at != &dht->operations; at = at->next) {
         struct qe_dht_operation *op = qe_container(at, struct qe_dht_operation, link);
         if (op->number != number) continue;
-        qe_dht_operation_end(dht, op, QE_DHT_CANCELLED, op->started_ns);
+        qe_dht_operation_end(dht, op, QE_DHT_CANCELLED, dht->now_ns > op->started_ns ? dht->now_ns : op->started_ns);
         return;
     }
 }

@@ -10,10 +10,13 @@
 #define CHECK_MAX_S     600
 #define CHECK_LONGER_S  2  // for each that is there
 #define CHECK_SHORTER_S 15 // for each that is gone: so about one in eight will be
-#define REFRESH_S       (15 * 60)
-#define SELF_NS         (300 * QE_NS_PER_S)
-#define SELF_SOON_NS    (15 * QE_NS_PER_S)
-#define SELF_RETRY_MAX  6 // doublings of a second
+// One in eight is gone after check_s, a third after twice that: of 16 copies enough are left.
+#define REPUBLISH_NUM  9
+#define REPUBLISH_DEN  4
+#define REFRESH_S      (15 * 60)
+#define SELF_NS        (300 * QE_NS_PER_S)
+#define SELF_SOON_NS   (15 * QE_NS_PER_S)
+#define SELF_RETRY_MAX 6 // doublings of a second
 
 void qe_dht_upkeep_init(struct qe_dht *dht)
 {
@@ -127,6 +130,7 @@ static void end_waiting(struct qe_dht *dht, uint64_t now_ns)
         for (struct qe_list *at = dht->operations.next; at != &dht->operations; at = at->next) {
             struct qe_dht_operation *op = qe_container(at, struct qe_dht_operation, link);
             if (op->wait_ns == 0 || now_ns < op->wait_ns) continue;
+            op->wait_ns = 0;
             qe_dht_lookup_end(dht, op, now_ns);
             again = true;
             break;
@@ -208,6 +212,11 @@ void qe_dht_upkeep_on_checked(struct qe_dht *dht, bool there)
         *check_s = *check_s + CHECK_LONGER_S < CHECK_MAX_S ? *check_s + CHECK_LONGER_S : CHECK_MAX_S;
     else
         *check_s = *check_s > CHECK_MIN_S + CHECK_SHORTER_S ? *check_s - CHECK_SHORTER_S : CHECK_MIN_S;
+}
+
+uint32_t qe_dht_republish_s(const struct qe_dht *dht)
+{
+    return dht->upkeep.check_s * REPUBLISH_NUM / REPUBLISH_DEN;
 }
 
 static unsigned deepest(const struct qe_dht *dht)

@@ -3,7 +3,6 @@
 #include "node/discovery_internal.h"
 
 #define LIFETIME_S      3600
-#define REFRESH_NS      (1350 * QE_NS_PER_S)
 #define LOOK_NS         (15 * QE_NS_PER_S) // for what nobody tells: what others see this node as
 #define SETTLE_NS       (2 * QE_NS_PER_S)  // between two publications
 #define RETRY_FIRST_NS  (5 * QE_NS_PER_S)
@@ -82,7 +81,7 @@ static void on_put_end(struct qe_cplane *c, bool stored)
     if (--a->under_way > 0) return;
     if (!a->failed) {
         a->failures = 0;
-        a->refresh_at_ns = c->now_ns + discovery_spread(c, REFRESH_NS);
+        a->refresh_at_ns = c->now_ns + discovery_spread(c, qe_dht_republish_s(c->discovery->dht) * QE_NS_PER_S);
         cplane_trace(c, "dht.announced", NULL, a->seq, a->said.endpoint_count);
     } else {
         a->refresh_at_ns = c->now_ns + discovery_back_off(c, a->failures++, RETRY_FIRST_NS, RETRY_LAST_NS);

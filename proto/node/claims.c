@@ -82,7 +82,7 @@ static size_t write_claims(const struct qe_cplane *c, uint8_t *out, size_t size)
     const struct qe_config_subnets *advertise = &c->config->advertise;
     struct qe_claims claims = {
         .number = c->claims.number, .addresses = {c->own[0].ip, c->own[1].ip}, .address_count = 2};
-    memcpy(claims.name, c->config->name, sizeof claims.name);
+    snprintf(claims.name, sizeof claims.name, "%s", cplane_own_name(c));
     while (claims.subnet_count < advertise->count && claims.subnet_count < QE_CLAIMS_SUBNETS_MAX) {
         claims.subnets[claims.subnet_count] = advertise->list[claims.subnet_count];
         claims.subnet_count++;

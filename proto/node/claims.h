@@ -80,7 +80,6 @@ struct cplane_name {
 // Names are answered at the overlay's IPv4 address (dns/answer.h).
 #define CPLANE_DNS_DOMAIN  "qe"
 #define CPLANE_DNS_PORT    53
-#define CPLANE_DNS_SOCKET  100                  // its ID
 #define CPLANE_DNS_WAITING 16                   // queries that wait for the index to answer, and
 #define CPLANE_DNS_WAIT_NS UINT64_C(2000000000) // for how long
 #define CPLANE_DNS_QUERY   512

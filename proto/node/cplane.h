@@ -10,6 +10,9 @@
 #include "node/mail.h"
 #include "node/pool.h"
 
+// The ID of the socket at which names are answered.
+#define CPLANE_DNS_SOCKET 100
+
 struct qe_cplane;
 
 struct qe_cplane_options {

@@ -356,6 +356,10 @@ void cplane_own_claims_on_link(struct qe_cplane *c);
 bool cplane_own_claims_load(struct qe_cplane *c, const char *key, struct qe_span value);
 void cplane_own_claims_expire(struct qe_cplane *c);
 uint64_t cplane_own_claims_deadline(const struct qe_cplane *c);
+// What that peer calls itself may be this node's name.
+void cplane_own_claims_heard(struct qe_cplane *c, const struct cplane_peer *peer);
+// What this node calls itself: its name, "" where it has none or has lost it to another.
+const char *cplane_own_name(const struct qe_cplane *c);
 // That peer says that it has this node's IPv4 address.
 void cplane_own_claims_contest(struct qe_cplane *c, const struct cplane_peer *peer);
 

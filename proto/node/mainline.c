@@ -9,7 +9,6 @@
 #define NAME_FIRST_NS (2 * QE_NS_PER_S)
 #define NAME_LAST_NS  (600 * QE_NS_PER_S)
 #define LOOK_NS       (5 * QE_NS_PER_S)
-#define PUT_NS        (1350 * QE_NS_PER_S)
 #define PUT_RETRY_NS  (60 * QE_NS_PER_S)
 #define PUT_SETTLE_NS (30 * QE_NS_PER_S) // between two, however often it would say something else
 #define SEEK_FIRST_NS (30 * QE_NS_PER_S)
@@ -188,7 +187,7 @@ static void put(struct qe_cplane *c)
     m->putting = qe_dht_start(m->dht, &request, c->now_ns) != 0;
     m->said = record;
     m->put_ns = c->now_ns;
-    m->put_at_ns = c->now_ns + discovery_spread(c, PUT_NS);
+    m->put_at_ns = c->now_ns + discovery_spread(c, qe_dht_republish_s(m->dht) * QE_NS_PER_S);
 }
 
 static void seek(struct qe_cplane *c)

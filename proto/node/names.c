@@ -164,7 +164,8 @@ bool cplane_name_of(const struct qe_cplane *c, const struct qe_ip *ip, char out[
 {
     char id[QE_NODE_ID_TEXT_SIZE];
     if (qe_ip_equal(ip, &c->own[0].ip) || qe_ip_equal(ip, &c->own[1].ip)) {
-        snprintf(out, QE_NAME_SIZE, "%s", c->config->name[0] ? c->config->name : qe_node_id_format(&c->self, id));
+        const char *name = cplane_own_name(c);
+        snprintf(out, QE_NAME_SIZE, "%s", name[0] ? name : qe_node_id_format(&c->self, id));
         return true;
     }
     for (size_t i = 0; i < c->peer_count; i++) {

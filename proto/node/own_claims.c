@@ -154,21 +154,11 @@ static void rehash(struct qe_cplane *c, const struct qe_node_id *owner)
     cplane_trace(c, "address.lost", cplane_peer_find(c, owner), claims->address_counter, 0);
 }
 
-static void lose(struct qe_cplane *c, struct own_claim *claim, const struct qe_node_id *owner)
+// What this node says of itself has changed.
+static void say_again(struct qe_cplane *c)
 {
-    char id[QE_NODE_ID_TEXT_SIZE];
-    if (claim->kind == QE_INDEX_ADDRESS) {
-        rehash(c, owner);
-        return;
-    }
-    if (claim->state != OWN_LOST || !qe_node_id_equal(&claim->other, owner))
-        cplane_log(c, QE_LOG_WARN, "the name %s is %s's, which has had it for longer", c->config->name,
-            qe_node_id_format(owner, id));
-    cplane_trace(c, "name.lost", cplane_peer_find(c, owner), 0, 0);
-    claim->state = OWN_LOST;
-    claim->has_other = true;
-    claim->other = *owner;
-    claim->at_ns = c->now_ns + discovery_spread(c, LOST_NS);
+    c->claims.number++;
+    cplane_say_claims_to_all(c);
 }
 
 static void keep(struct qe_cplane *c, struct own_claim *claim, const struct qe_node_id *other)
@@ -179,7 +169,9 @@ static void keep(struct qe_cplane *c, struct own_claim *claim, const struct qe_n
             qe_node_id_format(other, id), claim->kind == QE_INDEX_NAME ? "name" : "overlay address");
     if (other) claim->other = *other;
     claim->has_other = other != NULL || (claim->has_other && claim->state != OWN_LOST);
-    if (claim->state == OWN_LOST) claim->state = OWN_CLAIMING;
+    bool was_lost = claim->state == OWN_LOST;
+    if (was_lost) claim->state = OWN_CLAIMING;
+    if (was_lost) say_again(c);
     claim->seen = true;
     if (claim->written && claim->state != OWN_HELD) {
         claim->state = OWN_HELD;
@@ -241,27 +233,6 @@ static struct own_claim *claim_of(struct qe_cplane *c, uint64_t operation)
     return NULL;
 }
 
-static void on_looked(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
-{
-    (void)user;
-    struct own_claim *claim = claim_of(c, answer->operation);
-    struct qe_claimant list[CLAIMANTS_MAX];
-    if (!claim || !answer->final) return;
-    claim->operation = 0;
-    wake(c, c->now_ns);
-    if (answer->outcome != QE_DHT_DONE && answer->outcome != QE_DHT_NOT_FOUND) {
-        retry(c, claim);
-        return;
-    }
-    claim->failures = 0;
-    size_t count = read_claimants(c, claim, answer, list);
-    size_t keeper = QE_MUTANT(claim_kept) ? 0 : qe_claim_keeper(list, count);
-    if (keeper != 0)
-        lose(c, claim, &list[keeper].id);
-    else
-        keep(c, claim, count > 1 ? &list[1].id : NULL);
-}
-
 static void on_written(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
 {
     (void)user;
@@ -275,23 +246,10 @@ static void on_written(struct qe_cplane *c, const struct qe_dht_answer *answer, 
     }
     claim->failures = 0;
     claim->write_at_ns = c->now_ns + discovery_spread(c, WRITE_NS);
-    claim->at_ns = claim->written ? claim->at_ns : c->now_ns + VERIFY_NS;
+    if (!claim->written && claim->state != OWN_LOST) claim->at_ns = c->now_ns + VERIFY_NS;
     claim->written = true;
     claim->written_ns = c->now_ns;
     cplane_trace(c, "claim.written", NULL, claim->kind, answer->stored);
-}
-
-static void look(struct qe_cplane *c, struct own_claim *claim)
-{
-    struct qe_index_place place;
-    if (!locate(c, claim, &place)) {
-        retry(c, claim);
-        return;
-    }
-    const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target};
-    claim->writes = false;
-    claim->operation = discovery_ask(c, &request, on_looked, 0);
-    if (claim->operation == 0) retry(c, claim);
 }
 
 // The owner's addresses, so that who asks for a name needs not ask again.
@@ -320,6 +278,61 @@ static void write(struct qe_cplane *c, struct own_claim *claim)
     const struct qe_dht_request request = {.kind = QE_DHT_INDEX_PUT, .target = place.target, .record = &record};
     claim->writes = true;
     claim->operation = discovery_ask(c, &request, on_written, 0);
+    if (claim->operation == 0) retry(c, claim);
+}
+
+// The claim is written all the same, once: so the other hears of it.
+static void lose(struct qe_cplane *c, struct own_claim *claim, const struct qe_node_id *owner)
+{
+    char id[QE_NODE_ID_TEXT_SIZE];
+    bool was_lost = claim->state == OWN_LOST;
+    if (!was_lost && !claim->written) write(c, claim);
+    if (claim->kind == QE_INDEX_ADDRESS) {
+        rehash(c, owner);
+        return;
+    }
+    if (!was_lost || !qe_node_id_equal(&claim->other, owner))
+        cplane_log(c, QE_LOG_WARN, "the name %s is %s's, which has had it for longer", c->config->name,
+            qe_node_id_format(owner, id));
+    cplane_trace(c, "name.lost", cplane_peer_find(c, owner), 0, 0);
+    claim->state = OWN_LOST;
+    if (!was_lost) say_again(c);
+    claim->has_other = true;
+    claim->other = *owner;
+    claim->at_ns = c->now_ns + discovery_spread(c, LOST_NS);
+}
+
+static void on_looked(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
+{
+    (void)user;
+    struct own_claim *claim = claim_of(c, answer->operation);
+    struct qe_claimant list[CLAIMANTS_MAX];
+    if (!claim || !answer->final) return;
+    claim->operation = 0;
+    wake(c, c->now_ns);
+    if (answer->outcome != QE_DHT_DONE && answer->outcome != QE_DHT_NOT_FOUND) {
+        retry(c, claim);
+        return;
+    }
+    claim->failures = 0;
+    size_t count = read_claimants(c, claim, answer, list);
+    size_t keeper = QE_MUTANT(claim_kept) ? 0 : qe_claim_keeper(list, count);
+    if (keeper != 0)
+        lose(c, claim, &list[keeper].id);
+    else
+        keep(c, claim, count > 1 ? &list[1].id : NULL);
+}
+
+static void look(struct qe_cplane *c, struct own_claim *claim)
+{
+    struct qe_index_place place;
+    if (!locate(c, claim, &place)) {
+        retry(c, claim);
+        return;
+    }
+    const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target};
+    claim->writes = false;
+    claim->operation = discovery_ask(c, &request, on_looked, 0);
     if (claim->operation == 0) retry(c, claim);
 }
 
@@ -369,6 +382,17 @@ uint64_t cplane_own_claims_deadline(const struct qe_cplane *c)
     return c->up && !c->stopping ? c->claims.own_at_ns : QE_TIME_NEVER;
 }
 
+void cplane_own_claims_heard(struct qe_cplane *c, const struct cplane_peer *peer)
+{
+    for (size_t i = 0; i < c->claims.own_count && peer->said_name[0]; i++) {
+        struct own_claim *claim = &c->claims.own[i];
+        if (claim->kind != QE_INDEX_NAME || claim->state != OWN_HELD || strcmp(peer->said_name, c->config->name) != 0)
+            continue;
+        claim->at_ns = qe_time_min(claim->at_ns, c->now_ns + VERIFY_NS); // it has written by then
+        wake(c, claim->at_ns);
+    }
+}
+
 void cplane_own_claims_contest(struct qe_cplane *c, const struct cplane_peer *peer)
 {
     struct own_claim *claim = c->claims.own_count > 0 ? &c->claims.own[0] : NULL;
@@ -378,7 +402,14 @@ void cplane_own_claims_contest(struct qe_cplane *c, const struct cplane_peer *pe
         if (qe_node_id_compare(&peer->id, &c->self) < 0) rehash(c, &peer->id);
         return;
     }
-    if (!claim || claim->operation || claim->state != OWN_HELD) return;
-    claim->at_ns = c->now_ns;
-    wake(c, c->now_ns);
+    if (!claim || claim->state != OWN_HELD) return;
+    claim->at_ns = qe_time_min(claim->at_ns, c->now_ns + VERIFY_NS);
+    wake(c, claim->at_ns);
+}
+
+const char *cplane_own_name(const struct qe_cplane *c)
+{
+    for (size_t i = 0; i < c->claims.own_count; i++)
+        if (c->claims.own[i].kind == QE_INDEX_NAME && c->claims.own[i].state == OWN_LOST) return "";
+    return c->config->name;
 }

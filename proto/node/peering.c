@@ -6,6 +6,7 @@
 #include "wire/claims.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static struct cplane_path *find_path(struct qe_cplane *c, uint64_t id)
 {
@@ -62,7 +63,7 @@ static size_t write_hello(const struct qe_cplane *c, const struct cplane_peer *p
         .boot_epoch = c->boot_epoch,
         .addresses = {c->own[0].ip, c->own[1].ip},
         .address_count = 2};
-    memcpy(hello.name, c->config->name, sizeof hello.name);
+    snprintf(hello.name, sizeof hello.name, "%s", cplane_own_name(c));
     size_t used = qe_hello_encode(&hello, out, size);
     if (used && used + sizeof later <= size && QE_FAULT(c->host, HELLO_EXTRA)) {
         memcpy(out + used, later, sizeof later);
@@ -228,6 +229,7 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
     cplane_claims_doubt(c, peer);
     memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
+    cplane_own_claims_heard(c, peer);
     cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
 }
 

@@ -62,8 +62,10 @@ static void nodes_figures(struct sim_crowd *crowd, struct sim_crowd_figures *out
     sim_release(list);
     sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_NODES, sums.nodes);
     sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_JOINED, share(sums.joined, sums.nodes));
-    sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_JOIN_P50, sim_samples_at(&crowd->joins, 500));
-    sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_JOIN_P99, sim_samples_at(&crowd->joins, 990));
+    if (crowd->joins.count) {
+        sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_JOIN_P50, sim_samples_at(&crowd->joins, 500));
+        sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_JOIN_P99, sim_samples_at(&crowd->joins, 990));
+    }
     sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_BORN, crowd->born);
     sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_TABLE, ratio(sums.table, sums.nodes, 1000));
     sim_crowd_figures_add(out, NULL, SIM_CROWD_FIGURE_TABLE_GOOD, ratio(sums.good, sums.nodes, 1000));

@@ -94,9 +94,6 @@ static void happen(struct sim_crowd *crowd, const struct sim_wheel_event *event)
     case SIM_EVENT_START:
         sim_member_start(crowd, event->subject, NULL);
         break;
-    case SIM_EVENT_TELL:
-        sim_population_tell(crowd, event->subject);
-        break;
     case SIM_EVENT_DEATH:
         sim_population_death(crowd, event->subject, event->kind >> 8);
         break;
@@ -135,7 +132,7 @@ static bool run(struct sim_crowd *crowd)
             fputs("quicether-sim: a node of the DHT does not let time move on\n", stderr);
             abort();
         }
-        crowd->now_ns = event.at_ns;
+        if (event.at_ns > crowd->now_ns) crowd->now_ns = event.at_ns; // tables were being filled until then
         happen(crowd, &event);
         if (crowd->wheel.taken % PROGRESS_EVENTS == 0 && o->progress &&
             !o->progress(o->user, crowd->now_ns, crowd->wheel.taken, crowd->living))
@@ -167,6 +164,7 @@ static void end(struct sim_crowd *crowd)
     sim_release(crowd->items);
     sim_release(crowd->item_first);
     sim_release(crowd->sorted);
+    sim_release(crowd->sorted_tops);
     sim_release(crowd->members);
     sim_places_fini(&crowd->places);
     sim_letters_fini(&crowd->letters);

@@ -53,7 +53,6 @@ struct sim_member {
     struct qe_node_id id;
     struct sim_place place;
     uint8_t role, attack; // attack: which of the plan's
-    uint8_t untold;       // buckets whose nodes it has yet to be told of
     bool other_side;      // of a partition
     bool joined;
     uint32_t life; // how many have been in this place before
@@ -83,7 +82,6 @@ enum sim_crowd_event {
     SIM_EVENT_LETTER, // subject: its number
     SIM_EVENT_WAKE,   // subject: member
     SIM_EVENT_START,  // member
-    SIM_EVENT_TELL,   // member: hears of contacts
     SIM_EVENT_DEATH,  // member; the event's upper bits: its life
     SIM_EVENT_PUT,    // item
     SIM_EVENT_LOOKUP, // table
@@ -121,8 +119,9 @@ struct sim_crowd {
     uint32_t task_count, task_capacity, task_spare; // spare: first unused one, linked by `next`
     struct sim_item *items;
     uint32_t item_count;
-    uint32_t *item_first; // of each table
-    uint32_t *sorted;     // members by ID, while tables are handed out
+    uint32_t *item_first;  // of each table
+    uint32_t *sorted;      // members by ID, for tables that are filled at once
+    uint64_t *sorted_tops; // the first 64 bits of their IDs
 
     struct sim_tally *puts, *lookups, *attacks; // one a table
     struct sim_attack_count *attack_counts;
@@ -162,7 +161,12 @@ bool sim_about_is_query(const uint8_t *bytes, size_t size);
 
 // population.c: who there is, and how they come and go.
 void sim_population_begin(struct sim_crowd *crowd);
-void sim_population_tell(struct sim_crowd *crowd, uint32_t index);
+#define SIM_TOLD_MAX 256
+// The contacts that a full table has; how many.
+size_t sim_population_contacts(struct sim_crowd *crowd, struct sim_member *m, struct qe_dht_contact out[SIM_TOLD_MAX]);
+// fill.c: fills the table of a node, by itself, from the first moment to this one.
+#define SIM_FILLED_NS (10 * QE_NS_PER_S)
+void sim_fill(struct sim_crowd *crowd, uint32_t index);
 void sim_population_churn(struct sim_crowd *crowd);
 void sim_population_death(struct sim_crowd *crowd, uint32_t index, uint32_t life);
 void sim_population_kill(struct sim_crowd *crowd, uint32_t ppb);

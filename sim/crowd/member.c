@@ -96,7 +96,7 @@ void sim_member_start(struct sim_crowd *crowd, uint32_t index, const struct qe_n
     }
     crowd->living++;
     sim_population_bootstrap(crowd, index);
-    sim_member_settle(crowd, index);
+    if (crowd->plan->begin == SIM_BEGIN_JOIN || crowd->now_ns > 0) sim_member_settle(crowd, index);
 }
 
 static void note_counters(struct sim_crowd *crowd, struct sim_member *m)

@@ -5,13 +5,11 @@
 #include <stdlib.h>
 
 #define KNOWN_BOOTSTRAPS 3 // well-known addresses that a node is given
-#define TOLD_A_BUCKET    QE_DHT_K
-#define BUCKETS_AT_ONCE  2
-#define TELL_AGAIN_NS    QE_NS_PER_S
 
 void sim_population_bootstrap(struct sim_crowd *crowd, uint32_t index)
 {
     uint64_t all = crowd->plan->bootstraps, first = sim_random_below(&crowd->work_chance, all);
+    // Whoever has a table needs no bootstrap, and remembers few.
     if (crowd->plan->begin == SIM_BEGIN_TABLES && crowd->now_ns == 0) return;
     for (uint64_t i = 0; i < all && i < KNOWN_BOOTSTRAPS; i++) {
         uint32_t other = (uint32_t)((first + i) % all);
@@ -114,11 +112,14 @@ static void sort_members(struct sim_crowd *crowd, size_t count)
         crowd->sorted[end] = last;
         sift(crowd, 0, end);
     }
+    crowd->sorted_tops = sim_obtain(count, sizeof(*crowd->sorted_tops));
+    for (size_t i = 0; i < count; i++)
+        crowd->sorted_tops[i] = qe_load64(crowd->members[crowd->sorted[i]].id.bytes);
 }
 
-static bool has_bit(const struct qe_node_id *id, unsigned bit)
+static bool has_bit(uint64_t top, unsigned bit)
 {
-    return id->bytes[bit / 8] >> (7 - bit % 8) & 1;
+    return top >> (63 - bit) & 1;
 }
 
 // The first in [low, high) of the sorted list that has this bit; all before it share what is above the bit.
@@ -126,7 +127,7 @@ static size_t split(const struct sim_crowd *crowd, size_t low, size_t high, unsi
 {
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (has_bit(&crowd->members[crowd->sorted[middle]].id, bit))
+        if (has_bit(crowd->sorted_tops[middle], bit))
             high = middle;
         else
             low = middle + 1;
@@ -134,19 +135,21 @@ static size_t split(const struct sim_crowd *crowd, size_t low, size_t high, unsi
     return low;
 }
 
-static void tell_some(struct sim_crowd *crowd, struct sim_member *m, size_t low, size_t high)
+// Some of the range, evenly spread over it.
+static size_t pick(
+    struct sim_crowd *crowd, struct sim_member *m, const size_t range[2], struct qe_dht_contact out[QE_DHT_K])
 {
-    size_t count = high - low, step = 1, at = low;
-    if (count > TOLD_A_BUCKET) {
-        step = count / TOLD_A_BUCKET;
-        at = low + sim_random_below(&m->chance, step);
-        count = TOLD_A_BUCKET;
+    size_t count = range[1] - range[0], step = 1, at = range[0], picked = 0;
+    if (count > QE_DHT_K) {
+        step = count / QE_DHT_K;
+        at += sim_random_below(&m->chance, step);
+        count = QE_DHT_K;
     }
     for (size_t i = 0; i < count; i++, at += step) {
         const struct sim_member *other = &crowd->members[crowd->sorted[at]];
-        struct qe_dht_contact contact = {other->id, sim_place_addr(other->place)};
-        if (other != m && other->dht) qe_dht_add_contact(m->dht, &contact, crowd->now_ns);
+        if (other != m && other->dht) out[picked++] = (struct qe_dht_contact){other->id, sim_place_addr(other->place)};
     }
+    return picked;
 }
 
 // The part of the sorted list that shares the first `bits` bits with the ID; *other: that which shares one less, and
@@ -157,7 +160,7 @@ static bool find_range(const struct sim_crowd *crowd, const struct qe_node_id *i
     for (unsigned bit = 0; bit < bits; bit++) {
         if (high - low < 2) return false;
         size_t middle = split(crowd, low, high, bit);
-        bool upper = has_bit(id, bit);
+        bool upper = has_bit(qe_load64(id->bytes), bit);
         other[0] = upper ? low : middle;
         other[1] = upper ? middle : high;
         low = upper ? middle : low;
@@ -166,22 +169,19 @@ static bool find_range(const struct sim_crowd *crowd, const struct qe_node_id *i
     return true;
 }
 
-// From the nearest ones to the farthest, some at a time: a node asks everybody that it is told of, and only so many at
-// once.
-void sim_population_tell(struct sim_crowd *crowd, uint32_t index)
+// From the nearest to the farthest.
+size_t sim_population_contacts(struct sim_crowd *crowd, struct sim_member *m, struct qe_dht_contact out[SIM_TOLD_MAX])
 {
-    struct sim_member *m = &crowd->members[index];
-    size_t other[2];
-    if (!m->dht) return;
-    if (m->untold == 0)
-        while (m->untold < 160 && find_range(crowd, &m->id, m->untold + 1u, other))
-            m->untold++;
-    for (unsigned i = 0; i < BUCKETS_AT_ONCE && m->untold > 0; i++, m->untold--)
-        if (find_range(crowd, &m->id, m->untold, other)) tell_some(crowd, m, other[0], other[1]);
-    if (m->untold > 0) sim_crowd_schedule(crowd, crowd->now_ns + TELL_AGAIN_NS, SIM_EVENT_TELL, index);
-    sim_member_settle(crowd, index);
+    size_t other[2], count = 0;
+    unsigned bits = 0;
+    while (bits < 64 && find_range(crowd, &m->id, bits + 1, other))
+        bits++;
+    for (; bits > 0 && count + QE_DHT_K <= SIM_TOLD_MAX; bits--)
+        if (find_range(crowd, &m->id, bits, other)) count += pick(crowd, m, other, out + count);
+    return count;
 }
 
+// What happens between nodes begins when all tables are full.
 static void begin_with_tables(struct sim_crowd *crowd)
 {
     uint32_t nodes = (uint32_t)crowd->plan->nodes;
@@ -189,7 +189,10 @@ static void begin_with_tables(struct sim_crowd *crowd)
         sim_member_start(crowd, i, NULL);
     sort_members(crowd, nodes);
     for (uint32_t i = 0; i < nodes; i++)
-        sim_crowd_schedule(crowd, sim_moment(0, crowd->plan->join_ns, i, nodes), SIM_EVENT_TELL, i);
+        sim_fill(crowd, i);
+    crowd->now_ns = SIM_FILLED_NS;
+    for (uint32_t i = 0; i < nodes; i++)
+        sim_member_settle(crowd, i);
 }
 
 void sim_population_begin(struct sim_crowd *crowd)

@@ -5,6 +5,7 @@
 #include "replay/redact_packet.h"
 #include "replay/spares.h"
 
+#include "node/cplane.h"
 #include "quic/ticket.h"
 #include "record/event.h"
 #include "record/recorder.h"
@@ -170,7 +171,7 @@ static void on_drew(void *user, enum qe_random purpose, struct qe_span bytes)
     if (!r->first_pass && purpose != QE_RANDOM_TLS) push(&r->random, &item, bytes);
 }
 
-// What TLS signs begins with 64 spaces (RFC 8446 §4.4.3); nothing else that a node signs does.
+// TLS signs what begins with 64 spaces (RFC 8446 §4.4.3), and nothing else does.
 static bool is_of_tls(enum qe_secret_operation operation, struct qe_span input)
 {
     if (operation != QE_SECRET_SIGN || input.size < 64) return false;
@@ -184,7 +185,6 @@ static void on_answered(
 {
     struct redaction *r = user;
     const struct item item = {.kind = ITEM_SECRET, .tag = (uint8_t)operation, .result = result};
-    // The second node does not come to where TLS signs.
     if (!r->first_pass && !is_of_tls(operation, input)) push(&r->secret, &item, bytes);
 }
 
@@ -339,7 +339,10 @@ static uint8_t *redact_datagrams(struct redaction *r, const struct qe_event *eve
         out[i].bytes = at;
         for (uint32_t done = 0; done < d->size; done += d->segment_size) {
             uint32_t size = d->size - done < d->segment_size ? d->size - done : d->segment_size;
-            sim_redact_datagram(&r->input, qe_span(d->bytes + done, size), at);
+            if (d->socket == CPLANE_DNS_SOCKET)
+                memcpy(at, d->bytes + done, size);
+            else
+                sim_redact_datagram(&r->input, qe_span(d->bytes + done, size), at);
             at += size;
         }
     }

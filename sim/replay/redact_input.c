@@ -184,9 +184,9 @@ static bool is_plain(const uint8_t *start, size_t left, uint8_t *out)
 void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datagram, uint8_t *out)
 {
     const uint8_t *at = datagram.data, *end = datagram.data + datagram.size;
-    // The DHT's are in the clear on every wire, and nothing in them is a program's.
-    if (qe_dht_is_krpc(datagram.data, datagram.size)) {
-        memcpy(out, datagram.data, datagram.size);
+    // What anybody may read stays.
+    if (qe_dht_is_krpc(at, datagram.size)) {
+        memcpy(out, at, datagram.size);
         return;
     }
     while (at < end) {

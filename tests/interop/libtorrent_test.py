@@ -155,12 +155,16 @@ def peers(sessions, ours):
 def index(ours):
     for number, node in enumerate(ours):
         put = node.do('index-put', bytes([number]) * 32, b'A' * 32, 1, b'value %d' % number)
-        check('nodes of ours take records of the index', put['stored'] >= 3, put)
+        # Which of the three others it meets is up to whom the sessions tell of.
+        check('nodes of ours take records of the index', put['stored'] >= 1, put)
     authority = bytes.fromhex(ours[0].do('sign', b'A' * 32, b'', 1, b'0:')['key'])
-    for node in ours:
+    wanted = {'value %d' % number for number in range(len(ours))}
+
+    def finds_all(node):
         got = node.do('index', hashlib.sha1(authority).digest())
-        values = sorted(bytes.fromhex(record['value']).decode() for record in got['records'])
-        check('all find all of them among nodes that know no index', values == ['value %d' % n for n in range(4)], got)
+        return {bytes.fromhex(record['value']).decode() for record in got['records']} == wanted
+    for node in ours:
+        wait_until('all of them are found among nodes that know no index', 20, lambda node=node: finds_all(node))
 
 
 def errors(name, asker, to, ours):

@@ -134,6 +134,7 @@ static void of_two_with_one_address_the_later_takes_another(void)
         world_start(old);
         run_for(30);
         CU_ASSERT_TRUE(has(old, "\"addresses\":[\"%s/16\"%s", address_text(old, 0), ""));
+        CU_ASSERT_TRUE(has(old, "\"kept_from\":\"%s\"%s", id_text(young), ""));
         end();
     }
 }
@@ -175,6 +176,12 @@ static void a_name_is_the_older_ones(void)
     run_for(60);
     CU_ASSERT_TRUE(status_has(old, "\"name_claim\":{\"state\":\"held\",\"owner\":null"));
     CU_ASSERT_TRUE(has(young, "\"name_claim\":{\"state\":\"lost\",\"owner\":\"%s\"%s", id_text(old), ""));
+    CU_ASSERT_TRUE(has(old, "\"kept_from\":\"%s\"%s", id_text(young), ""));
+    // It calls itself so no more.
+    CU_ASSERT_EQUAL(world_command(&world.hosts[1], QE_COMMAND_PEERS, NULL), 200);
+    const char *peers = (const char *)world.hosts[1].reply.data, *first = strstr(peers, "\"home-server\"");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT_PTR_NULL(strstr(first + 1, "\"home-server\""));
     end();
 }
 
