@@ -254,8 +254,7 @@ static void who_leaves_claims_nothing(void)
         struct qe_node_id id = qe_node_id_from_key(&key), next = id_of(4);
         struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_CONFIG);
         say(p, QE_MAIL_CONNECTED, peer->index, &key, qe_span(NULL, 0));
-        say(p, QE_MAIL_RECEIVED, peer->index, &key,
-            qe_span(message, qe_hello_encode(&hello, message, sizeof message)));
+        say(p, QE_MAIL_RECEIVED, peer->index, &key, qe_span(message, qe_hello_encode(&hello, message, sizeof message)));
         if (leaves) cplane_peer_disallow(p->c, peer, CPLANE_WHY_CONFIG);
         say(p, QE_MAIL_RECEIVED, peer->index, &key,
             qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
