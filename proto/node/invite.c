@@ -13,7 +13,6 @@
 
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define RECORD_VERSION  1
 #define RECORD_SIZE_MAX (1 + 32 + 32 + 8 + 4 + 2 + 20 * INVITE_USES_MAX)
@@ -135,12 +134,15 @@ bool cplane_invites_load(struct qe_cplane *c, const char *key, struct qe_span va
 // A number behind `word` in "word=123 other=4"; `otherwise` where it is not there, 0 where it is none.
 static uint64_t number_in(const char *text, const char *word, uint64_t otherwise)
 {
-    const char *at = text;
+    size_t size = strlen(word);
     uint64_t value = 0;
-    while (at && strncmp(at, word, strlen(word)) != 0)
-        at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
-    if (!at) return otherwise;
-    for (at += strlen(word); *at >= '0' && *at <= '9' && value < UINT32_MAX; at++)
+    const char *at = text ? text : "";
+    while (*at && strncmp(at, word, size) != 0) {
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    if (!*at) return otherwise;
+    for (at += size; *at >= '0' && *at <= '9' && value < UINT32_MAX; at++)
         value = value * 10 + (uint64_t)(*at - '0');
     return *at == '\0' || *at == ' ' ? value : 0;
 }

@@ -145,6 +145,7 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
     mail->peer = peer->index;
     mail->path = id;
     peer->published = id;
+    if (active && active->state == QE_PATH_OPEN && !QE_MUTANT(store_late)) cplane_store_peer(c, peer, &active->remote);
 }
 
 void cplane_retry(struct qe_cplane *c)
@@ -268,7 +269,9 @@ void cplane_open_path(struct qe_cplane *c, struct cplane_path *path)
     path->open = true;
     qe_session_on_address(&peer->session, &info->remote, false);
     cplane_discovery_on_connected(c, &peer->id, &info->remote);
-    if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, &info->remote);
+    // Of two that were dialled at once the one that stays is where it was met.
+    const struct qe_path *active = qe_session_active(&peer->session);
+    if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, active ? &active->remote : &info->remote);
     if (info->rtt_us) peer->rtt_us = info->rtt_us;
     cplane_say_claims(c, path);
     if (path->has_hello) apply_hello(c, path);
@@ -373,7 +376,8 @@ static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe
 
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
-    if (path->refused) return;
+    // Of a peer that leaves nothing is taken in any more: it would stay behind, under an index that is another's soon.
+    if (path->refused || (path->peer && path->peer->leaving)) return;
     if (type == QE_MESSAGE_PROOF) {
         cplane_on_proof(c, path, body);
         return;

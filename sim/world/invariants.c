@@ -106,14 +106,6 @@ static void check_tickets(struct sim_invariants *v, struct sim_host *host)
     }
 }
 
-// A node that takes part in the DHT may have any address from there, as long as it is one.
-static bool somebody_has(const struct sim_invariants *v, const struct qe_ip *ip)
-{
-    for (size_t i = 0; i < v->scenario->host_count; i++)
-        if (sim_box_has(&v->list[i]->box, ip)) return true;
-    return false;
-}
-
 static void on_sending(void *user, struct sim_host *host, const struct qe_send *send)
 {
     struct sim_invariants *v = user;
@@ -121,7 +113,8 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
     if (w->any_dialled) check_tickets(v, host);
     // What the DHT sends to whom is its own affair, and bounded there (docs/protocol.md).
     if (qe_dht_is_krpc(qe_buf_bytes(send->buf), send->buf->size)) return;
-    if (w->takes_part && !sim_contacts_find(&w->contacts, &send->remote) && somebody_has(v, &send->remote.ip))
+    // An address that is new to a node in a DHT is from a record there; its owner may have left it since.
+    if (w->takes_part && !sim_contacts_find(&w->contacts, &send->remote))
         sim_contacts_configured(&w->contacts, &send->remote);
     switch (sim_contacts_sent(&w->contacts, &send->remote, send->buf->size)) {
     case SIM_CONTACT_FINE:

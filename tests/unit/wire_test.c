@@ -3,6 +3,7 @@
 #include "route/overlay.h"
 #include "unit.h"
 #include "wire/claims.h"
+#include "wire/member.h"
 #include "wire/wire.h"
 
 #include <stdio.h>
@@ -218,6 +219,47 @@ static void fragments_are_as_documented(void)
     CU_ASSERT_EQUAL(piece, 1172 - QE_FRAGMENT_HEADER_SIZE);
 }
 
+static void run(uint8_t first, uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        out[i] = (uint8_t)(first + i);
+}
+
+static void proofs_and_invitations_are_as_documented(void)
+{
+    struct qe_secret secret;
+    struct qe_key client, server;
+    uint8_t seed[32], exporter[32], input[QE_PROOF_INPUT_SIZE], mac[QE_PROOF_SIZE], token[QE_TOKEN_SIZE];
+    uint8_t expected[512], message[128], read[QE_SECRET_HANDED_SIZE];
+    enum qe_decline why;
+    run(0x80, seed, sizeof seed);
+    run(0x40, exporter, sizeof exporter);
+    run(0, client.bytes, sizeof client.bytes);
+    run(0x20, server.bytes, sizeof server.bytes);
+    run(0xf0, token, sizeof token);
+    qe_secret_init(&secret, seed);
+    qe_proof_input(true, exporter, &client, &server, input);
+    CU_ASSERT_EQUAL(qe_secret_do(&secret, QE_SECRET_MAC, qe_span(input, sizeof input), mac, sizeof mac), 0);
+    size_t size = qe_proof_encode(mac, message, sizeof message);
+    CU_ASSERT_EQUAL(vector_bytes("proof", expected), size);
+    CU_ASSERT_EQUAL(memcmp(message, expected, size), 0);
+    CU_ASSERT_TRUE(qe_proof_decode(qe_span(message + 3, size - 3), read));
+    CU_ASSERT_FALSE(qe_proof_decode(qe_span(message + 3, size - 4), read));
+    CU_ASSERT_EQUAL(qe_proof_encode(mac, message, size - 1), 0);
+    size = qe_join_encode(token, message, sizeof message);
+    CU_ASSERT_EQUAL(vector_bytes("join", expected), size);
+    CU_ASSERT_EQUAL(memcmp(message, expected, size), 0);
+    CU_ASSERT_FALSE(qe_join_decode(qe_span(message + 3, size - 4), read));
+    size = qe_decline_encode(QE_DECLINE_USED, message, sizeof message);
+    CU_ASSERT_EQUAL(vector_bytes("decline", expected), size);
+    CU_ASSERT_EQUAL(memcmp(message, expected, size), 0);
+    // A reason of a later version; none.
+    CU_ASSERT_TRUE(qe_decline_decode(qe_span("\x63", 1), &why) && why == QE_DECLINE_LATER);
+    CU_ASSERT_FALSE(qe_decline_decode(qe_span("\0", 1), &why));
+    CU_ASSERT_FALSE(qe_decline_decode(qe_span("", 0), &why));
+    CU_ASSERT_FALSE(qe_welcome_decode(qe_span(message, QE_SECRET_HANDED_SIZE - 1), read));
+}
+
 static const struct unit_case cases[] = {
     {"IDs and addresses are as documented", ids_and_addresses_are_as_documented},
     {"no derived address is the network's own or broadcast", no_derived_address_is_the_networks_own_or_broadcast},
@@ -228,5 +270,6 @@ static const struct unit_case cases[] = {
     {"claims are as documented", claims_are_as_documented},
     {"claims with impossible fields are refused", claims_with_impossible_fields_are_refused},
     {"fragments are as documented", fragments_are_as_documented},
+    {"proofs and invitations are as documented", proofs_and_invitations_are_as_documented},
 };
 UNIT_MAIN("wire", cases)
