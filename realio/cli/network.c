@@ -4,12 +4,14 @@
 #include "cli/plain.h"
 
 #include "dirs.h"
+#include "identity/invitation.h"
 #include "lock.h"
 #include "netkey.h"
 #include "store.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -239,14 +241,23 @@ out:
     return QE_EXIT_OK;
 }
 
+static bool is_invitation(const char *line)
+{
+    struct qe_invitation invitation;
+    bool whole = qe_invitation_parse(line, &invitation);
+    sodium_memzero(&invitation, sizeof(invitation));
+    return whole;
+}
+
 int qe_cli_join(const struct qe_cli_world *world)
 {
     const char *line = world->options->argument;
     char target[4096] = "/v1/join";
-    if (strncmp(line, "qe1:", 4) != 0 || strlen(line) > 1024 ||
-        !qe_cli_add_parameter(target, sizeof(target), "invitation", line)) {
-        fputs("quicether: that is no invitation: one begins with qe1: and is what 'quicether invite' prints\n",
-            world->err);
+    // Also here, and not by the daemon alone: there may be none yet to say so.
+    if (!is_invitation(line) || !qe_cli_add_parameter(target, sizeof(target), "invitation", line)) {
+        fprintf(world->err, "quicether: that is no invitation%s\n",
+            strncmp(line, "qe1:", 4) == 0 ? ", or not all of it"
+                                          : ": one begins with qe1: and is what 'quicether invite' prints");
         return QE_EXIT_USAGE;
     }
     struct qe_client_reply reply;
