@@ -269,6 +269,42 @@ static void who_leaves_claims_nothing(void)
     free(p);
 }
 
+// Each has routes and a snapshot made anew: a peer that says them all the time would keep this node busy.
+static void claims_without_end_end_the_connection(void)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    uint8_t message[2 + QE_MESSAGE_SIZE_MAX];
+    const struct qe_key key = {{7}};
+    const struct qe_hello hello = {.version = QE_WIRE_VERSION, .boot_epoch = 1};
+    const uint64_t id_of_path = PATH;
+    begin(p);
+    struct qe_node_id id = qe_node_id_from_key(&key);
+    struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_CONFIG);
+    say(p, QE_MAIL_CONNECTED, peer->index, &key, qe_span(NULL, 0));
+    say(p, QE_MAIL_RECEIVED, peer->index, &key, qe_span(message, qe_hello_encode(&hello, message, sizeof message)));
+    const struct cplane_path *path = qe_table_get(p->c->paths, &id_of_path);
+    struct qe_claims claims = {.subnets = {{{4, {192, 168, 7}}, 24}}, .subnet_count = 1};
+    // Now and then is as often as it likes.
+    for (unsigned i = 0; i < 200; i++) {
+        claims.number++;
+        p->world.now_ns += QE_NS_PER_S;
+        say(p, QE_MAIL_RECEIVED, peer->index, &key,
+            qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
+    }
+    CU_ASSERT_FALSE(path->refused);
+    uint64_t generation = p->c->generation;
+    for (unsigned i = 0; i < 500; i++) {
+        claims.number++;
+        claims.subnets[0].ip.bytes[2] ^= 1;
+        say(p, QE_MAIL_RECEIVED, peer->index, &key,
+            qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
+    }
+    CU_ASSERT_TRUE(path->refused);
+    CU_ASSERT_TRUE(p->c->generation - generation < 100);
+    CU_ASSERT_EQUAL(end(p), 0);
+    free(p);
+}
+
 // A lane took it for a stranger, so no lane closes the connection when the peer is forgotten.
 static void no_path_outlives_its_peer(void)
 {
@@ -314,6 +350,7 @@ static const struct unit_case cases[] = {
     {"a peer with a reason left stays", a_peer_with_a_reason_left_stays},
     {"no allocation that fails loses a peer", no_allocation_that_fails_loses_a_peer},
     {"who leaves claims nothing", who_leaves_claims_nothing},
+    {"claims without end end the connection", claims_without_end_end_the_connection},
     {"no path outlives its peer", no_path_outlives_its_peer},
     {"a lookup for who leaves is over", a_lookup_for_who_leaves_is_over},
 };
