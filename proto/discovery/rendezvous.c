@@ -2,11 +2,13 @@
 
 #include "base/cursor.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define VERSION     1
 #define SEALED_SIZE (QE_RENDEZVOUS_VALUE_SIZE - 4)
 #define HEAD        "136:" // of a bencoded string of that size
+#define LABEL       "rendezvous"
 
 _Static_assert(SEALED_SIZE == 136, "the head says the size");
 
@@ -54,26 +56,52 @@ bool qe_rendezvous_read(struct qe_span plain, struct qe_rendezvous *out)
     return true;
 }
 
-bool qe_rendezvous_seal(const struct qe_rendezvous *rendezvous, const struct qe_secret *secret,
-    const uint8_t nonce[QE_SECRET_NONCE_SIZE], int64_t seq, uint8_t room[QE_RENDEZVOUS_VALUE_SIZE],
-    struct qe_dht_item *item)
+// Has the host do an operation with that secret.
+static bool with(const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], enum qe_secret_operation operation,
+    struct qe_span input, uint8_t *out, size_t size)
 {
-    uint8_t input[QE_SECRET_NONCE_SIZE + QE_RENDEZVOUS_PLAIN_SIZE], text[QE_DHT_SIGNED_MAX];
-    memcpy(input, nonce, QE_SECRET_NONCE_SIZE);
-    qe_rendezvous_write(rendezvous, input + QE_SECRET_NONCE_SIZE);
-    memcpy(room, HEAD, 4);
-    if (qe_secret_do(secret, QE_SECRET_SEAL, qe_span(input, sizeof input), room + 4, SEALED_SIZE) != 0) return false;
-    *item = (struct qe_dht_item){
-        .mutable = true, .key = qe_secret_public(secret), .seq = seq, .value = qe_span(room, QE_RENDEZVOUS_VALUE_SIZE)};
-    size_t size = qe_dht_item_signed(item, text);
-    return qe_secret_do(secret, QE_SECRET_SIGN, qe_span(text, size), item->signature, sizeof item->signature) == 0;
+    uint8_t bytes[QE_SECRET_SIZE + 1 + 1 + sizeof LABEL + QE_DHT_SIGNED_MAX];
+    struct qe_writer w = qe_writer(bytes, sizeof bytes);
+    qe_write_bytes(&w, seed, QE_SECRET_SIZE);
+    qe_write8(&w, (uint8_t)operation);
+    qe_write_bytes(&w, input.data, input.size);
+    bool done = !w.failed && host->secret(host->user, QE_SECRET_IDENTITY, QE_SECRET_GIVEN,
+                                 qe_span(bytes, qe_writer_size(&w)), out, size) == 0;
+    sodium_memzero(bytes, QE_SECRET_SIZE);
+    return done;
 }
 
-bool qe_rendezvous_open(struct qe_span value, const struct qe_secret *secret, struct qe_rendezvous *out)
+bool qe_rendezvous_key(const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], struct qe_key *key)
+{
+    return with(host, seed, QE_SECRET_DERIVED_KEY, qe_span(LABEL, sizeof LABEL - 1), key->bytes, sizeof key->bytes);
+}
+
+static bool sign(const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], struct qe_dht_item *item)
+{
+    uint8_t text[1 + sizeof LABEL - 1 + QE_DHT_SIGNED_MAX] = {sizeof LABEL - 1};
+    memcpy(text + 1, LABEL, sizeof LABEL - 1);
+    size_t size = sizeof LABEL + qe_dht_item_signed(item, text + sizeof LABEL);
+    return with(host, seed, QE_SECRET_DERIVED_SIGN, qe_span(text, size), item->signature, sizeof item->signature);
+}
+
+bool qe_rendezvous_seal(const struct qe_rendezvous *rendezvous, const struct qe_host *host,
+    const uint8_t seed[QE_SECRET_SIZE], int64_t seq, uint8_t room[QE_RENDEZVOUS_VALUE_SIZE], struct qe_dht_item *item)
+{
+    uint8_t input[QE_SECRET_NONCE_SIZE + QE_RENDEZVOUS_PLAIN_SIZE];
+    *item = (struct qe_dht_item){.mutable = true, .seq = seq, .value = qe_span(room, QE_RENDEZVOUS_VALUE_SIZE)};
+    host->random(host->user, QE_RANDOM_DHT, input, QE_SECRET_NONCE_SIZE);
+    qe_rendezvous_write(rendezvous, input + QE_SECRET_NONCE_SIZE);
+    memcpy(room, HEAD, 4);
+    return qe_rendezvous_key(host, seed, &item->key) &&
+           with(host, seed, QE_SECRET_SEAL, qe_span(input, sizeof input), room + 4, SEALED_SIZE) &&
+           sign(host, seed, item);
+}
+
+bool qe_rendezvous_open(
+    struct qe_span value, const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], struct qe_rendezvous *out)
 {
     uint8_t plain[QE_RENDEZVOUS_PLAIN_SIZE];
     if (value.size != QE_RENDEZVOUS_VALUE_SIZE || memcmp(value.data, HEAD, 4) != 0) return false;
-    struct qe_span sealed = {value.data + 4, SEALED_SIZE};
-    if (qe_secret_do(secret, QE_SECRET_OPEN, sealed, plain, sizeof plain) != 0) return false;
-    return qe_rendezvous_read(qe_span(plain, sizeof plain), out);
+    return with(host, seed, QE_SECRET_OPEN, qe_span(value.data + 4, SEALED_SIZE), plain, sizeof plain) &&
+           qe_rendezvous_read(qe_span(plain, sizeof plain), out);
 }

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "dht/dht.h"
 #include "identity/secret.h"
+#include "node/host.h"
 
 #define QE_RENDEZVOUS_ENDPOINTS_MAX 5
 // Always the same, so that its size tells nothing.
@@ -26,12 +27,15 @@ void qe_rendezvous_write(const struct qe_rendezvous *rendezvous, uint8_t out[QE_
 // False for anything but what qe_rendezvous_write writes; then `out` is as it was.
 bool qe_rendezvous_read(struct qe_span plain, struct qe_rendezvous *out);
 
-// Makes the whole item, signed and sealed with the invitation's secret. `room` is to outlive it. False where the secret
-// cannot be used.
-bool qe_rendezvous_seal(const struct qe_rendezvous *rendezvous, const struct qe_secret *secret,
-    const uint8_t nonce[QE_SECRET_NONCE_SIZE], int64_t seq, uint8_t room[QE_RENDEZVOUS_VALUE_SIZE],
-    struct qe_dht_item *item);
+// What follows is done by the host with the invitation's secret (qe_invitation_rendezvous); false where it does not.
+
+// The key that the item is under.
+bool qe_rendezvous_key(const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], struct qe_key *key);
+// Makes the whole item, sealed and signed. `room` is to outlive it.
+bool qe_rendezvous_seal(const struct qe_rendezvous *rendezvous, const struct qe_host *host,
+    const uint8_t seed[QE_SECRET_SIZE], int64_t seq, uint8_t room[QE_RENDEZVOUS_VALUE_SIZE], struct qe_dht_item *item);
 // Reads the value of such an item.
-bool qe_rendezvous_open(struct qe_span value, const struct qe_secret *secret, struct qe_rendezvous *out);
+bool qe_rendezvous_open(
+    struct qe_span value, const struct qe_host *host, const uint8_t seed[QE_SECRET_SIZE], struct qe_rendezvous *out);
 
 #endif

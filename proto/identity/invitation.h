@@ -41,7 +41,7 @@ bool qe_invitation_format(const struct qe_invitation *invitation, char out[QE_IN
 bool qe_invitation_parse(const char *text, struct qe_invitation *out);
 
 // Where inviter and invited find each other in the DHT, and how they seal what they say there: a secret that follows
-// from the token. Its key (qe_secret_public) is that of a mutable item (BEP 44), SIGN and SEAL are for that item.
+// from the token (discovery/rendezvous.h).
 void qe_invitation_rendezvous(const uint8_t token[QE_INVITATION_TOKEN_SIZE], uint8_t seed[QE_SECRET_SIZE]);
 
 #endif

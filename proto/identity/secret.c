@@ -119,6 +119,17 @@ int qe_secret_open_handed(const struct qe_secret *identity, struct qe_span hande
     return result;
 }
 
+static int with_given(struct qe_span input, uint8_t *out, size_t size)
+{
+    struct qe_secret given;
+    if (input.size <= QE_SECRET_SIZE || input.data[QE_SECRET_SIZE] >= QE_SECRET_HAND_OVER) return -1;
+    qe_secret_init(&given, input.data);
+    struct qe_span rest = {input.data + QE_SECRET_SIZE + 1, input.size - QE_SECRET_SIZE - 1};
+    int result = qe_secret_do(&given, (enum qe_secret_operation)input.data[QE_SECRET_SIZE], rest, out, size);
+    qe_secret_wipe(&given);
+    return result;
+}
+
 int qe_secret_do(
     const struct qe_secret *secret, enum qe_secret_operation operation, struct qe_span input, uint8_t *out, size_t size)
 {
@@ -139,6 +150,8 @@ int qe_secret_do(
         return open_sealed(secret, input, out, size);
     case QE_SECRET_HAND_OVER:
         return hand_over(secret, input, out, size);
+    case QE_SECRET_GIVEN:
+        return with_given(input, out, size);
     default:
         return -1;
     }

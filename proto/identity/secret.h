@@ -37,6 +37,9 @@ enum qe_secret_operation {
     // is there after any crash; it fails where that cannot be.
     QE_SECRET_HAND_OVER,
     QE_SECRET_TAKE_OVER,
+    // Any operation before HAND_OVER with another secret, which the input begins with: the secret (32), the operation
+    // (1) and its input. For secrets that the node has itself and a redacted recording must do without.
+    QE_SECRET_GIVEN,
     QE_SECRET_OPERATIONS,
 };
 

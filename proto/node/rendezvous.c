@@ -77,19 +77,15 @@ static void on_put(struct qe_cplane *c, const struct qe_dht_answer *answer, uint
 
 static void publish(struct qe_cplane *c, struct cplane_invite *invite)
 {
-    uint8_t nonce[QE_SECRET_NONCE_SIZE], room[QE_RENDEZVOUS_VALUE_SIZE];
+    uint8_t room[QE_RENDEZVOUS_VALUE_SIZE];
     struct discovery_rendezvous *r = &c->discovery->rendezvous;
     struct cplane_meeting *m = &invite->meeting;
     struct qe_dht_item item;
-    struct qe_secret secret;
     m->seq = c->wall_ms > m->seq ? c->wall_ms : m->seq + 1;
     m->generation = r->generation;
-    c->host->random(c->host->user, QE_RANDOM_DHT, nonce, sizeof nonce);
-    qe_secret_init(&secret, invite->seed);
-    bool sealed = qe_rendezvous_seal(&r->here, &secret, nonce, (int64_t)m->seq, room, &item);
-    qe_secret_wipe(&secret);
-    const struct qe_dht_request request = {.kind = QE_DHT_PUT, .target = qe_dht_item_target(&item), .item = &item};
     m->running = true;
+    bool sealed = qe_rendezvous_seal(&r->here, c->host, invite->seed, (int64_t)m->seq, room, &item);
+    const struct qe_dht_request request = {.kind = QE_DHT_PUT, .target = qe_dht_item_target(&item), .item = &item};
     if (!sealed || discovery_ask(c, &request, on_put, invite->number) == 0) on_put_end(c, invite, false);
 }
 
@@ -162,13 +158,10 @@ static void learn(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
 {
     struct discovery_rendezvous *r = &c->discovery->rendezvous;
     struct qe_rendezvous there;
-    struct qe_secret secret;
     uint8_t seed[QE_SECRET_SIZE];
     if (item->seq <= r->found_seq) return;
     qe_invitation_rendezvous(c->join.invitation.token, seed);
-    qe_secret_init(&secret, seed);
-    bool fine = qe_rendezvous_open(item->value, &secret, &there);
-    qe_secret_wipe(&secret);
+    bool fine = qe_rendezvous_open(item->value, c->host, seed, &there);
     sodium_memzero(seed, sizeof seed);
     if (!fine) {
         cplane_trace(c, "rendezvous.refused", peer, (uint64_t)item->seq, 0);
@@ -199,15 +192,14 @@ static void on_found(struct qe_cplane *c, const struct qe_dht_answer *answer, ui
 static void ask(struct qe_cplane *c)
 {
     struct discovery_rendezvous *r = &c->discovery->rendezvous;
-    struct qe_secret secret;
     uint8_t seed[QE_SECRET_SIZE];
+    struct qe_key key;
     qe_invitation_rendezvous(c->join.invitation.token, seed);
-    qe_secret_init(&secret, seed);
-    const struct qe_key key = qe_secret_public(&secret);
-    qe_secret_wipe(&secret);
+    if (qe_rendezvous_key(c->host, seed, &key)) {
+        const struct qe_dht_request request = {.kind = QE_DHT_GET, .target = qe_node_id_from_key(&key)};
+        r->operation = discovery_ask(c, &request, on_found, r->joins);
+    }
     sodium_memzero(seed, sizeof seed);
-    const struct qe_dht_request request = {.kind = QE_DHT_GET, .target = qe_node_id_from_key(&key)};
-    r->operation = discovery_ask(c, &request, on_found, r->joins);
     if (r->operation == 0) r->seek_at_ns = c->now_ns + discovery_spread(c, SEEK_FIRST_NS);
 }
 

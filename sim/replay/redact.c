@@ -366,7 +366,7 @@ static void redact_packets(struct redaction *r, const struct qe_event *event, st
     }
 }
 
-// The secret part of a stored session, and the token of a stored invitation.
+// The secret part of a stored session, and those of stored invitations.
 static uint8_t *redact_stored(const struct redaction *r, const struct qe_event *event)
 {
     struct qe_ticket ticket;
@@ -374,6 +374,7 @@ static uint8_t *redact_stored(const struct redaction *r, const struct qe_event *
     if (event->stored.value.size) memcpy(value, event->stored.value.data, event->stored.value.size);
     if (strcmp(event->stored.key, QE_NETWORK_INVITATION_KEY) == 0)
         sim_redact_invitation(r->options->hash_key, (char *)value, event->stored.value.size);
+    if (strncmp(event->stored.key, "invite/", 7) == 0) sim_redact_invite(value, event->stored.value.size);
     if (strncmp(event->stored.key, "ticket/", 7) != 0) return value;
     if (qe_ticket_decode(qe_span(value, event->stored.value.size), &ticket))
         memset((uint8_t *)(uintptr_t)ticket.session.data, 0, ticket.session.size);

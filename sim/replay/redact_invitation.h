@@ -13,6 +13,9 @@ void sim_redact_token(const uint8_t key[QE_RECORD_HASH_KEY_SIZE], uint8_t token[
 // that is none.
 void sim_redact_invitation(const uint8_t key[QE_RECORD_HASH_KEY_SIZE], char *line, size_t size);
 
+// The stored item of an invitation that the node made, in place: it tells by what the invited find the node.
+void sim_redact_invite(uint8_t *value, size_t size);
+
 // Zeroes the tokens of JOIN messages in what a STREAM frame carries. One that two frames share is found in the first of
 // them only, where at least its head is.
 void sim_redact_joins(uint8_t *bytes, size_t size);

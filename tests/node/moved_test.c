@@ -1,7 +1,7 @@
 // An inviter that has moved since it invited, and those who have its line: they meet in the DHT, in virtual time.
 #include "base/cursor.h"
 #include "base/time.h"
-#include "dht/dht.h"
+#include "discovery/rendezvous.h"
 #include "identity/invitation.h"
 #include "unit.h"
 #include "world.h"
@@ -83,11 +83,10 @@ static bool joined(struct world *w)
 static bool is_published(const struct qe_invitation *which)
 {
     uint8_t seed[QE_SECRET_SIZE];
-    struct qe_secret secret;
     char hex[41];
     qe_invitation_rendezvous(which->token, seed);
-    qe_secret_init(&secret, seed);
-    struct qe_key key = qe_secret_public(&secret);
+    struct qe_key key;
+    CU_ASSERT_TRUE_FATAL(qe_rendezvous_key(&first->host, seed, &key));
     struct qe_node_id target = qe_node_id_from_key(&key);
     for (size_t i = 0; i < 20; i++)
         snprintf(hex + 2 * i, 3, "%02x", target.bytes[i]);

@@ -1,10 +1,10 @@
 #include "discovery/rendezvous.h"
 
 #include "identity/invitation.h"
+#include "secrets.h"
 #include "vector.h"
 
-static const uint8_t nonce[QE_SECRET_NONCE_SIZE] = {
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
+static struct secrets s;
 
 static struct qe_rendezvous sample(void)
 {
@@ -14,13 +14,13 @@ static struct qe_rendezvous sample(void)
 }
 
 // The secret of the token first, first + 1, …
-static void secret_of(uint8_t first, struct qe_secret *secret)
+static void seed_of(uint8_t first, uint8_t seed[QE_SECRET_SIZE])
 {
-    uint8_t token[QE_INVITATION_TOKEN_SIZE], seed[QE_SECRET_SIZE];
+    uint8_t token[QE_INVITATION_TOKEN_SIZE];
     for (size_t i = 0; i < sizeof token; i++)
         token[i] = (uint8_t)(first + i);
     qe_invitation_rendezvous(token, seed);
-    qe_secret_init(secret, seed);
+    secrets_init(&s, 1, 0);
 }
 
 static void the_protocols_vectors_hold(void)
@@ -28,10 +28,10 @@ static void the_protocols_vectors_hold(void)
     uint8_t room[QE_RENDEZVOUS_VALUE_SIZE];
     struct qe_rendezvous r = sample();
     struct qe_dht_item item;
-    struct qe_secret secret;
-    secret_of(0xf0, &secret);
-    CU_ASSERT(vector_is("rendezvous-seed", secret.seed, sizeof secret.seed));
-    CU_ASSERT_TRUE_FATAL(qe_rendezvous_seal(&r, &secret, nonce, INT64_C(1700000000123), room, &item));
+    uint8_t seed[QE_SECRET_SIZE];
+    seed_of(0xf0, seed);
+    CU_ASSERT(vector_is("rendezvous-seed", seed, sizeof seed));
+    CU_ASSERT_TRUE_FATAL(qe_rendezvous_seal(&r, &s.host, seed, INT64_C(1700000000123), room, &item));
     struct qe_node_id target = qe_dht_item_target(&item);
     CU_ASSERT(vector_is("rendezvous-target", target.bytes, sizeof target.bytes));
     CU_ASSERT(vector_is("rendezvous-key", item.key.bytes, sizeof item.key.bytes));
@@ -44,21 +44,21 @@ static void who_has_the_token_reads_it_and_nobody_else(void)
     uint8_t room[QE_RENDEZVOUS_VALUE_SIZE];
     struct qe_rendezvous r = sample(), got;
     struct qe_dht_item item;
-    struct qe_secret secret, other;
-    secret_of(0xf0, &secret);
-    secret_of(0xf1, &other);
-    CU_ASSERT_TRUE_FATAL(qe_rendezvous_seal(&r, &secret, nonce, 5, room, &item));
+    uint8_t seed[QE_SECRET_SIZE], other[QE_SECRET_SIZE];
+    seed_of(0xf0, seed);
+    seed_of(0xf1, other);
+    CU_ASSERT_TRUE_FATAL(qe_rendezvous_seal(&r, &s.host, seed, 5, room, &item));
     CU_ASSERT_TRUE(qe_dht_item_verify(&item));
-    CU_ASSERT_TRUE(qe_rendezvous_open(item.value, &secret, &got));
+    CU_ASSERT_TRUE(qe_rendezvous_open(item.value, &s.host, seed, &got));
     CU_ASSERT_TRUE(qe_rendezvous_same(&r, &got));
-    CU_ASSERT_FALSE(qe_rendezvous_open(item.value, &other, &got));
+    CU_ASSERT_FALSE(qe_rendezvous_open(item.value, &s.host, other, &got));
     for (size_t bit = 0; bit < sizeof room * 8; bit++) {
         room[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        CU_ASSERT_FALSE_FATAL(qe_rendezvous_open(item.value, &secret, &got));
+        CU_ASSERT_FALSE_FATAL(qe_rendezvous_open(item.value, &s.host, seed, &got));
         room[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
     for (size_t size = 0; size < sizeof room; size++)
-        CU_ASSERT_FALSE_FATAL(qe_rendezvous_open(qe_span(room, size), &secret, &got));
+        CU_ASSERT_FALSE_FATAL(qe_rendezvous_open(qe_span(room, size), &s.host, seed, &got));
 }
 
 static void odd_contents_are_refused(void)
