@@ -213,7 +213,7 @@ static int keep(const char *state, const char *line, struct qe_fault *fault)
     return result;
 }
 
-static int keep_for_later(const struct qe_cli_world *world)
+static int keep_for_later(const struct qe_cli_world *world, const char *line)
 {
     char state[QE_PATH_SIZE], id[QE_NETWORK_ID_SIZE];
     struct qe_fault fault;
@@ -230,7 +230,7 @@ static int keep_for_later(const struct qe_cli_world *world)
         qe_fault_set(&fault, QE_EXIT_FAILED,
             "this node is in network %s already; 'quicether network leave' comes first", qe_network_id(network, id));
     else
-        result = keep(state, world->options->argument, &fault);
+        result = keep(state, line, &fault);
 out:
     qe_network_close(network);
     if (lock >= 0) close(lock);
@@ -252,7 +252,12 @@ static bool is_invitation(const char *line)
 int qe_cli_join(const struct qe_cli_world *world)
 {
     const char *line = world->options->argument;
-    char target[4096] = "/v1/join";
+    char target[4096] = "/v1/join", read[QE_INVITATION_TEXT_SIZE + 2] = "";
+    // What stands on the command line everybody on this machine can see.
+    if (strcmp(line, "-") == 0) {
+        if (fgets(read, sizeof(read), stdin)) read[strcspn(read, "\r\n")] = '\0';
+        line = read;
+    }
     // Also here, and not by the daemon alone: there may be none yet to say so.
     if (!is_invitation(line) || !qe_cli_add_parameter(target, sizeof(target), "invitation", line)) {
         fprintf(world->err, "quicether: that is no invitation%s\n",
@@ -268,7 +273,7 @@ int qe_cli_join(const struct qe_cli_world *world)
         .interrupt_fd = -1};
     enum qe_client_outcome outcome = qe_client_call(&request, &reply);
     int status = outcome == QE_CLIENT_UNREACHABLE && reply.absent
-                     ? keep_for_later(world)
+                     ? keep_for_later(world, line)
                      : qe_cli_show_reply(world, outcome, &reply, show_joined);
     qe_client_reply_fini(&reply);
     return status;
