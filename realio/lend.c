@@ -51,11 +51,7 @@ static int host_secret(void *user, enum qe_secret_key key, enum qe_secret_operat
     struct qe_io *io = user;
     if (key == QE_SECRET_IDENTITY) return qe_identity_secret(io->options.identity, operation, input, out, size);
     // Whoever gets the secret has paid with an invitation: that it is spent must be on the disk first.
-    if (operation == QE_SECRET_HAND_OVER) {
-        uint64_t lost = qe_store_lost(io->options.store);
-        qe_store_flush(io->options.store);
-        if (qe_store_lost(io->options.store) != lost) return -1;
-    }
+    if (operation == QE_SECRET_HAND_OVER && !qe_store_settle(io->options.store)) return -1;
     if (operation == QE_SECRET_TAKE_OVER) return take_over(io, input);
     return qe_network_secret(io->options.network, operation, input, out, size);
 }

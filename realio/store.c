@@ -38,8 +38,9 @@ struct qe_store {
     size_t queue_bytes;
     bool stop;
     bool busy;
-    uint64_t lost;
-    int error; // errno of the last write; 0: it went well
+    uint64_t lost, lost_before; // in all; before the mark
+    bool marked, failed;        // failed: something was lost since the mark
+    int error;                  // errno of the last write; 0: it went well
     bool reported_failure;
 };
 
@@ -83,7 +84,10 @@ static int apply_all(struct qe_store *store, struct change *list, uint64_t *lost
         free(change);
     }
     // The new names themselves; file systems that cannot sync a directory say EINVAL.
-    if (fsync(store->dir) && errno != EINVAL && !error) error = errno;
+    if (fsync(store->dir) && errno != EINVAL) {
+        if (!error) error = errno;
+        (*lost)++;
+    }
     return error;
 }
 
@@ -262,7 +266,12 @@ static void forget(struct qe_store *store, const char *key)
 static int enqueue(struct qe_store *store, const char *key, bool erase, struct qe_span value)
 {
     struct change *change = malloc(sizeof *change + value.size);
-    if (!change) return -1;
+    if (!change) {
+        pthread_mutex_lock(&store->mutex);
+        store->lost++;
+        pthread_mutex_unlock(&store->mutex);
+        return -1;
+    }
     uint8_t *bytes = (uint8_t *)(change + 1);
     if (value.size) memcpy(bytes, value.data, value.size);
     *change = (struct change){.erase = erase, .value = {bytes, value.size}};
@@ -306,6 +315,26 @@ void qe_store_flush(struct qe_store *store)
     while (store->queue || store->busy)
         pthread_cond_wait(&store->done, &store->mutex);
     pthread_mutex_unlock(&store->mutex);
+}
+
+void qe_store_mark(struct qe_store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    if (!store->marked || store->failed) store->lost_before = store->lost;
+    store->marked = true;
+    store->failed = false;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+bool qe_store_settle(struct qe_store *store)
+{
+    qe_store_flush(store);
+    pthread_mutex_lock(&store->mutex);
+    bool fine = !store->marked || (!store->failed && store->lost == store->lost_before);
+    store->failed = !fine;
+    store->marked = !fine;
+    pthread_mutex_unlock(&store->mutex);
+    return fine;
 }
 
 int qe_store_fd(const struct qe_store *store)

@@ -49,5 +49,9 @@ int qe_store_fd(const struct qe_store *store);
 bool qe_store_report(struct qe_store *store, bool *failed, char *out, size_t size);
 // Changes that did not reach the disk, so far.
 uint64_t qe_store_lost(struct qe_store *store);
+// What is stored from here on must be there before something else is done; until qe_store_settle says that it is.
+void qe_store_mark(struct qe_store *store);
+// Flushes. False where something was lost since the mark: then it is to be stored, behind a mark, once more.
+bool qe_store_settle(struct qe_store *store);
 
 #endif

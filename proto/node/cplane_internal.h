@@ -130,8 +130,10 @@ struct cplane_path {
     bool has_hello;
     struct qe_hello hello;
     struct qe_claims *claims; // said before it was open; NULL: none
-    struct qe_mail *close;    // CLOSE, made ahead; NULL: sent
-    size_t size;              // bytes in `bytes`
+    uint64_t claims_since_ns; // of those that are counted together
+    unsigned claims_count;
+    struct qe_mail *close; // CLOSE, made ahead; NULL: sent
+    size_t size;           // bytes in `bytes`
     uint8_t bytes[2 + QE_MESSAGE_SIZE_MAX];
 };
 

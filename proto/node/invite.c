@@ -21,12 +21,14 @@
 #define EXPIRES_MAX     31536000
 #define ENDPOINTS_MAX   5 // of the inviter, in an invitation; the rest is for nodes to begin with
 
-static void mac_of(const struct qe_cplane *c, const uint8_t token[QE_TOKEN_SIZE], uint8_t mac[32])
+// Of a token to the network that this node is in now: to another one that it was in, or will be, it is none.
+static bool mac_of(const struct qe_cplane *c, const uint8_t token[QE_TOKEN_SIZE], uint8_t mac[32])
 {
-    uint8_t input[16 + QE_TOKEN_SIZE] = "quicether-invite";
-    memcpy(input + 16, token, QE_TOKEN_SIZE);
-    if (c->host->secret(c->host->user, QE_SECRET_IDENTITY, QE_SECRET_MAC, qe_span(input, sizeof input), mac, 32) != 0)
-        memset(mac, 0, 32);
+    uint8_t input[16 + sizeof c->network_id + QE_TOKEN_SIZE] = "quicether-invite";
+    memcpy(input + 16, c->network_id, sizeof c->network_id);
+    memcpy(input + 16 + sizeof c->network_id, token, QE_TOKEN_SIZE);
+    return c->member && c->host->secret(c->host->user, QE_SECRET_IDENTITY, QE_SECRET_MAC, qe_span(input, sizeof input),
+                            mac, 32) == 0;
 }
 
 static void key_of(const struct cplane_invite *invite, char out[KEY_SIZE])
@@ -181,12 +183,12 @@ void cplane_invite(struct qe_cplane *c, const struct qe_command *command)
         return;
     }
     c->host->random(c->host->user, QE_RANDOM_SESSION, invitation.token, sizeof invitation.token);
-    mac_of(c, invitation.token, invite->mac);
+    bool made = mac_of(c, invitation.token, invite->mac);
     qe_invitation_rendezvous(invitation.token, invite->seed);
     invite->expires_ms = c->wall_ms + expires_s * 1000;
     invite->uses_left = (uint32_t)uses;
     cplane_invitation_places(c, &invitation, ENDPOINTS_MAX);
-    if (!store(c, invite) || !qe_invitation_format(&invitation, text)) {
+    if (!made || !store(c, invite) || !qe_invitation_format(&invitation, text)) {
         erase(c, c->invite_count - 1);
         cplane_reply_error(c, command->id, 503, "out of memory");
         return;
@@ -250,8 +252,8 @@ void cplane_on_join(struct qe_cplane *c, struct cplane_path *path, struct qe_spa
         return;
     }
     path->join_seen = true;
-    mac_of(c, token, mac);
-    for (size_t i = 0; c->member && i < c->invite_count; i++)
+    bool made = mac_of(c, token, mac);
+    for (size_t i = 0; made && i < c->invite_count; i++)
         if (sodium_memcmp(c->invites[i].mac, mac, sizeof mac) == 0) why = spend(c, &c->invites[i], &id);
     sodium_memzero(token, sizeof token);
     if (why != QE_DECLINE_NOT) {

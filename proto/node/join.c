@@ -83,6 +83,23 @@ bool cplane_join_on_result(struct qe_cplane *c, const struct qe_result *result)
     return true;
 }
 
+// Whoever is connected already is asked there. One connection is for one invitation: what it was asked before it may
+// still answer, and that is no answer to this.
+static void ask_connected(struct qe_cplane *c, const struct cplane_peer *peer)
+{
+    size_t cursor = 0;
+    struct cplane_path *path;
+    while ((path = qe_table_each(c->paths, &cursor))) {
+        if (path->join_said) {
+            path->join_said = false;
+            path->refused = true;
+            cplane_close_path(c, path->id, QE_CLOSE_NONE); // and dialled again
+        } else if (path->peer == peer && !path->refused) {
+            cplane_join_on_identified(c, path);
+        }
+    }
+}
+
 // False without memory.
 static bool start(struct qe_cplane *c)
 {
@@ -96,6 +113,7 @@ static bool start(struct qe_cplane *c)
         if (invitation->places[i].kind == QE_PLACE_INVITER)
             qe_session_on_address(&peer->session, &invitation->places[i].addr, false);
     begin_with_places(c);
+    ask_connected(c, peer);
     cplane_peer_refresh(c, peer);
     return true;
 }

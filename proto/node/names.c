@@ -125,7 +125,8 @@ enum cplane_name_found cplane_name_find(
         if (strcmp(c->by_id[i]->name, name) == 0) peer = c->by_id[i];
     *count = 0;
     if (!is_id && !peer) {
-        bool own = c->config->name[0] && strcmp(c->config->name, name) == 0;
+        const char *called = cplane_own_name(c);
+        bool own = called[0] && strcmp(called, name) == 0;
         enum cplane_name_found found = look_up(c, name, &place);
         // Its own name is a node's until it is known to be another's.
         if (own && found != CPLANE_NAME_FOUND) {

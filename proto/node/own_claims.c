@@ -30,6 +30,12 @@
 
 #define STATE_VERSION 1
 
+// Whether it is the configured address, which is not given up, whoever else has it.
+static bool is_given(const struct qe_cplane *c, const struct own_claim *claim)
+{
+    return claim->kind == QE_INDEX_ADDRESS && claim->key_size == 4 && c->config->tun_addr.ip.family == 4;
+}
+
 static void wake(struct qe_cplane *c, uint64_t at_ns)
 {
     c->claims.own_at_ns = qe_time_min(c->claims.own_at_ns, at_ns);
@@ -47,8 +53,7 @@ static void begin(struct qe_cplane *c)
 {
     c->claims.own_count = 0;
     c->claims.in_network = discovery_in_network(c);
-    bool given = c->config->tun_addr.ip.family == 4;
-    add(c, QE_INDEX_ADDRESS, c->own[0].ip.bytes, 4, !given);
+    add(c, QE_INDEX_ADDRESS, c->own[0].ip.bytes, 4, true);
     add(c, QE_INDEX_ADDRESS, c->own[1].ip.bytes, 16, false);
     if (c->claims.in_network && c->config->name[0])
         add(c, QE_INDEX_NAME, c->config->name, strlen(c->config->name), true);
@@ -149,7 +154,7 @@ static void rehash(struct qe_cplane *c, const struct qe_node_id *owner)
     claims->address_lost = true;
     claims->lost_address = old;
     claims->lost_to = *owner;
-    cplane_log(c, QE_LOG_WARN, "the overlay address %s is %s's, which has had it for longer: this node's is %s now",
+    cplane_log(c, QE_LOG_WARN, "the overlay address %s is %s's, whose claim comes first: this node's is %s now",
         qe_ip_format(&old, was), qe_node_id_format(owner, id), qe_ip_format(&c->own[0].ip, is));
     cplane_trace(c, "address.lost", cplane_peer_find(c, owner), claims->address_counter, 0);
 }
@@ -165,8 +170,10 @@ static void keep(struct qe_cplane *c, struct own_claim *claim, const struct qe_n
 {
     char id[QE_NODE_ID_TEXT_SIZE];
     if (other && (!claim->has_other || !qe_node_id_equal(&claim->other, other)))
-        cplane_log(c, QE_LOG_WARN, "%s claims this node's %s, and has to give it up: this node has had it for longer",
-            qe_node_id_format(other, id), claim->kind == QE_INDEX_NAME ? "name" : "overlay address");
+        cplane_log(c, QE_LOG_WARN, "%s claims this node's %s%s", qe_node_id_format(other, id),
+            claim->kind == QE_INDEX_NAME ? "name" : "overlay address",
+            is_given(c, claim) ? ", which is kept as it is configured: one of the two is to be given another"
+                               : ", and has to give it up: this node's claim comes first");
     if (other) claim->other = *other;
     claim->has_other = other != NULL || (claim->has_other && claim->state != OWN_LOST);
     bool was_lost = claim->state == OWN_LOST;
@@ -292,7 +299,7 @@ static void lose(struct qe_cplane *c, struct own_claim *claim, const struct qe_n
         return;
     }
     if (!was_lost || !qe_node_id_equal(&claim->other, owner))
-        cplane_log(c, QE_LOG_WARN, "the name %s is %s's, which has had it for longer", c->config->name,
+        cplane_log(c, QE_LOG_WARN, "the name %s is %s's, whose claim comes first", c->config->name,
             qe_node_id_format(owner, id));
     cplane_trace(c, "name.lost", cplane_peer_find(c, owner), 0, 0);
     claim->state = OWN_LOST;
@@ -317,7 +324,9 @@ static void on_looked(struct qe_cplane *c, const struct qe_dht_answer *answer, u
     claim->failures = 0;
     size_t count = read_claimants(c, claim, answer, list);
     size_t keeper = QE_MUTANT(claim_kept) ? 0 : qe_claim_keeper(list, count);
-    if (keeper != 0)
+    if (keeper != 0 && is_given(c, claim))
+        keep(c, claim, &list[keeper].id);
+    else if (keeper != 0)
         lose(c, claim, &list[keeper].id);
     else
         keep(c, claim, count > 1 ? &list[1].id : NULL);

@@ -8,6 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+// What a connection may say of claims.
+#define CLAIMS_PERIOD_NS  (10 * QE_NS_PER_S)
+#define CLAIMS_PERIOD_MAX 32
+
 static struct cplane_path *find_path(struct qe_cplane *c, uint64_t id)
 {
     return qe_table_get(c->paths, &id);
@@ -360,6 +364,19 @@ static void bad_message(struct qe_cplane *c, struct cplane_path *path)
     cplane_trace(c, qe_counter_name(QE_COUNT_DROP_CONTROL), path->peer, path->id, 0);
 }
 
+// Each may have a snapshot and routes made anew. A node says them when something of it changes, which is rare.
+static bool too_many_claims(struct qe_cplane *c, struct cplane_path *path)
+{
+    if (c->now_ns - path->claims_since_ns >= CLAIMS_PERIOD_NS) {
+        path->claims_since_ns = c->now_ns;
+        path->claims_count = 0;
+    }
+    if (++path->claims_count <= CLAIMS_PERIOD_MAX) return false;
+    path->refused = true;
+    cplane_close_path(c, path->id, QE_CLOSE_LIMIT);
+    return true;
+}
+
 // Claims follow the hello. They are kept until they may be acted on.
 static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe_span body)
 {
@@ -376,7 +393,8 @@ static bool read_claims(struct qe_cplane *c, struct cplane_path *path, struct qe
 
 static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t type, struct qe_span body)
 {
-    if (path->refused) return;
+    // Of a peer that leaves nothing is taken in any more: it would stay behind, under an index that is another's soon.
+    if (path->refused || (path->peer && path->peer->leaving)) return;
     if (type == QE_MESSAGE_PROOF) {
         cplane_on_proof(c, path, body);
         return;
@@ -396,7 +414,7 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
         return;
     }
     if (type == QE_MESSAGE_CLAIMS) {
-        if (!read_claims(c, path, body)) bad_message(c, path);
+        if (too_many_claims(c, path) || !read_claims(c, path, body)) bad_message(c, path);
         return;
     }
     if (type != QE_MESSAGE_HELLO || path->has_hello || !qe_hello_decode(body, &path->hello)) {

@@ -117,6 +117,18 @@ void cplane_forget_leaving(struct qe_cplane *c)
     }
 }
 
+// Lanes have closed the paths that they know to be the peer's. One that a lane took for a stranger's may be left.
+static void forget_paths(struct qe_cplane *c, const struct cplane_peer *peer)
+{
+    size_t cursor = 0;
+    struct cplane_path *path;
+    while ((path = qe_table_each(c->paths, &cursor))) {
+        if (path->peer != peer) continue;
+        path->peer = NULL;
+        cplane_refuse(c, path, QE_COUNT_DROP_STRANGER);
+    }
+}
+
 void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail)
 {
     struct cplane_peer *peer = c->peers[mail->peer];
@@ -124,6 +136,7 @@ void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail)
     for (uint8_t lane = 0; lane < c->options.lane_count; lane++)
         if (!(peer->forgot & UINT32_C(1) << lane)) return;
     cplane_commands_forget(c, peer->index);
+    forget_paths(c, peer);
     cplane_trace(c, "peer.forgotten", peer, peer->index, 0);
     c->peers[peer->index] = NULL;
     c->leaving_count--;

@@ -51,8 +51,10 @@ void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
 
 void cplane_discovery_forget(struct qe_cplane *c, struct cplane_peer *peer)
 {
-    if (peer->seek.operation) discovery_unask(c, peer->seek.operation);
+    if (!peer->seek.operation) return;
+    discovery_unask(c, peer->seek.operation);
     peer->seek.operation = 0;
+    c->discovery->seek.running--;
 }
 
 // Takes over overlay addresses from a record until the peer says itself which it has.

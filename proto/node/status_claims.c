@@ -86,7 +86,7 @@ static void write_address(struct qe_cplane *c, struct qe_json *json, size_t whic
     member(json, "state", fixed ? "fixed" : state_name(claim));
     text_or_null(json, "replaces", lost ? qe_ip_format(&claims->lost_address, text) : NULL);
     id_or_null(json, "lost_to", lost, &claims->lost_to);
-    id_or_null(json, "kept_from", !fixed && claim && claim->has_other, claim ? &claim->other : NULL);
+    id_or_null(json, "kept_from", claim && claim->has_other, claim ? &claim->other : NULL);
     qe_json_object_end(json);
 }
 

@@ -4,12 +4,14 @@
 #include "cli/plain.h"
 
 #include "dirs.h"
+#include "identity/invitation.h"
 #include "lock.h"
 #include "netkey.h"
 #include "store.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,7 +213,7 @@ static int keep(const char *state, const char *line, struct qe_fault *fault)
     return result;
 }
 
-static int keep_for_later(const struct qe_cli_world *world)
+static int keep_for_later(const struct qe_cli_world *world, const char *line)
 {
     char state[QE_PATH_SIZE], id[QE_NETWORK_ID_SIZE];
     struct qe_fault fault;
@@ -228,7 +230,7 @@ static int keep_for_later(const struct qe_cli_world *world)
         qe_fault_set(&fault, QE_EXIT_FAILED,
             "this node is in network %s already; 'quicether network leave' comes first", qe_network_id(network, id));
     else
-        result = keep(state, world->options->argument, &fault);
+        result = keep(state, line, &fault);
 out:
     qe_network_close(network);
     if (lock >= 0) close(lock);
@@ -239,14 +241,28 @@ out:
     return QE_EXIT_OK;
 }
 
+static bool is_invitation(const char *line)
+{
+    struct qe_invitation invitation;
+    bool whole = qe_invitation_parse(line, &invitation);
+    sodium_memzero(&invitation, sizeof(invitation));
+    return whole;
+}
+
 int qe_cli_join(const struct qe_cli_world *world)
 {
     const char *line = world->options->argument;
-    char target[4096] = "/v1/join";
-    if (strncmp(line, "qe1:", 4) != 0 || strlen(line) > 1024 ||
-        !qe_cli_add_parameter(target, sizeof(target), "invitation", line)) {
-        fputs("quicether: that is no invitation: one begins with qe1: and is what 'quicether invite' prints\n",
-            world->err);
+    char target[4096] = "/v1/join", read[QE_INVITATION_TEXT_SIZE + 2] = "";
+    // What stands on the command line everybody on this machine can see.
+    if (strcmp(line, "-") == 0) {
+        if (fgets(read, sizeof(read), stdin)) read[strcspn(read, "\r\n")] = '\0';
+        line = read;
+    }
+    // Also here, and not by the daemon alone: there may be none yet to say so.
+    if (!is_invitation(line) || !qe_cli_add_parameter(target, sizeof(target), "invitation", line)) {
+        fprintf(world->err, "quicether: that is no invitation%s\n",
+            strncmp(line, "qe1:", 4) == 0 ? ", or not all of it"
+                                          : ": one begins with qe1: and is what 'quicether invite' prints");
         return QE_EXIT_USAGE;
     }
     struct qe_client_reply reply;
@@ -257,7 +273,7 @@ int qe_cli_join(const struct qe_cli_world *world)
         .interrupt_fd = -1};
     enum qe_client_outcome outcome = qe_client_call(&request, &reply);
     int status = outcome == QE_CLIENT_UNREACHABLE && reply.absent
-                     ? keep_for_later(world)
+                     ? keep_for_later(world, line)
                      : qe_cli_show_reply(world, outcome, &reply, show_joined);
     qe_client_reply_fini(&reply);
     return status;

@@ -48,11 +48,11 @@ static void show_name(const json_t *status, const json_t *claim, FILE *out)
     if (!state || strcmp(state, "none") == 0) return;
     put("Name: ", qe_plain_text(status, "name"), "", out);
     if (strcmp(state, "lost") == 0)
-        put(", but ", qe_plain_text(claim, "owner"), " has it for longer\n", out);
+        put(", but ", qe_plain_text(claim, "owner"), "'s claim comes first\n", out);
     else
         put(" (", state, ")\n", out);
     const char *other = qe_plain_text(claim, "kept_from");
-    if (other) put("  ", other, " claims it as well, since later\n", out);
+    if (other) put("  ", other, " claims it as well\n", out);
 }
 
 static void show_address(const json_t *claim, FILE *out)
@@ -64,9 +64,9 @@ static void show_address(const json_t *claim, FILE *out)
     put("Address: ", qe_plain_text(claim, "address"), "", out);
     if (replaces) {
         put(" instead of ", replaces, "", out);
-        put(", which ", qe_plain_text(claim, "lost_to"), " has for longer", out);
+        put(", to which ", qe_plain_text(claim, "lost_to"), "'s claim comes first", out);
     }
-    if (other) put(", which ", other, " claims as well, since later", out);
+    if (other) put(", which ", other, " claims as well", out);
     fputs(is(claim, "state", "claiming") ? " (claiming)\n" : "\n", out);
 }
 

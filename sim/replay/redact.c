@@ -2,9 +2,11 @@
 
 #include "engine/memory.h"
 #include "replay/redact_input.h"
+#include "replay/redact_invitation.h"
 #include "replay/redact_packet.h"
 #include "replay/spares.h"
 
+#include "identity/network.h"
 #include "node/cplane.h"
 #include "quic/ticket.h"
 #include "record/event.h"
@@ -168,7 +170,11 @@ static void on_drew(void *user, enum qe_random purpose, struct qe_span bytes)
 {
     struct redaction *r = user;
     const struct item item = {.kind = ITEM_RANDOM, .tag = (uint8_t)purpose};
-    if (!r->first_pass && purpose != QE_RANDOM_TLS) push(&r->random, &item, bytes);
+    if (r->first_pass || purpose == QE_RANDOM_TLS) return;
+    const struct item *kept = push(&r->random, &item, bytes);
+    // Nothing else of that purpose is as long as an invitation's token.
+    if (purpose == QE_RANDOM_SESSION && bytes.size == QE_INVITATION_TOKEN_SIZE)
+        sim_redact_token(r->options->hash_key, r->random.bytes + kept->at);
 }
 
 // TLS signs what begins with 64 spaces (RFC 8446 §4.4.3), and nothing else does.
@@ -360,12 +366,14 @@ static void redact_packets(struct redaction *r, const struct qe_event *event, st
     }
 }
 
-// The secret part of a stored session.
-static uint8_t *redact_stored(const struct qe_event *event)
+// The secret part of a stored session, and the token of a stored invitation.
+static uint8_t *redact_stored(const struct redaction *r, const struct qe_event *event)
 {
     struct qe_ticket ticket;
     uint8_t *value = sim_obtain(1, event->stored.value.size + 1);
     if (event->stored.value.size) memcpy(value, event->stored.value.data, event->stored.value.size);
+    if (strcmp(event->stored.key, QE_NETWORK_INVITATION_KEY) == 0)
+        sim_redact_invitation(r->options->hash_key, (char *)value, event->stored.value.size);
     if (strncmp(event->stored.key, "ticket/", 7) != 0) return value;
     if (qe_ticket_decode(qe_span(value, event->stored.value.size), &ticket))
         memset((uint8_t *)(uintptr_t)ticket.session.data, 0, ticket.session.size);
@@ -388,8 +396,14 @@ static void on_stepped(void *user, const struct qe_event *event)
         mine.packets.list = list = sim_obtain(event->packets.count + 1, sizeof(struct qe_packet_in));
         redact_packets(r, event, list);
     } else if (event->kind == QE_EVENT_STORED) {
-        bytes = redact_stored(event);
+        bytes = redact_stored(r, event);
         mine.stored.value.data = bytes;
+    } else if (event->kind == QE_EVENT_COMMAND && event->command.verb == QE_COMMAND_JOIN && event->command.argument) {
+        size_t size = strlen(event->command.argument);
+        bytes = sim_obtain(1, size + 1);
+        memcpy(bytes, event->command.argument, size + 1);
+        sim_redact_invitation(r->options->hash_key, (char *)bytes, size);
+        mine.command.argument = (const char *)bytes;
     }
     qe_recorder_step(r->recorder, r->node, &mine);
     settle(r);
@@ -432,6 +446,9 @@ static bool same(struct redaction *r, const struct qe_action *a, const struct qe
         return same_deliver(r, &a->deliver, &b->deliver);
     case QE_ACTION_STORE:
         return strcmp(a->store.key, b->store.key) == 0 && a->store.value.size == b->store.value.size;
+    case QE_ACTION_REPLY:
+        return a->reply.command == b->reply.command && a->reply.status == b->reply.status &&
+               a->reply.body.size == b->reply.body.size;
     default: {
         // The others hold nothing that is redacted.
         static const struct qe_record_hash hash;

@@ -1,5 +1,7 @@
 #include "replay/redact_packet.h"
 
+#include "replay/redact_invitation.h"
+
 #include "base/cursor.h"
 #include "flow/checksum.h"
 #include "flow/fragment.h"
@@ -264,7 +266,8 @@ static void redact_frame(struct qe_reader *r, enum sim_redact_use use)
         }
         // STREAM: control messages, which say nothing of what programs send
         skip_integers(r, type & 0x04 ? 2 : 1);
-        content(r, (type & 0x02) != 0, &size);
+        at = content(r, (type & 0x02) != 0, &size);
+        sim_redact_joins(at, size);
     }
 }
 

@@ -139,6 +139,25 @@ static void of_two_with_one_address_the_later_takes_another(void)
     }
 }
 
+static void a_configured_address_is_kept_and_both_say_whose_else_it_is(void)
+{
+    begin(6);
+    struct world_host *old = &world.hosts[2], *young = &world.hosts[3];
+    young->config.tun_addr = qe_overlay_ip4(&old->id, 0);
+    world_start(&world.hosts[0]);
+    world_start(&world.hosts[1]);
+    world_start(old);
+    run_for(180);
+    world_start(young);
+    run_for(60);
+    CU_ASSERT_TRUE(has(old, "\"address\":\"%s\",\"state\":\"held\",\"replaces\":null", address_text(old, 0), ""));
+    CU_ASSERT_TRUE(has(old, "\"kept_from\":\"%s\"%s", id_text(young), ""));
+    CU_ASSERT_TRUE(has(young, "\"address\":\"%s\",\"state\":\"fixed\",\"replaces\":null", address_text(old, 0), ""));
+    CU_ASSERT_TRUE(has(young, "\"kept_from\":\"%s\"%s", id_text(old), ""));
+    CU_ASSERT_EQUAL(young->address_count, 0);
+    end();
+}
+
 static bool both_differ(struct world *w)
 {
     struct world_host *a = &w->hosts[2], *b = &w->hosts[3];
@@ -177,6 +196,8 @@ static void a_name_is_the_older_ones(void)
     CU_ASSERT_TRUE(status_has(old, "\"name_claim\":{\"state\":\"held\",\"owner\":null"));
     CU_ASSERT_TRUE(has(young, "\"name_claim\":{\"state\":\"lost\",\"owner\":\"%s\"%s", id_text(old), ""));
     CU_ASSERT_TRUE(has(old, "\"kept_from\":\"%s\"%s", id_text(young), ""));
+    // To itself, too, the name is the other's.
+    CU_ASSERT_EQUAL(world_command(young, QE_COMMAND_PING, "home-server"), 200);
     // It calls itself so no more.
     CU_ASSERT_EQUAL(world_command(&world.hosts[1], QE_COMMAND_PEERS, NULL), 200);
     const char *peers = (const char *)world.hosts[1].reply.data, *first = strstr(peers, "\"home-server\"");
@@ -251,6 +272,8 @@ static void an_outsiders_older_claim_counts_for_nothing(void)
 static const struct unit_case cases[] = {
     {"an outsider's older claim counts for nothing", an_outsiders_older_claim_counts_for_nothing},
     {"of two with one address the later takes another", of_two_with_one_address_the_later_takes_another},
+    {"a configured address is kept, and both say whose else it is",
+        a_configured_address_is_kept_and_both_say_whose_else_it_is},
     {"of two that come at once the lower ID keeps the address",
         of_two_that_come_at_once_the_lower_id_keeps_the_address},
     {"a name is the older one's", a_name_is_the_older_ones},

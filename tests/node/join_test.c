@@ -218,6 +218,51 @@ static void guesses_are_one_a_connection(void)
     end();
 }
 
+// Who leaves a network for another one invited nobody to that.
+static void an_invitation_is_to_one_network(void)
+{
+    static const uint8_t other[QE_SECRET_SIZE] = {4, 5, 6};
+    begin(8);
+    invite("uses=5");
+    run_for(QE_NS_PER_S);
+    world_kill(a);
+    world_join(a, other);
+    world_start(a);
+    CU_ASSERT_EQUAL(world_command(b, QE_COMMAND_JOIN, line), 403);
+    CU_ASSERT_FALSE(b->member);
+    // Back in the first one, it counts.
+    world_kill(a);
+    world_join(a, network);
+    world_start(a);
+    CU_ASSERT_EQUAL(world_command(b, QE_COMMAND_JOIN, line), 200);
+    CU_ASSERT_EQUAL(memcmp(b->network.seed, network, sizeof network), 0);
+    end();
+}
+
+// A peer may be connected before it invites, and may be a peer for longer than its invitation counts.
+static void an_inviter_who_is_connected_already_is_asked_at_once(void)
+{
+    world_init(&world, 7);
+    a = world_add(&world);
+    b = world_add(&world);
+    a->config.public_ip = a->ip;
+    world_allow(a, b, false);
+    world_allow(b, a, true);
+    world_join(a, network);
+    world_start(a);
+    world_start(b);
+    CU_ASSERT_TRUE_FATAL(world_until(&world, both_connected, 5 * QE_NS_PER_S));
+    run_for(QE_NS_PER_S);
+    invite("expires_s=1");
+    run_for(2 * QE_NS_PER_S);
+    CU_ASSERT_EQUAL(world_command(b, QE_COMMAND_JOIN, line), 410);
+    // One invitation a connection: for the next one there is another.
+    invite(NULL);
+    CU_ASSERT_EQUAL(world_command(b, QE_COMMAND_JOIN, line), 200);
+    CU_ASSERT_TRUE(b->member);
+    end();
+}
+
 static void no_allocation_that_fails_spends_an_invitation_twice(void)
 {
     uint64_t during = 0;
@@ -252,6 +297,8 @@ static const struct unit_case cases[] = {
     {"an inviter that crashes neither loses nor doubles a use",
         an_inviter_that_crashes_neither_loses_nor_doubles_a_use},
     {"guesses are one a connection", guesses_are_one_a_connection},
+    {"an invitation is to one network", an_invitation_is_to_one_network},
+    {"an inviter who is connected already is asked at once", an_inviter_who_is_connected_already_is_asked_at_once},
     {"no allocation that fails spends an invitation twice", no_allocation_that_fails_spends_an_invitation_twice},
 };
 UNIT_MAIN("join", cases)

@@ -1,8 +1,10 @@
 // Peers that come and go, with letters that are carried late: the control plane and two real lanes, without a network.
 #include "base/time.h"
 #include "node/cplane_internal.h"
+#include "node/discovery_internal.h"
 #include "node/lane_internal.h"
 #include "unit.h"
+#include "wire/claims.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -220,9 +222,136 @@ static void no_allocation_that_fails_loses_a_peer(void)
     free(p);
 }
 
+#define PATH (UINT64_C(1) << 48 | 1)
+
+// A letter of lane 0 about a connection of that peer, read at once.
+static void say(struct parts *p, enum qe_mail_kind kind, uint32_t peer, const struct qe_key *key, struct qe_span bytes)
+{
+    struct qe_list list;
+    qe_list_init(&list);
+    struct qe_mail *mail = qe_mail_post(&p->host->host.mem, &list, QE_MAIL_CONTROL, kind, bytes.data, bytes.size);
+    qe_list_remove(&mail->link);
+    mail->peer = peer;
+    mail->path = PATH;
+    if (kind == QE_MAIL_CONNECTED) {
+        mail->conn.key = *key;
+        mail->conn.gated = peer == QE_PEER_NONE;
+        mail->conn.info.remote = (struct qe_addr){{4, {192, 0, 2, 1}}, 7000, 0};
+    }
+    if (!qe_cplane_read(p->c, mail, p->world.now_ns, 0)) qe_mail_free(&p->host->host, mail);
+}
+
+// What comes after it was dropped, and before its lanes have closed its connections, is another peer's if it stays.
+static void who_leaves_claims_nothing(void)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    uint8_t message[2 + QE_MESSAGE_SIZE_MAX];
+    const struct qe_key key = {{7}};
+    const struct qe_hello hello = {.version = QE_WIRE_VERSION, .boot_epoch = 1};
+    const struct qe_claims claims = {.number = 1, .subnets = {{{4, {192, 168, 7}}, 24}}, .subnet_count = 1};
+    for (int leaves = 0; leaves < 2; leaves++) {
+        begin(p);
+        struct qe_node_id id = qe_node_id_from_key(&key), next = id_of(4);
+        struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_CONFIG);
+        say(p, QE_MAIL_CONNECTED, peer->index, &key, qe_span(NULL, 0));
+        say(p, QE_MAIL_RECEIVED, peer->index, &key, qe_span(message, qe_hello_encode(&hello, message, sizeof message)));
+        if (leaves) cplane_peer_disallow(p->c, peer, CPLANE_WHY_CONFIG);
+        say(p, QE_MAIL_RECEIVED, peer->index, &key,
+            qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
+        CU_ASSERT_EQUAL(p->c->claims.subnets.count, leaves ? 0 : 1);
+        carry_all(p);
+        // Whoever is next has no part in it.
+        CU_ASSERT_EQUAL(cplane_peer_add(p->c, &next, NULL, CPLANE_WHY_CONFIG)->index, leaves ? 0 : 1);
+        CU_ASSERT_EQUAL(p->c->claims.subnets.count, leaves ? 0 : 1);
+        cplane_claims_on_link(p->c);
+        CU_ASSERT_EQUAL(end(p), 0);
+    }
+    free(p);
+}
+
+// Each has routes and a snapshot made anew: a peer that says them all the time would keep this node busy.
+static void claims_without_end_end_the_connection(void)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    uint8_t message[2 + QE_MESSAGE_SIZE_MAX];
+    const struct qe_key key = {{7}};
+    const struct qe_hello hello = {.version = QE_WIRE_VERSION, .boot_epoch = 1};
+    const uint64_t id_of_path = PATH;
+    begin(p);
+    struct qe_node_id id = qe_node_id_from_key(&key);
+    struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_CONFIG);
+    say(p, QE_MAIL_CONNECTED, peer->index, &key, qe_span(NULL, 0));
+    say(p, QE_MAIL_RECEIVED, peer->index, &key, qe_span(message, qe_hello_encode(&hello, message, sizeof message)));
+    const struct cplane_path *path = qe_table_get(p->c->paths, &id_of_path);
+    struct qe_claims claims = {.subnets = {{{4, {192, 168, 7}}, 24}}, .subnet_count = 1};
+    // Now and then is as often as it likes.
+    for (unsigned i = 0; i < 200; i++) {
+        claims.number++;
+        p->world.now_ns += QE_NS_PER_S;
+        say(p, QE_MAIL_RECEIVED, peer->index, &key,
+            qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
+    }
+    CU_ASSERT_FALSE(path->refused);
+    uint64_t generation = p->c->generation;
+    for (unsigned i = 0; i < 500; i++) {
+        claims.number++;
+        claims.subnets[0].ip.bytes[2] ^= 1;
+        say(p, QE_MAIL_RECEIVED, peer->index, &key,
+            qe_span(message, qe_claims_encode(&claims, message, sizeof message)));
+    }
+    CU_ASSERT_TRUE(path->refused);
+    CU_ASSERT_TRUE(p->c->generation - generation < 100);
+    CU_ASSERT_EQUAL(end(p), 0);
+    free(p);
+}
+
+// A lane took it for a stranger, so no lane closes the connection when the peer is forgotten.
+static void no_path_outlives_its_peer(void)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    const struct qe_key key = {{7}};
+    const uint64_t id_of_path = PATH;
+    begin(p);
+    struct qe_node_id id = qe_node_id_from_key(&key);
+    struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_MEMBER);
+    say(p, QE_MAIL_CONNECTED, QE_PEER_NONE, &key, qe_span(NULL, 0));
+    struct cplane_path *path = qe_table_get(p->c->paths, &id_of_path);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(path);
+    CU_ASSERT_PTR_EQUAL(path->peer, peer);
+    cplane_peer_disallow(p->c, peer, CPLANE_WHY_MEMBER);
+    carry_all(p);
+    CU_ASSERT_PTR_NULL(p->c->peers[0]);
+    CU_ASSERT_PTR_NULL(path->peer);
+    CU_ASSERT_TRUE(path->refused);
+    say(p, QE_MAIL_CLOSED, QE_PEER_NONE, &key, qe_span(NULL, 0));
+    CU_ASSERT_PTR_NULL(qe_table_get(p->c->paths, &id_of_path));
+    CU_ASSERT_EQUAL(end(p), 0);
+    free(p);
+}
+
+// Else so many that leave would end all looking for others.
+static void a_lookup_for_who_leaves_is_over(void)
+{
+    struct parts *p = calloc(1, sizeof *p);
+    begin(p);
+    struct qe_node_id id = id_of(3);
+    struct cplane_peer *peer = cplane_peer_add(p->c, &id, NULL, CPLANE_WHY_MEMBER);
+    peer->seek.operation = 77;
+    p->c->discovery->seek.running = 3;
+    cplane_peer_disallow(p->c, peer, CPLANE_WHY_MEMBER);
+    carry_all(p);
+    CU_ASSERT_EQUAL(p->c->discovery->seek.running, 2);
+    CU_ASSERT_EQUAL(end(p), 0);
+    free(p);
+}
+
 static const struct unit_case cases[] = {
     {"an index never means two peers", an_index_never_means_two_peers},
     {"a peer with a reason left stays", a_peer_with_a_reason_left_stays},
     {"no allocation that fails loses a peer", no_allocation_that_fails_loses_a_peer},
+    {"who leaves claims nothing", who_leaves_claims_nothing},
+    {"claims without end end the connection", claims_without_end_end_the_connection},
+    {"no path outlives its peer", no_path_outlives_its_peer},
+    {"a lookup for who leaves is over", a_lookup_for_who_leaves_is_over},
 };
 UNIT_MAIN("peers", cases)

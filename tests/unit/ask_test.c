@@ -24,6 +24,10 @@
     "Node ID: qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nTUN Interface: quicether0 (100.64.0.1)\nConnected Peers: 1\n"        \
     "Active Paths: 1\n"
 
+// Two invitations without places, which differ in their tokens.
+#define GOOD    "qe1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8BAQEBAQEBAQEBAQEBAQEBAOgBV6s"
+#define USED_UP "qe1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8CAgICAgICAgICAgICAgICACNNJSg"
+
 static char path[64];
 static pid_t daemon_pid;
 static struct qe_control *control;
@@ -71,7 +75,7 @@ static void on_command(void *user, const struct qe_command *command)
         body = answer;
         break;
     case QE_COMMAND_JOIN:
-        status = strcmp(command->argument, "qe1:good") == 0 ? 200 : 410;
+        status = strcmp(command->argument, GOOD) == 0 ? 200 : 410;
         body = status == 200 ? "{\"joined\":true,\"network_id\":\"5b1d20c07a6e3f94\"}"
                              : "{\"error\":\"the invitation is used up\"}";
         break;
@@ -230,6 +234,9 @@ static void the_dht_is_asked_in_its_own_words(void)
     check(qe_cli_dht, "dht put no", 1, "Target: 6e6f\nStored on: 0 nodes\n" EFFORT, "");
     check(qe_cli_dht, "dht put hi --salt s --cas 3 --seq 4", 0,
         "Target: 6869 salt=73 seq=4 cas=3\nStored on: 1 nodes\n" EFFORT, "");
+    check(qe_cli_dht, "dht lookup h\xc3\xb6me", 2, "",
+        "quicether: the target is none, expected a node ID, a name, an overlay address, a subnet or 40 hexadecimal "
+        "digits\n");
     check(qe_cli_dht, "dht put hi --cas 3", 2, "",
         "quicether: --seq and --cas are for mutable items, which have a --salt\n");
     reap();
@@ -240,8 +247,9 @@ static void an_invitation_is_one_line_and_joining_says_how_it_went(void)
     start(0);
     check(qe_cli_invite, "invite", 0, "qe1:86400 uses=1\n", "");
     check(qe_cli_invite, "invite --uses 3 --expires 2h", 0, "qe1:7200 uses=3\n", "");
-    check(qe_cli_join, "join qe1:good", 0, "Joined network 5b1d20c07a6e3f94\n", "");
-    check(qe_cli_join, "join qe1:bad", 1, "", "quicether: the invitation is used up\n");
+    check(qe_cli_join, "join " GOOD, 0, "Joined network 5b1d20c07a6e3f94\n", "");
+    check(qe_cli_join, "join " USED_UP, 1, "", "quicether: the invitation is used up\n");
+    check(qe_cli_join, "join qe1:AAAA", 2, "", "quicether: that is no invitation, or not all of it\n");
     check(qe_cli_join, "join bad", 2, "",
         "quicether: that is no invitation: one begins with qe1: and is what 'quicether invite' prints\n");
     check(qe_cli_network_show, "network show", 0, "Network: none\n", "");

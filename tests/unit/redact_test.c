@@ -1,8 +1,10 @@
 // What redaction leaves of packets: headers, sizes, and checksums that are as right or wrong as before.
 #include "flow/packet.h"
 #include "replay/hostile.h"
+#include "replay/redact_invitation.h"
 #include "replay/redact_packet.h"
 #include "unit.h"
+#include "wire/member.h"
 
 #include <string.h>
 
@@ -101,6 +103,36 @@ static void frames_keep_what_nodes_say_to_each_other(void)
     CU_ASSERT(memcmp(unknown, (const uint8_t[]){0x01, 0x3f, 0, 0, 0}, sizeof unknown) == 0);
 }
 
+static void nobody_redeems_what_was_redacted(void)
+{
+    static const uint8_t key[QE_RECORD_HASH_KEY_SIZE] = {1};
+    struct qe_invitation invitation = {.inviter = {{5}}, .token = "0123456789abcde", .place_count = 1}, read;
+    invitation.places[0] = (struct qe_place){.kind = QE_PLACE_BOOTSTRAP, .addr.port = 7, .host = "example.org"};
+    char line[QE_INVITATION_TEXT_SIZE], before[QE_INVITATION_TEXT_SIZE];
+    CU_ASSERT_TRUE_FATAL(qe_invitation_format(&invitation, line));
+    memcpy(before, line, sizeof line);
+    sim_redact_invitation(key, line, strlen(line));
+    CU_ASSERT_EQUAL(strlen(line), strlen(before));
+    CU_ASSERT_TRUE_FATAL(qe_invitation_parse(line, &read));
+    CU_ASSERT(memcmp(read.token, invitation.token, sizeof read.token) != 0);
+    CU_ASSERT(memcmp(&read.inviter, &invitation.inviter, sizeof read.inviter) == 0);
+    CU_ASSERT_STRING_EQUAL(read.places[0].host, "example.org");
+    sim_redact_token(key, invitation.token);
+    CU_ASSERT(memcmp(read.token, invitation.token, sizeof read.token) == 0);
+    // One with a slip in it tells as much.
+    before[9] = before[9] == 'A' ? 'B' : 'A';
+    sim_redact_invitation(key, before, strlen(before));
+    CU_ASSERT_EQUAL(strspn(before, "?"), strlen(line));
+    // STREAM with length: something, JOIN, and the beginning of another
+    uint8_t plain[3 + 2 + 3 + QE_TOKEN_SIZE + 3 + 5] = {0x0a, 0x00, sizeof plain - 3, 7, 7};
+    CU_ASSERT_EQUAL(qe_join_encode(invitation.token, plain + 5, 3 + QE_TOKEN_SIZE), 3 + QE_TOKEN_SIZE);
+    memcpy(plain + 5 + 3 + QE_TOKEN_SIZE, "\0\x11\3abcde", 8);
+    sim_redact_frames(plain, sizeof plain, SIM_REDACT_INPUT);
+    CU_ASSERT(is_zero(plain + 8, QE_TOKEN_SIZE));
+    CU_ASSERT(memcmp(plain, "\x0a\0\x1d\7\7\0\x11\3", 8) == 0);
+    CU_ASSERT(memcmp(plain + 8 + QE_TOKEN_SIZE, "\0\x11\3\0\0\0\0\0", 8) == 0);
+}
+
 static void a_capture_of_nothing_does_nothing(void)
 {
     char error[SIM_PCAP_ERROR_SIZE];
@@ -127,6 +159,7 @@ static const struct unit_case cases[] = {
     {"payload goes, and checksums stay what they were", payload_goes_and_checksums_stay_what_they_were},
     {"pieces add up", pieces_add_up},
     {"frames keep what nodes say to each other", frames_keep_what_nodes_say_to_each_other},
+    {"nobody redeems what was redacted", nobody_redeems_what_was_redacted},
     {"a capture of nothing does nothing", a_capture_of_nothing_does_nothing},
 };
 UNIT_MAIN("redact", cases)

@@ -61,7 +61,7 @@ static void status_tells_of_the_network_and_what_is_claimed_there(void)
         "DHT: joined, 12 nodes, seen as 192.0.2.1:9000 and [2001:db8::1]:9000\n"
         "Network: 5b1d20c07a6e3f94, 3 other members known\n"
         "Name: laptop (held)\n"
-        "Address: 100.64.1.2 instead of 100.64.1.1, which qeb has for longer\n"
+        "Address: 100.64.1.2 instead of 100.64.1.1, to which qeb's claim comes first\n"
         "Advertised: 10.1.0.0/16 (held)\n"
         "Advertised: 10.2.0.0/16 (refused: no right to forward)\n"
         "DNS: NAME.qe, but only for who asks 100.64.1.2:53: no systemd-resolved\n");
@@ -77,7 +77,7 @@ static void status_tells_of_the_network_and_what_is_claimed_there(void)
         "DHT: partitioned, 0 nodes\n"
         "Joining a network through: qeb\n"
         "Network not joined: it has ex?pired\n"
-        "Name: laptop, but qec has it for longer\n"
+        "Name: laptop, but qec's claim comes first\n"
         "Address: 100.64.1.2 (claiming)\n"
         "DNS: NAME.qe\n");
 }

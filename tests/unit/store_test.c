@@ -307,6 +307,33 @@ static void drain_disk(void)
     unlink(scratch_path("filler"));
 }
 
+// What got lost before anybody asked is lost all the same; and stored anew it is there.
+static int settle_tells(void)
+{
+    if (qe_store_open(&store, scratch_path(""), &fault) || qe_store_start(store)) return 1;
+    static uint8_t large[QE_STORE_VALUE_MAX];
+    if (!qe_store_settle(store)) return 2;
+    limit_file_size();
+    qe_store_put(store, "other", qe_span(large, sizeof large));
+    qe_store_flush(store);
+    // Of what was lost before the mark nobody asks.
+    qe_store_mark(store);
+    put("small", "1");
+    if (!qe_store_settle(store)) return 3;
+    qe_store_mark(store);
+    qe_store_put(store, "spent", qe_span(large, sizeof large));
+    qe_store_flush(store); // the worker was faster
+    if (qe_store_settle(store) || qe_store_settle(store)) return 4;
+    lift_file_size();
+    if (qe_store_settle(store)) return 5;
+    qe_store_mark(store);
+    qe_store_put(store, "spent", qe_span(large, sizeof large));
+    qe_store_mark(store);
+    if (!qe_store_settle(store) || !qe_store_settle(store)) return 6;
+    qe_store_close(store);
+    return 0;
+}
+
 // In a process of its own: limits and mounts last.
 static int in_child(int (*run)(void))
 {
@@ -342,6 +369,13 @@ static void writes_that_fail_are_reported_once_and_leave_the_old_value(void)
     scratch_end();
 }
 
+static void whether_all_is_there_can_be_asked(void)
+{
+    scratch_begin();
+    CU_ASSERT_EQUAL(in_child(settle_tells), 0);
+    scratch_end();
+}
+
 static void a_folder_that_cannot_be_made_is_named(void)
 {
     scratch_begin();
@@ -361,6 +395,7 @@ static const struct unit_case cases[] = {
     {"a kill at any moment leaves old or new values", a_kill_at_any_moment_leaves_old_or_new_values},
     {"writes that fail are reported once and leave the old value",
         writes_that_fail_are_reported_once_and_leave_the_old_value},
+    {"whether all is there can be asked", whether_all_is_there_can_be_asked},
     {"a folder that cannot be made is named", a_folder_that_cannot_be_made_is_named},
 };
 UNIT_MAIN("store", cases)
