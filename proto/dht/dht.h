@@ -83,6 +83,7 @@ struct qe_dht_request {
     const struct qe_dht_record *record; // INDEX_PUT
     uint16_t port;                      // ANNOUNCE; 0: that of the socket (implied_port)
     struct qe_addr addr;                // PING
+    bool list; // INDEX_GET: the records are of interest, and not their ages: later pages are asked of a few nodes only
 };
 
 enum qe_dht_outcome {

@@ -84,6 +84,7 @@ struct qe_dht_operation {
     int error_code;
     char error_text[64];
     unsigned hops, queries, timeouts;
+    unsigned readers; // nodes that are asked for later pages of a list
 };
 
 // A node that was put out because it was silent: half the world may be cut off, and come back.

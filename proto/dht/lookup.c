@@ -12,6 +12,12 @@
 #define PAGES_MAX     16                   // of an index, asked of one node
 #define QUERIES_MAX   160                  // of one operation
 
+// Of those that keep a list, how many are read to its end. A record is missed where all of them hide it, until the next
+// time.
+#define LIST_READERS_MAX 4
+
+static const uint8_t behind_all[QE_DHT_CURSOR_SIZE] = {UINT8_MAX};
+
 void qe_dht_lookup_message(const struct qe_dht_operation *op, struct qe_span next, struct qe_krpc *out)
 {
     *out = (struct qe_krpc){.has_target = true, .target = op->request.target};
@@ -30,9 +36,13 @@ void qe_dht_lookup_message(const struct qe_dht_operation *op, struct qe_span nex
         out->method = QE_KRPC_GET_PEERS;
         break;
     case QE_DHT_INDEX_GET:
-    case QE_DHT_INDEX_PUT:
         out->method = QE_KRPC_INDEX_GET;
         out->next = next;
+        break;
+    case QE_DHT_INDEX_PUT:
+        // A token is wanted, and no record: the page behind the last one has none.
+        out->method = QE_KRPC_INDEX_GET;
+        out->next = qe_span(behind_all, sizeof behind_all);
         break;
     default:
         out->method = QE_KRPC_FIND_NODE;
@@ -194,6 +204,8 @@ static void turn_page(struct qe_dht *dht, struct qe_dht_operation *op, struct qe
     const struct qe_krpc *message, uint64_t now_ns)
 {
     if (op->request.kind != QE_DHT_INDEX_GET || message->next.size == 0 || candidate->pages >= PAGES_MAX) return;
+    // Who is listed a few can say; since when, all are asked.
+    if (candidate->pages == 0 && op->request.list && op->readers++ >= LIST_READERS_MAX) return;
     candidate->pages++;
     ask(dht, op, candidate, message->next, now_ns);
 }

@@ -12,6 +12,7 @@
 #define PASSED_MIN_NS     (1000 * QE_NS_PER_MS)
 #define LATE_UNKNOWN_NS   (500 * QE_NS_PER_MS) // while nothing was measured
 #define REPLY_ITEM_MAX    (QE_DHT_VALUE_MAX + 400)
+#define REPLY_TOKEN_BYTES 60
 #define REPLY_NODES_BYTES 100 // of a reply beside its nodes
 
 void qe_dht_queries_init(struct qe_dht_queries *queries)
@@ -74,19 +75,20 @@ static uint32_t draw_transaction(struct qe_dht *dht)
     }
 }
 
-static size_t reply_size(const struct qe_dht *dht, const struct qe_krpc *message, const struct qe_addr *to)
+// Of whoever is asked on the way to a store nothing is wanted but nodes and a token.
+static size_t reply_size(const struct qe_dht_operation *op, const struct qe_krpc *message, const struct qe_addr *to)
 {
+    bool puts = op && (op->request.kind == QE_DHT_INDEX_PUT || (op->request.kind == QE_DHT_PUT && op->item.mutable));
     bool want6 = message->want6 || (!message->want4 && to->ip.family == 6);
     bool want4 = message->want4 || (!message->want6 && to->ip.family == 4);
     size_t nodes =
         REPLY_NODES_BYTES + QE_DHT_K * ((want4 ? QE_KRPC_NODE4_SIZE : 0u) + (want6 ? QE_KRPC_NODE6_SIZE : 0u));
-    (void)dht;
     switch (message->method) {
     case QE_KRPC_FIND_NODE:
         return nodes;
     case QE_KRPC_GET:
     case QE_KRPC_INDEX_GET:
-        return REPLY_ITEM_MAX;
+        return puts ? nodes + REPLY_TOKEN_BYTES : REPLY_ITEM_MAX;
     case QE_KRPC_GET_PEERS:
         return nodes + 400;
     default:
@@ -107,7 +109,7 @@ bool qe_dht_query_send(struct qe_dht *dht, enum qe_dht_purpose purpose, const st
     message->read_only = dht->options.read_only && !QE_MUTANT(dht_read_only_asked);
     message->has_id = true;
     message->id = dht->options.id;
-    message->reply_max = reply_size(dht, message, &to->addr);
+    message->reply_max = reply_size(operation, message, &to->addr);
 
     uint8_t bytes[QE_DHT_DATAGRAM_MAX];
     size_t size = qe_krpc_write(message, bytes, sizeof bytes);

@@ -67,6 +67,7 @@ struct discovery_members {
     uint64_t at_ns; // when to read who is listed
     unsigned running, reads;
     bool failed;
+    bool read; // just now, all of it
 };
 
 // owners.c

@@ -55,6 +55,7 @@ static void on_read(struct qe_cplane *c, const struct qe_dht_answer *answer, uin
     m->failed |= answer->outcome == QE_DHT_NO_NODES || answer->outcome == QE_DHT_CANCELLED;
     if (--m->running > 0) return;
     m->reads += !m->failed;
+    m->read = !m->failed;
     uint64_t wait = READ_NS + (c->peer_count < 1000 ? c->peer_count : 1000) * READ_MEMBER_NS;
     if (wait > READ_LAST_NS) wait = READ_LAST_NS;
     if (m->failed)
@@ -64,10 +65,10 @@ static void on_read(struct qe_cplane *c, const struct qe_dht_answer *answer, uin
     else if (m->reads == 2)
         wait = READ_THIRD_NS;
     m->at_ns = c->now_ns + discovery_spread(c, wait);
-    discovery_wake(c, m->at_ns);
+    discovery_wake(c, m->read ? c->now_ns : m->at_ns);
 }
 
-// Members that said nothing for so long that their records are void, and are not there either.
+// Members that said nothing for so long that their records are void, also after the list was read, and are not there.
 static void drop_gone(struct qe_cplane *c)
 {
     for (size_t i = c->peer_count; i-- > 0;) {
@@ -82,6 +83,10 @@ void members_expire(struct qe_cplane *c)
 {
     struct discovery_members *m = &c->discovery->members;
     if (!discovery_joined(c) || m->running > 0) return;
+    if (m->read) {
+        m->read = false;
+        drop_gone(c);
+    }
     if (m->at_ns > c->now_ns) {
         discovery_wake(c, m->at_ns);
         return;
@@ -93,11 +98,11 @@ void members_expire(struct qe_cplane *c)
         discovery_wake(c, m->at_ns);
         return;
     }
-    drop_gone(c);
     for (uint8_t shard = 0; shard < DISCOVERY_SHARDS; shard++) {
         struct qe_index_place place;
         if (!qe_index_locate(c->host, true, QE_INDEX_MEMBER, qe_span(&shard, 1), &place)) continue;
-        const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target};
+        // At first everybody is asked for everything: nodes that came at the same time have not yet found each other.
+        const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target, .list = m->reads > 2};
         m->running += discovery_ask(c, &request, on_read, shard) != 0;
     }
     if (m->running == 0) {

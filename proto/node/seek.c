@@ -10,11 +10,18 @@
 #define SEEK_RUNNING_MAX 8
 // Beyond a few lookups at a time there is one every so often, however many peers are away.
 #define SEEK_BURST     16
-#define SEEK_REFILL_NS (8 * QE_NS_PER_S)
+#define SEEK_REFILL_NS (60 * QE_NS_PER_S)
 
 static bool connected(const struct cplane_peer *peer)
 {
     return qe_session_state(&peer->session) == QE_SESSION_CONNECTED;
+}
+
+// A member of a large network is dialled when there are packets for it, where it was last; only if it is not there is
+// it looked for. What is known of it is renewed with the list of members.
+static bool rests(const struct cplane_peer *peer)
+{
+    return peer->session.lazy && peer->session.candidate_count && peer->session.failures == 0 && !peer->seek.wanted;
 }
 
 void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
@@ -150,7 +157,7 @@ void seek_expire(struct qe_cplane *c)
     for (size_t i = 0; i < c->peer_count; i++) {
         // Each time another one is first, so that none is always left over.
         struct cplane_peer *peer = c->by_id[(s->turn + i) % c->peer_count];
-        if (connected(peer) || peer->seek.operation) continue;
+        if (connected(peer) || peer->seek.operation || rests(peer)) continue;
         if (peer->seek.at_ns == 0) cplane_discovery_on_peer(c, peer);
         if (peer->seek.at_ns > c->now_ns) {
             discovery_wake(c, peer->seek.at_ns);
@@ -168,6 +175,7 @@ void seek_expire(struct qe_cplane *c)
 
 void seek_all(struct qe_cplane *c)
 {
+    c->discovery->seek.spent = 0;
     for (size_t i = 0; i < c->peer_count; i++) {
         struct cplane_seek *seek = &c->by_id[i]->seek;
         seek->failures = 0;

@@ -35,11 +35,22 @@ static int find(const struct qe_cli_world *world, const struct qe_cli_call *call
     return status == QE_EXIT_OK && !found ? QE_EXIT_FAILED : status;
 }
 
+// What the API takes as a target; the daemon tells more about it.
+static bool may_be_target(const char *text)
+{
+    size_t size = strlen(text);
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~') return false;
+    return size > 0 && size < 128;
+}
+
 static int lookup(const struct qe_cli_world *world)
 {
     char target[TARGET_SIZE] = "/v1/dht/lookup";
-    if (!qe_cli_add_parameter(target, sizeof(target), "target", world->options->argument))
-        return usage(world, "the target is too long");
+    const char *what = world->options->argument;
+    if (!may_be_target(what) || !qe_cli_add_parameter(target, sizeof(target), "target", what))
+        return usage(world,
+            "the target is none, expected a node ID, a name, an overlay address, a subnet or 40 hexadecimal digits");
     return find(world, &(struct qe_cli_call){"POST", target, 0, qe_show_dht_lookup});
 }
 

@@ -7,11 +7,11 @@
 #include "quic/library.h"
 #include "quic/quic.h"
 
-#define WORLD_HOSTS_MAX  32
+#define WORLD_HOSTS_MAX  64
 #define WORLD_NAMES_MAX  4
 #define WORLD_NAME_IPS   4
 #define WORLD_BUFFERS    (QE_NODE_DELIVERIES + 64)
-#define WORLD_STORED_MAX 128
+#define WORLD_STORED_MAX 256
 #define WORLD_TUN_MAX    4096
 #define WORLD_PREFIXES   32
 

@@ -234,6 +234,9 @@ static void the_dht_is_asked_in_its_own_words(void)
     check(qe_cli_dht, "dht put no", 1, "Target: 6e6f\nStored on: 0 nodes\n" EFFORT, "");
     check(qe_cli_dht, "dht put hi --salt s --cas 3 --seq 4", 0,
         "Target: 6869 salt=73 seq=4 cas=3\nStored on: 1 nodes\n" EFFORT, "");
+    check(qe_cli_dht, "dht lookup h\xc3\xb6me", 2, "",
+        "quicether: the target is none, expected a node ID, a name, an overlay address, a subnet or 40 hexadecimal "
+        "digits\n");
     check(qe_cli_dht, "dht put hi --cas 3", 2, "",
         "quicether: --seq and --cas are for mutable items, which have a --salt\n");
     reap();
