@@ -197,8 +197,11 @@ static void get_result(struct qe_reader *r, struct qe_record_event *out)
     result->text = get_text(r, out);
     result->address_count = (size_t)qe_record_get_max(r, CIDRS_MAX);
     out->ips = items(r, out->mem, result->address_count, sizeof *out->ips);
-    for (size_t i = 0; i < result->address_count && !r->failed; i++)
-        out->ips[i] = qe_record_get_addr(r).ip;
+    for (size_t i = 0; i < result->address_count && !r->failed; i++) {
+        struct qe_addr addr = qe_record_get_addr(r);
+        if (addr.port || addr.scope) r->failed = true;
+        out->ips[i] = addr.ip;
+    }
     result->addresses = out->ips;
 }
 
