@@ -24,6 +24,9 @@ void qe_config_init(struct qe_config *config, const struct qe_mem *mem)
         .forward = true,
         .masquerade = true,
         .dns = true,
+        .relay = {.allow = QE_RELAY_MEMBERS},
+        .port_mapping = true,
+        .birthday = true,
         .mem = mem,
     };
 }

@@ -18,6 +18,7 @@
 #define QE_TUN_NAME_SIZE        16
 #define QE_CONFIG_BOOTSTRAP_MAX 16
 #define QE_CONFIG_SUBNETS_MAX   64 // advertised, and likewise accepted
+#define QE_CONFIG_GATEWAYS_MAX  8  // preferred, and likewise allowed
 
 #define QE_HOST_SIZE      256 // a host name (RFC 1123) with its NUL
 #define QE_HOST_PORT_SIZE (QE_HOST_SIZE + 6)
@@ -64,6 +65,32 @@ struct qe_config_subnets {
     enum qe_config_origin origin; // QE_CONFIG_DEFAULT: nobody said anything
 };
 
+// A node by its ID or name; "" for none. A name is looked up when it is needed.
+struct qe_config_node {
+    char text[QE_NAME_SIZE];
+};
+
+struct qe_config_nodes {
+    struct qe_config_node list[QE_CONFIG_GATEWAYS_MAX];
+    size_t count;
+    enum qe_config_origin origin;
+};
+
+// Who may have packets relayed by this node.
+enum qe_config_relay {
+    QE_RELAY_NOBODY,
+    QE_RELAY_MEMBERS,
+    QE_RELAY_ALLOWED
+}; // ALLOWED: members, and peers of this node
+
+struct qe_config_relaying {
+    enum qe_config_relay allow; // [relay] allow, default "members"; only a gateway asks, or one for emergencies
+    bool emergency;             // [relay] emergency, default false: no gateway, but relays where there is none
+    uint64_t rate_bps;          // [relay] rate: bits/s of one node; 0: no limit
+    uint64_t total_rate_bps;    // [relay] total_rate: of all together, shared fairly; 0: no limit
+    uint64_t volume_bytes;      // [relay] volume: of one node in a day; 0: no limit
+};
+
 struct qe_config {
     char name[QE_NAME_SIZE];         // [node] name; "" for none
     char tun_name[QE_TUN_NAME_SIZE]; // [network] tun_name, default "quicether0"
@@ -91,6 +118,14 @@ struct qe_config {
     // [network] accept_subnets: those of others that may be routed to them, and networks within. Nobody said anything:
     // any but a default route.
     struct qe_config_subnets accept;
+    bool gateway;                          // [node] role is "gateway"
+    struct qe_config_nodes gateway_prefer; // [gateway] prefer: tried before others
+    struct qe_config_nodes gateway_allow;  // [gateway] allow: may be used too, although they are of no network of ours
+    struct qe_config_relaying relay;
+    struct qe_config_node exit_node; // [network] exit_node: carries what no other route takes
+    bool exit_leak;                  // [network] exit_leak, default false: while it is away, such packets go without it
+    bool port_mapping;               // [nat] port_mapping, default true: asks NATs for a port
+    bool birthday;                   // [nat] birthday, default true: searches for the port of a peer behind a hard NAT
     bool forward;    // [network] forward, default true: sets the host up to forward to what it advertises
     bool masquerade; // [network] masquerade, default true: and hosts there see its address (source NAT)
     bool dns;        // [network] dns, default true: answers for names of the network, and tells the system's resolver

@@ -26,9 +26,10 @@
 enum qe_endpoint_kind {
     QE_ENDPOINT_HOST = 1,  // an address of an interface of the node
     QE_ENDPOINT_REFLEXIVE, // what other nodes see it as
+    QE_ENDPOINT_MAPPED,    // a port that a NAT granted
 };
 
-enum qe_node_role { QE_ROLE_NODE = 0, QE_ROLE_BOOTSTRAP };
+enum qe_node_role { QE_ROLE_NODE = 0, QE_ROLE_BOOTSTRAP, QE_ROLE_GATEWAY };
 
 struct qe_endpoint {
     enum qe_endpoint_kind kind;

@@ -24,6 +24,8 @@ enum qe_action_kind {
     QE_ACTION_ROUTES,    // the kernel's routes into the TUN are these from now on; RESULT follows
     QE_ACTION_FORWARD,   // peers may reach these networks through this host from now on; RESULT follows
     QE_ACTION_DNS,       // the system's resolver asks the node for names of this domain; RESULT follows
+    QE_ACTION_MAP_PORT,  // ask the NATs in front of the host for a port, or to end that; RESULT follows
+    QE_ACTION_NOTIFY,    // something that the user should hear of although nobody reads the log
     QE_ACTION_STOPPED,   // everything is said; the host may end the node
 };
 
@@ -60,6 +62,14 @@ struct qe_prefixes {
     uint64_t request;
     const struct qe_cidr *list;
     size_t count;
+};
+
+// By PCP (RFC 6887), NAT-PMP (RFC 6886) or UPnP IGD, whichever answers.
+struct qe_map_port {
+    uint64_t request;
+    uint32_t interface;  // whose network's NAT; 0: that of the default route
+    uint16_t port;       // UDP, of this host; the same one outside is asked for
+    uint32_t lifetime_s; // 0: the mapping is not wanted any more
 };
 
 struct qe_action {
@@ -103,6 +113,8 @@ struct qe_action {
             const char *domain;    // without dots at its ends
             struct qe_addr server; // where the node answers; family 0: the resolver as it was before the node
         } dns;
+        struct qe_map_port map_port;
+        const char *notify;  // one line
         const char *stopped; // why the node cannot go on; NULL where it was asked to stop
     };
 };

@@ -55,10 +55,11 @@ enum qe_result_code {
 struct qe_result {
     uint64_t request; // as in the action
     enum qe_result_code code;
-    struct qe_addr local;          // SOCKET_OPEN: the address really bound
+    struct qe_addr local;          // SOCKET_OPEN: the address really bound; MAP_PORT: where it is reached from outside
+    uint32_t lifetime_s;           // MAP_PORT: for how long it was granted
     const struct qe_ip *addresses; // RESOLVE: what the name stands for
     size_t address_count;
-    const char *text; // the system's own words where code is not OK; else NULL
+    const char *text; // the system's own words where code is not OK; MAP_PORT: the protocol that did it; else NULL
 };
 
 // Requests of the control interface (docs/api.md). The answer is QE_ACTION_REPLY with the same ID.
@@ -76,6 +77,10 @@ enum qe_command_verb {
     QE_COMMAND_DHT_PUT,    // argument: docs/api.md
     QE_COMMAND_INVITE,     // argument: docs/api.md
     QE_COMMAND_JOIN,       // argument: an invitation
+    QE_COMMAND_NETCHECK,   // what stands between this node and others
+    QE_COMMAND_GATEWAYS,   // those that are known
+    QE_COMMAND_RELAY,      // who relays through this node
+    QE_COMMAND_SET,        // argument: docs/api.md
     QE_COMMAND_COUNT,
 };
 

@@ -20,6 +20,7 @@ enum qe_random {
     QE_RANDOM_JITTER,        // timers
     QE_RANDOM_QUEUE,         // flow hashing
     QE_RANDOM_DHT,           // transaction IDs, tokens, targets of refreshes, nonces of records
+    QE_RANDOM_NAT,           // punching: attempts, nonces, ports
     QE_RANDOM_COUNT,
 };
 

@@ -96,6 +96,15 @@ void qe_record_put_action(
         qe_record_put_text(body, action->dns.domain);
         qe_record_put_addr(body, &action->dns.server);
         break;
+    case QE_ACTION_MAP_PORT:
+        qe_record_put(body, action->map_port.request);
+        qe_record_put(body, action->map_port.interface);
+        qe_record_put(body, action->map_port.port);
+        qe_record_put(body, action->map_port.lifetime_s);
+        break;
+    case QE_ACTION_NOTIFY:
+        qe_record_put_text(body, action->notify);
+        break;
     case QE_ACTION_STOPPED:
         qe_record_put_text(body, action->stopped);
         break;
@@ -180,6 +189,14 @@ static void describe_prefixes(enum qe_action_kind kind, struct qe_reader *r, cha
     if (used >= 0 && (size_t)used < size && masquerade) snprintf(out + used, size - (size_t)used, " masquerade");
 }
 
+static void describe_map_port(struct qe_reader *r, char *out, size_t size)
+{
+    unsigned long long request = qe_record_get(r), interface = qe_record_get(r);
+    unsigned long long port = qe_record_get(r), lifetime_s = qe_record_get(r);
+    snprintf(out, size, "map_port request=%llu interface=%llu port=%llu lifetime_s=%llu", request, interface, port,
+        lifetime_s);
+}
+
 static void describe_rest(enum qe_action_kind kind, struct qe_reader *r, char *out, size_t size)
 {
     char addr[QE_ADDR_TEXT_SIZE], hash[64];
@@ -224,7 +241,11 @@ static void describe_rest(enum qe_action_kind kind, struct qe_reader *r, char *o
         break;
     default:
         text = get_text(r);
-        snprintf(out, size, "%s %.*s", kind == QE_ACTION_ERASE ? "erase" : "stopped", text.size, text.at);
+        snprintf(out, size, "%s %.*s",
+            kind == QE_ACTION_ERASE    ? "erase"
+            : kind == QE_ACTION_NOTIFY ? "notify"
+                                       : "stopped",
+            text.size, text.at);
     }
 }
 
@@ -240,6 +261,8 @@ void qe_record_describe_action(struct qe_span body, char *out, size_t size)
         describe_tun_open(&r, out, size);
     else if (!r.failed && (kind == QE_ACTION_ADDRESSES || kind == QE_ACTION_ROUTES || kind == QE_ACTION_FORWARD))
         describe_prefixes(kind, &r, out, size);
+    else if (!r.failed && kind == QE_ACTION_MAP_PORT)
+        describe_map_port(&r, out, size);
     else if (!r.failed)
         describe_rest(kind, &r, out, size);
     if (r.failed || qe_reader_left(&r) > 0) snprintf(out, size, "no action");

@@ -15,6 +15,30 @@ static void put_flag(struct qe_record_body *body, bool flag)
     qe_record_put8(body, flag);
 }
 
+static void put_nodes(struct qe_record_body *body, const struct qe_config_nodes *nodes)
+{
+    qe_record_put8(body, (uint8_t)nodes->origin);
+    qe_record_put(body, nodes->count);
+    for (size_t i = 0; i < nodes->count; i++)
+        qe_record_put_text(body, nodes->list[i].text);
+}
+
+static void put_traversal(struct qe_record_body *body, const struct qe_config *config)
+{
+    put_flag(body, config->gateway);
+    put_nodes(body, &config->gateway_prefer);
+    put_nodes(body, &config->gateway_allow);
+    qe_record_put8(body, (uint8_t)config->relay.allow);
+    put_flag(body, config->relay.emergency);
+    qe_record_put(body, config->relay.rate_bps);
+    qe_record_put(body, config->relay.total_rate_bps);
+    qe_record_put(body, config->relay.volume_bytes);
+    qe_record_put_text(body, config->exit_node.text);
+    put_flag(body, config->exit_leak);
+    put_flag(body, config->port_mapping);
+    put_flag(body, config->birthday);
+}
+
 static void put_discovery(struct qe_record_body *body, const struct qe_config *config)
 {
     qe_record_put(body, config->allowed_name_count);
@@ -58,6 +82,7 @@ void qe_record_put_config(struct qe_record_body *body, const struct qe_config *c
     qe_record_put_addr(body, &config->metrics_addr);
     qe_record_put_addr(body, &config->health_addr);
     put_discovery(body, config);
+    put_traversal(body, config);
 }
 
 // A text that is there and fits.
@@ -140,6 +165,32 @@ static void get_discovery(struct qe_reader *r, struct qe_config *config, const s
     config->dns = get_flag(r);
 }
 
+static void get_nodes(struct qe_reader *r, struct qe_config_nodes *nodes)
+{
+    nodes->origin = (enum qe_config_origin)qe_record_get_max(r, QE_CONFIG_COMMAND_LINE);
+    nodes->count = (size_t)qe_record_get_max(r, QE_CONFIG_GATEWAYS_MAX);
+    for (size_t i = 0; i < nodes->count && !r->failed; i++) {
+        get_name(r, nodes->list[i].text, sizeof nodes->list[i].text);
+        if (!nodes->list[i].text[0]) r->failed = true;
+    }
+}
+
+static void get_traversal(struct qe_reader *r, struct qe_config *config)
+{
+    config->gateway = get_flag(r);
+    get_nodes(r, &config->gateway_prefer);
+    get_nodes(r, &config->gateway_allow);
+    config->relay.allow = (enum qe_config_relay)qe_record_get_max(r, QE_RELAY_ALLOWED);
+    config->relay.emergency = get_flag(r);
+    config->relay.rate_bps = qe_record_get(r);
+    config->relay.total_rate_bps = qe_record_get(r);
+    config->relay.volume_bytes = qe_record_get(r);
+    get_name(r, config->exit_node.text, sizeof config->exit_node.text);
+    config->exit_leak = get_flag(r);
+    config->port_mapping = get_flag(r);
+    config->birthday = get_flag(r);
+}
+
 void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)
 {
     qe_config_init(config, mem);
@@ -160,5 +211,6 @@ void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const s
     config->metrics_addr = qe_record_get_addr(r);
     config->health_addr = qe_record_get_addr(r);
     get_discovery(r, config, mem);
+    get_traversal(r, config);
     if (config->mtu < QE_MTU_MIN || config->lanes < 1 || config->tun_addr.ip.family == 6) r->failed = true;
 }

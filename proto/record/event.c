@@ -98,6 +98,7 @@ void qe_record_put_event(struct qe_record_body *body, const struct qe_event *eve
         qe_record_put8(body, (uint8_t)event->result.code);
         qe_record_put_addr(body, &event->result.local);
         qe_record_put_text(body, event->result.text);
+        qe_record_put(body, event->result.lifetime_s);
         qe_record_put(body, event->result.address_count);
         for (size_t i = 0; i < event->result.address_count; i++)
             qe_record_put_addr(body, &(struct qe_addr){.ip = event->result.addresses[i]});
@@ -195,6 +196,7 @@ static void get_result(struct qe_reader *r, struct qe_record_event *out)
     result->code = (enum qe_result_code)qe_record_get_max(r, QE_RESULT_UNAVAILABLE);
     result->local = qe_record_get_addr(r);
     result->text = get_text(r, out);
+    result->lifetime_s = (uint32_t)qe_record_get_max(r, UINT32_MAX);
     result->address_count = (size_t)qe_record_get_max(r, CIDRS_MAX);
     out->ips = items(r, out->mem, result->address_count, sizeof *out->ips);
     for (size_t i = 0; i < result->address_count && !r->failed; i++) {

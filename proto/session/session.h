@@ -41,6 +41,7 @@ struct qe_path {
     uint8_t lane;
     bool client; // we dialled
     bool resumed, early;
+    bool relayed; // by way of a gateway: used only while no direct one is open
     bool heard_hello;
     uint64_t boot_epoch; // the peer's, where heard_hello
     uint64_t since_ns;   // when it opened; before that, when it was dialled

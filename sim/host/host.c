@@ -269,6 +269,7 @@ static void feed_results(struct sim_host *host)
         .result = {.request = result.request,
             .code = result.code,
             .local = result.local,
+            .lifetime_s = result.lifetime_s,
             .addresses = result.addresses,
             .address_count = result.address_count,
             .text = result.text}};

@@ -105,6 +105,7 @@ struct sim_pending_result {
     uint64_t request;
     enum qe_result_code code;
     struct qe_addr local;
+    uint32_t lifetime_s;
     const struct qe_ip *addresses; // as long as the run
     size_t address_count;
     const char *text; // constant

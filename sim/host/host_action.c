@@ -260,6 +260,14 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         host->dns_server = action->dns.server;
         answer(host, (struct sim_pending_result){.request = action->dns.request, .code = QE_RESULT_OK});
         break;
+    case QE_ACTION_MAP_PORT:
+        answer(
+            host, (struct sim_pending_result){
+                      .request = action->map_port.request, .code = QE_RESULT_UNAVAILABLE, .text = "no port mapping"});
+        break;
+    case QE_ACTION_NOTIFY:
+        hosts->logged(hosts->user, host, QE_LOG_WARN, action->notify);
+        break;
     case QE_ACTION_STOPPED:
         break; // the caller's
     }

@@ -367,6 +367,12 @@ static void act(struct world_host *h, const struct qe_action *a)
     case QE_ACTION_DNS:
         answer(h, a->dns.request, NULL, NULL);
         break;
+    case QE_ACTION_MAP_PORT:
+        answer(h, a->map_port.request, "no port mapping", NULL);
+        break;
+    case QE_ACTION_NOTIFY:
+        snprintf(h->log + used, sizeof h->log - used, "%s\n", a->notify);
+        break;
     case QE_ACTION_STOPPED:
         h->stopped = true;
         snprintf(h->failure, sizeof h->failure, "%s", a->stopped ? a->stopped : "");

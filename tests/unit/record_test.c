@@ -78,9 +78,9 @@ static size_t make_events(struct qe_event out[16])
     out[n++] = (struct qe_event){.kind = QE_EVENT_LINK, .link = {3, "", false, NULL, 0}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_STORED, .stored = {"peer/x", {some_bytes, 300}}};
     out[n++] =
-        (struct qe_event){.kind = QE_EVENT_RESULT, .result = {UINT64_MAX, QE_RESULT_OK, some_addr, ips, 2, NULL}};
-    out[n++] =
-        (struct qe_event){.kind = QE_EVENT_RESULT, .result = {1, QE_RESULT_REFUSED, other_addr, NULL, 0, "no right"}};
+        (struct qe_event){.kind = QE_EVENT_RESULT, .result = {UINT64_MAX, QE_RESULT_OK, some_addr, 0, ips, 2, NULL}};
+    out[n++] = (struct qe_event){
+        .kind = QE_EVENT_RESULT, .result = {1, QE_RESULT_REFUSED, other_addr, 7200, NULL, 0, "no right"}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_COMMAND, .command = {7, QE_COMMAND_PING, "b"}};
     out[n++] = (struct qe_event){.kind = QE_EVENT_COMMAND, .command = {8, QE_COMMAND_STOP, NULL}};
     return n;
@@ -201,7 +201,10 @@ static void a_field_counts(void)
         {.kind = QE_ACTION_FORWARD, .forward = {{1, &cidr, 1}, false}},
         {.kind = QE_ACTION_RESOLVE, .resolve = {1, "a.example"}},
         {.kind = QE_ACTION_RESOLVE, .resolve = {2, "a.example"}}, {.kind = QE_ACTION_DNS, .dns = {1, "qe", some_addr}},
-        {.kind = QE_ACTION_DNS, .dns = {1, "qe", {{0}, 0, 0}}}};
+        {.kind = QE_ACTION_DNS, .dns = {1, "qe", {{0}, 0, 0}}},
+        {.kind = QE_ACTION_MAP_PORT, .map_port = {1, 0, 9000, 0}},
+        {.kind = QE_ACTION_MAP_PORT, .map_port = {1, 0, 9000, 7200}}, {.kind = QE_ACTION_NOTIFY, .notify = "a"},
+        {.kind = QE_ACTION_NOTIFY, .notify = "b"}};
     enum { COUNT = sizeof actions / sizeof actions[0] };
     struct qe_record_body bodies[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
