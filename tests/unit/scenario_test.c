@@ -172,7 +172,8 @@ static const struct {
         "f.toml:11: [[flow]] has no 'to'; expected a string"},
     {BASE "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"a\"\n", "f.toml:11: the flow is from \"a\" to itself"},
     {FLOW "[[expect]]\nmeasure = \"lost\"\n", "f.toml:15: [[expect]] must have one of 'flow', 'link', 'host', "
-                                              "'connected', 'disconnected', 'never_connected', 'trigger', 'point'"},
+                                              "'connected', 'disconnected', 'never_connected', 'trigger', 'point', "
+                                              "'crossing'"},
     {FLOW "[[expect]]\nflow = \"f\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:16: 'flow' is \"f\"; expected a flow's name"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"speed\"\nis = 0\n",
