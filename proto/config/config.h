@@ -20,7 +20,7 @@
 #define QE_CONFIG_SUBNETS_MAX   64 // advertised, and likewise accepted
 #define QE_CONFIG_GATEWAYS_MAX  8  // preferred, and likewise allowed
 
-#define QE_NOTIFY_COMMAND_SIZE  256
+#define QE_NOTIFY_COMMAND_SIZE 256
 
 #define QE_HOST_SIZE      256 // a host name (RFC 1123) with its NUL
 #define QE_HOST_PORT_SIZE (QE_HOST_SIZE + 6)
@@ -131,12 +131,12 @@ struct qe_config {
     bool forward;    // [network] forward, default true: sets the host up to forward to what it advertises
     bool masquerade; // [network] masquerade, default true: and hosts there see its address (source NAT)
     bool dns;        // [network] dns, default true: answers for names of the network, and tells the system's resolver
-    enum qe_log_level log_level; // [monitoring] log_level, default info
-    uint8_t lanes;               // [performance] lanes, 1..32, default 1
-    struct qe_addr metrics_addr; // [monitoring] metrics_addr; family 0: none
-    struct qe_addr health_addr;  // [monitoring] health_addr; family 0: none
+    enum qe_log_level log_level;                 // [monitoring] log_level, default info
+    uint8_t lanes;                               // [performance] lanes, 1..32, default 1
+    struct qe_addr metrics_addr;                 // [monitoring] metrics_addr; family 0: none
+    struct qe_addr health_addr;                  // [monitoring] health_addr; family 0: none
     char notify_command[QE_NOTIFY_COMMAND_SIZE]; // [monitoring] notify_command; "" for none
-    const struct qe_mem *mem;    // owns the lists
+    const struct qe_mem *mem;                    // owns the lists
 };
 
 // Hears of mistakes (QE_LOG_ERROR) and of what is accepted but odd (QE_LOG_WARN), a line each, without newline.

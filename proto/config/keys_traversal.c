@@ -30,8 +30,8 @@ QE_READER(qe_read_notify_command)
 READER(read_prefer)
 {
     (void)key;
-    qe_loader_list(l, path, value, "an array of node IDs and names", qe_config_no_gateway_prefer,
-        qe_config_add_gateway_prefer);
+    qe_loader_list(
+        l, path, value, "an array of node IDs and names", qe_config_no_gateway_prefer, qe_config_add_gateway_prefer);
 }
 
 READER(read_allow)

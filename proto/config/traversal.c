@@ -28,8 +28,7 @@ static bool node_text(const char *text, struct qe_config_node *out)
 int qe_config_set_role(struct qe_config *config, const struct qe_config_source *source, const char *text)
 {
     bool gateway = strcmp(text, "gateway") == 0;
-    if (!gateway && strcmp(text, "node") != 0)
-        return qe_setter_refuse_value(source, text, "\"node\" or \"gateway\"");
+    if (!gateway && strcmp(text, "node") != 0) return qe_setter_refuse_value(source, text, "\"node\" or \"gateway\"");
     config->gateway = gateway;
     return 0;
 }

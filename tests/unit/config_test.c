@@ -405,11 +405,13 @@ static void unknown_keys_are_mistakes_with_a_suggestion(void)
         {"peer = [1]\n", "E: f:1: peer is an integer, expected [[peer]]\n"},
         {"network = 1\n", "E: f:1: network is an integer, expected a table\n"},
         {"[node]\ncolour = \"red\"\n", "E: f:2: node.colour is unknown, expected one of name, role\n"},
-        {"[colours]\n", "E: f:1: colours is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, "
-                        "node, peer, peers, performance, relay, security\n"},
+        {"[colours]\n",
+            "E: f:1: colours is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, "
+            "node, peer, peers, performance, relay, security\n"},
         {"[node]\n\"a\\nb\" = 1\n", "E: f:2: node.\"a?b\" is unknown, expected one of name, role\n"},
-        {"\"\" = 1\n", "E: f:1: \"\" is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, node, "
-                       "peer, peers, performance, relay, security\n"},
+        {"\"\" = 1\n",
+            "E: f:1: \"\" is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, node, "
+            "peer, peers, performance, relay, security\n"},
         {"[[peer]]\nid = \"" A "\"\nadress = \"1.2.3.4:5\"\n",
             "E: f:3: peer.adress is unknown, did you mean peer.address?\n"},
     };
