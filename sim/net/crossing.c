@@ -65,8 +65,7 @@ static struct double_box *double_of(struct stage *stage, const struct sim_middle
         size_t count;
         const struct qe_cidr *inside;
         uint32_t *addresses = outside_addresses(real, &count, &inside);
-        d->nat = sim_nat_new(
-            sim_nat_settings(real->nat), real->box->network->seed, name, addresses, count, inside);
+        d->nat = sim_nat_new(sim_nat_settings(real->nat), real->box->network->seed, name, addresses, count, inside);
         sim_release(addresses);
     }
     if (real->firewall)
@@ -139,8 +138,7 @@ static enum course come(struct stage *stage, struct flight *f, const struct sim_
     enum sim_drop why;
     const struct double_box *d = by->box->middlebox ? double_of(stage, by->box->middlebox) : NULL;
     f->box = by->box;
-    if (d && f->box->forwards)
-        return sim_middlebox_is_outside(d->real, by) ? from_outside(f, d) : from_inside(f, d);
+    if (d && f->box->forwards) return sim_middlebox_is_outside(d->real, by) ? from_outside(f, d) : from_inside(f, d);
     if (!sim_box_has(f->box, &f->destination.ip)) return f->box->forwards ? ONWARD : LOST;
     if (d && d->firewall && !sim_firewall_inbound(d->firewall, 0, &f->destination, &f->source, &why)) return LOST;
     return ARRIVED;
@@ -167,8 +165,8 @@ static bool fly(struct stage *stage, const struct sim_crossing_node *from, const
     f->source.ip = sim_box_source(from->box, &destination->ip, 0);
     f->source.port = port_of(from, destination->ip.family);
     if (!f->source.ip.family || !f->source.port || sim_box_has(from->box, &destination->ip)) return false;
-    const struct double_box *own = from->box->middlebox && !from->box->forwards ? double_of(stage, from->box->middlebox)
-                                                                                : NULL;
+    const struct double_box *own =
+        from->box->middlebox && !from->box->forwards ? double_of(stage, from->box->middlebox) : NULL;
     if (own && own->firewall && !sim_firewall_outbound(own->firewall, 0, &f->source, destination, &why)) return false;
     enum course course = ONWARD;
     for (int hops = 0; course == ONWARD; hops++) {
@@ -212,8 +210,8 @@ static void add_own(struct side *side)
 }
 
 // Some address of `to` at which a datagram of `from` arrives and from which an answer comes back. *seen: the source.
-static bool exchange(struct stage *stage, const struct sim_crossing_node *from, const struct sim_crossing_node *to,
-    struct flight *seen)
+static bool exchange(
+    struct stage *stage, const struct sim_crossing_node *from, const struct sim_crossing_node *to, struct flight *seen)
 {
     struct side there = {.node = to};
     struct flight back;

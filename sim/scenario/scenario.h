@@ -134,8 +134,8 @@ enum sim_expect_kind {
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
     SIM_EXPECT_CROSSING, // connected as the NATs between the two allow
-    SIM_EXPECT_TRIGGER, // how often it has acted
-    SIM_EXPECT_POINT,   // how often a fault point has fired, in all nodes
+    SIM_EXPECT_TRIGGER,  // how often it has acted
+    SIM_EXPECT_POINT,    // how often a fault point has fired, in all nodes
 };
 
 // How two nodes are connected, as a node says it.

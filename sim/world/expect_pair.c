@@ -39,7 +39,8 @@ static bool holds(const struct pair *pair, bool up, enum sim_way by)
     return up ? is_by(pair->own, by) && is_by(pair->other, by) : pair->own == SIM_WAY_NONE;
 }
 
-// From when on both sides (or, for `up` false, the first host) see it so, at or after `after_ns` and before `before_ns`.
+// From when on both sides (or, for `up` false, the first host) see it so, at or after `after_ns` and before
+// `before_ns`.
 static bool settled_at(const struct sim_world *world, struct pair pair, bool up, enum sim_way by, uint64_t after_ns,
     uint64_t before_ns, uint64_t *at_ns)
 {
@@ -102,8 +103,7 @@ static void judge_pair(const struct sim_world *world, const struct sim_scenario_
     bool known = settled_at(world, pair, up, e->by, e->after_ns, e->before_ns, &since);
     if (known) since -= e->after_ns;
     out->subject = text("%s%s", words[!up], by_text(e->by));
-    out->what =
-        text("%s%s %s %s after %s", words[!up], by_text(e->by), a, b, sim_duration_format(e->after_ns, after));
+    out->what = text("%s%s %s %s after %s", words[!up], by_text(e->by), a, b, sim_duration_format(e->after_ns, after));
     if (e->always) {
         judge_always(world, e, out);
         return;
@@ -131,8 +131,8 @@ static void judge_never(const struct sim_world *world, const struct sim_scenario
 {
     uint64_t count = times(world, e, e->by);
     out->subject = text("never connected%s", by_text(e->by));
-    out->what = text("never connected%s %s %s", by_text(e->by), world->hosts[e->host]->box.name,
-        world->hosts[e->other]->box.name);
+    out->what = text(
+        "never connected%s %s %s", by_text(e->by), world->hosts[e->host]->box.name, world->hosts[e->other]->box.name);
     out->bound = sim_copy_text("never");
     out->measured = count ? text("%" PRIu64 " times", count) : sim_copy_text("never");
     out->passed = count == 0;
@@ -198,8 +198,8 @@ static void judge_crossing(const struct sim_world *world, size_t index, struct s
                                                                 : SIM_WAY_NONE;
     bool lucky = facts.crossing == SIM_CROSSING_MAYBE || facts.crossing == SIM_CROSSING_ASYMMETRIC;
     bool impossible = facts.crossing == SIM_CROSSING_NO && times(world, e, SIM_WAY_DIRECT) > 0;
-    bool met = settled_at(
-                   world, pair, true, wanted == SIM_WAY_DIRECT ? wanted : SIM_WAY_ANY, e->after_ns, e->before_ns, &at) &&
+    bool met = settled_at(world, pair, true, wanted == SIM_WAY_DIRECT ? wanted : SIM_WAY_ANY, e->after_ns, e->before_ns,
+                   &at) &&
                at - e->after_ns <= e->max;
     bool refused = world->counts[index] > 0;
     out->subject = sim_copy_text("crossing");
@@ -209,8 +209,8 @@ static void judge_crossing(const struct sim_world *world, size_t index, struct s
                      ? text(lucky ? "connected or told" : "told why not")
                      : text("connected%s within %s", by_text(wanted), sim_duration_format(e->max, within));
     out->measured = impossible ? sim_copy_text("connected directly, which is impossible")
-                    : met      ? text("connected%s at %s", by_text(facts.way), sim_value_format(SIM_UNIT_DURATION, at, when))
-                               : sim_copy_text(refused ? "told that it cannot connect" : "not connected, and not told");
+                    : met ? text("connected%s at %s", by_text(facts.way), sim_value_format(SIM_UNIT_DURATION, at, when))
+                          : sim_copy_text(refused ? "told that it cannot connect" : "not connected, and not told");
     out->passed = !impossible && (wanted == SIM_WAY_NONE ? (met ? lucky : refused) : met);
 }
 

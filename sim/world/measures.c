@@ -45,8 +45,7 @@ static void measure_pair(struct sim_world *world, size_t index)
     struct sim_pair_facts facts;
     char pair[160];
     sim_expect_pair_facts(world, e->host, e->other, &facts);
-    snprintf(
-        pair, sizeof(pair), "%.64s-%.64s", world->hosts[e->host]->box.name, world->hosts[e->other]->box.name);
+    snprintf(pair, sizeof(pair), "%.64s-%.64s", world->hosts[e->host]->box.name, world->hosts[e->other]->box.name);
     add_pair(world->result, pair, "crossing", facts.crossing);
     add_pair(world->result, pair, "gateway", facts.gateway);
     add_pair(world->result, pair, "way", facts.way);

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-static const char *const behaviours[] = {
-    "endpoint-independent", "address-dependent", "address-and-port-dependent"};
+static const char *const behaviours[] = {"endpoint-independent", "address-dependent", "address-and-port-dependent"};
 
 struct kind {
     int mapping, filtering;
@@ -102,14 +101,15 @@ static void guesses_are_for_one_random_side_at_most(void)
 
 // Two homes behind one carrier's NAT, and two hosts in one home.
 #define CARRIER(more)                                                                                                  \
-    "[[host]]\nname = \"cgn\"\nrouter = true\n[host.nat]\nkind = \"cgn\"\noutside = \"net\"\n" more                     \
+    "[[host]]\nname = \"cgn\"\nrouter = true\n[host.nat]\nkind = \"cgn\"\noutside = \"net\"\n" more                    \
     "[[host]]\nname = \"ra\"\nrouter = true\nnat = {outside = \"access\"}\n"                                           \
     "[[host]]\nname = \"rb\"\nrouter = true\nnat = {outside = \"access\"}\n"                                           \
     "[[host]]\nname = \"a\"\nnode = false\n[[host]]\nname = \"b\"\nnode = false\n"                                     \
-    "[[host]]\nname = \"c\"\nnode = false\n[[host]]\nname = \"p\"\nnode = false\n[[host]]\nname = \"q\"\nnode = false\n" \
+    "[[host]]\nname = \"c\"\nnode = false\n[[host]]\nname = \"p\"\nnode = false\n[[host]]\nname = \"q\"\nnode = "      \
+    "false\n"                                                                                                          \
     "[[link]]\nname = \"la\"\nbetween = [\"ra\", \"a\", \"c\"]\nsubnets = [\"192.168.1.0/24\"]\n"                      \
     "[[link]]\nname = \"lb\"\nbetween = [\"rb\", \"b\"]\nsubnets = [\"192.168.2.0/24\"]\n"                             \
-    "[[link]]\nname = \"access\"\nbetween = [\"cgn\", \"ra\", \"rb\"]\nsubnets = [\"100.64.0.0/24\"]\n"                 \
+    "[[link]]\nname = \"access\"\nbetween = [\"cgn\", \"ra\", \"rb\"]\nsubnets = [\"100.64.0.0/24\"]\n"                \
     "[[link]]\nname = \"net\"\nbetween = [\"cgn\", \"p\", \"q\"]\nsubnets = [\"198.51.100.0/24\"]\n"
 
 static void a_carrier_turns_back_or_nobody_meets(void)
