@@ -9,6 +9,7 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
 #include "wire/wire.h"
@@ -233,6 +234,7 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
 };
