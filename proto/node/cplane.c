@@ -143,6 +143,7 @@ void qe_cplane_free(struct qe_cplane *c)
     cplane_peers_fini(c);
     cplane_claims_fini(c);
     cplane_commands_drop(c);
+    qe_free(c->mem, c->notices);
     while (!qe_list_empty(&c->actions)) {
         struct cplane_action *a = qe_container(c->actions.next, struct cplane_action, link);
         qe_list_remove(&a->link);

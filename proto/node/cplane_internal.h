@@ -11,6 +11,7 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
 #include "wire/wire.h"
@@ -38,6 +39,9 @@ enum cplane_why {
     CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
     CPLANE_WHY_INVITER = 8, // it invited this node
 };
+
+// How a peer is connected.
+enum cplane_way { CPLANE_WAY_NONE, CPLANE_WAY_DIRECT, CPLANE_WAY_RELAYED };
 
 // The lookup of a peer's record (seek.c).
 struct cplane_seek {
@@ -77,6 +81,7 @@ struct cplane_peer {
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
+    enum cplane_way way;        // as last traced
     uint64_t last_connected_ns; // when it last became so
     uint64_t session_id;        // ours for the session with it
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
@@ -248,6 +253,7 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_traversal *traversal;
+    struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
 };

@@ -44,6 +44,7 @@ void cplane_write_status(struct qe_cplane *c, struct qe_json *json)
     qe_json_array_begin(json);
     cplane_write_underlay_warnings(c, json);
     qe_json_array_end(json);
+    cplane_write_notices(c, json);
     qe_json_object_end(json);
 }
 

@@ -73,6 +73,27 @@ static void capitalise(const char *word, char *out, size_t size)
     if (out[0] >= 'a' && out[0] <= 'z') out[0] = (char)(out[0] - 'a' + 'A');
 }
 
+// "Notification (5min ago): text"
+static void show_notices(const json_t *status, FILE *out)
+{
+    size_t i;
+    json_t *notice;
+    json_array_foreach(json_object_get(status, "notifications"), i, notice)
+    {
+        int64_t s = qe_plain_number(notice, "age_ms") / 1000;
+        const char *text = qe_plain_text(notice, "text");
+        fprintf(out, "Notification (%" PRId64 "%s ago): ",
+            s < 120    ? s
+            : s < 7200 ? s / 60
+                       : s / 3600,
+            s < 120    ? "s"
+            : s < 7200 ? "min"
+                       : "h");
+        qe_plain_put(text ? text : "-", out);
+        fputs("\n", out);
+    }
+}
+
 int qe_show_status(const json_t *status, FILE *out)
 {
     const json_t *tun = json_object_get(status, "tun");
@@ -113,6 +134,7 @@ int qe_show_status(const json_t *status, FILE *out)
         qe_plain_put(json_string_value(item), out);
         fputs("\n", out);
     }
+    show_notices(status, out);
     return 0;
 }
 
