@@ -39,6 +39,9 @@ enum cplane_why {
     CPLANE_WHY_INVITER = 8, // it invited this node
 };
 
+// How a peer is connected.
+enum cplane_way { CPLANE_WAY_NONE, CPLANE_WAY_DIRECT, CPLANE_WAY_RELAYED };
+
 // The lookup of a peer's record (seek.c).
 struct cplane_seek {
     uint64_t at_ns;     // when to look for it; 0: not decided
@@ -66,6 +69,7 @@ struct cplane_peer {
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
+    enum cplane_way way;        // as last traced
     uint64_t last_connected_ns; // when it last became so
     uint64_t session_id;        // ours for the session with it
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
