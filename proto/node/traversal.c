@@ -73,18 +73,10 @@ uint64_t cplane_crossing_deadline(const struct cplane_peer *peer)
     return peer->crossing && !peer->leaving ? peer->crossing->at_ns : QE_TIME_NEVER;
 }
 
-// There is a path that no gateway is part of.
-static bool is_direct(const struct cplane_peer *peer)
-{
-    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
-        if (peer->session.paths[i].state == QE_PATH_OPEN && !peer->session.paths[i].relayed) return true;
-    return false;
-}
-
 static bool is_tried(const struct cplane_peer *peer)
 {
     const struct qe_session *s = &peer->session;
-    if (peer->leaving || s->stopping || is_direct(peer)) return false;
+    if (peer->leaving || s->stopping || qe_session_is_direct(&peer->session)) return false;
     if (s->lazy && !peer->crossing->wanted) return false;
     return !s->limited || peer->crossing->failures < LIMITED_FAILURES || peer->crossing->wanted;
 }
@@ -124,7 +116,7 @@ void cplane_traversal_learn(
 void cplane_traversal_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct cplane_crossing *x = peer->crossing;
-    if (!x || is_direct(peer)) return;
+    if (!x || qe_session_is_direct(&peer->session)) return;
     uint64_t wait_ns = WANTED_FIRST_NS;
     x->wanted = true;
     for (unsigned i = 1; i < x->failures && wait_ns < WANTED_LAST_NS; i++)
@@ -197,7 +189,7 @@ void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct cplane_crossing *x = peer->crossing;
     if (!x || !c->up) return;
-    if (is_direct(peer)) {
+    if (qe_session_is_direct(&peer->session)) {
         x->failures = 0;
         x->wanted = false;
     }
@@ -224,9 +216,7 @@ void cplane_traversal_forget(struct qe_cplane *c, struct cplane_peer *peer)
 
 static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *addr)
 {
-    if (is_direct(peer)) return;
-    qe_session_on_address(&peer->session, addr, false);
-    qe_session_on_found(&peer->session, c->now_ns);
+    qe_session_on_proven(&peer->session, addr, c->now_ns);
     cplane_peer_timer(c, peer);
 }
 
@@ -266,7 +256,7 @@ static void work(struct qe_cplane *c, struct traversal_attempt *a)
 {
     struct qe_candidate *candidate;
     struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
-    bool done = peer && is_direct(peer);
+    bool done = peer && qe_session_is_direct(&peer->session);
     while (!done && (candidate = qe_attempt_due(&a->attempt, c->now_ns))) {
         if (probing_ask(c, &a->attempt, &candidate->addr))
             qe_attempt_on_asked(&a->attempt, candidate, c->now_ns);
