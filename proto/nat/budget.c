@@ -10,11 +10,11 @@
 #define FIRST_COUNT 64
 
 struct place {
-    struct qe_addr addr;             // family 0: free
+    struct qe_addr addr;               // family 0: free
     uint64_t at_ns[QE_BUDGET_PACKETS]; // of the last packets, a ring; 0: none
-    uint8_t next, own;               // own: packets of own accord in this round
-    uint8_t rounds;                  // of own packets that nobody answered
-    uint64_t round_ns;               // when the last one began
+    uint8_t next, own;                 // own: packets of own accord in this round
+    uint8_t rounds;                    // of own packets that nobody answered
+    uint64_t round_ns;                 // when the last one began
 };
 
 struct qe_budget {
@@ -138,8 +138,8 @@ bool qe_budget_ask(struct qe_budget *budget, const struct qe_addr *to, uint64_t 
 {
     struct place *place = place_of(budget, to, now_ns);
     if (!place || !has_room(place, now_ns)) return false;
-    bool begins = place->rounds == 0 || place->own == QE_BUDGET_PACKETS ||
-                  now_ns - place->round_ns >= QE_BUDGET_WINDOW_NS;
+    bool begins =
+        place->rounds == 0 || place->own == QE_BUDGET_PACKETS || now_ns - place->round_ns >= QE_BUDGET_WINDOW_NS;
     if (begins && place->rounds > 0 && now_ns - place->round_ns < rest_ns(place)) return false;
     if (begins) {
         if (place->rounds < UINT8_MAX) place->rounds++;

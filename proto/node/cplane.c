@@ -402,11 +402,8 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
-<<<<<<< HEAD
     deadline = qe_time_min(deadline, cplane_traversal_deadline(c));
-=======
     deadline = qe_time_min(deadline, cplane_exit_deadline(c));
->>>>>>> main
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }

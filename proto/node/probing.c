@@ -126,8 +126,7 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
         drop(c);
         return;
     }
-    struct qe_candidate *candidate =
-        a ? qe_attempt_add(&a->attempt, &in->remote, QE_CANDIDATE_MET, c->now_ns) : NULL;
+    struct qe_candidate *candidate = a ? qe_attempt_add(&a->attempt, &in->remote, QE_CANDIDATE_MET, c->now_ns) : NULL;
     if (echoes) qe_budget_on_proven(c->traversal->budget, &in->remote);
     bool fresh = echoes && candidate && !candidate->proven;
     if (fresh) qe_attempt_on_proven(&a->attempt, candidate);

@@ -97,8 +97,7 @@ static bool same_endpoints(const struct cplane_crossing *x, const struct qe_endp
     return same;
 }
 
-void cplane_traversal_learn(
-    struct qe_cplane *c, struct cplane_peer *peer, const struct qe_endpoint *list, size_t count)
+void cplane_traversal_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_endpoint *list, size_t count)
 {
     struct cplane_crossing *x = crossing_of(c, peer);
     if (!x) return;
@@ -151,12 +150,10 @@ static enum qe_candidate_kind kind_of(enum qe_endpoint_kind said)
     }
 }
 
-static struct traversal_attempt *begin(
-    struct qe_cplane *c, const struct qe_node_id *peer, uint64_t id, bool caller)
+static struct traversal_attempt *begin(struct qe_cplane *c, const struct qe_node_id *peer, uint64_t id, bool caller)
 {
     struct cplane_traversal *t = c->traversal;
-    struct traversal_attempt *a =
-        t->attempt_count < TRAVERSAL_ATTEMPTS_MAX ? qe_zalloc(c->mem, 1, sizeof *a) : NULL;
+    struct traversal_attempt *a = t->attempt_count < TRAVERSAL_ATTEMPTS_MAX ? qe_zalloc(c->mem, 1, sizeof *a) : NULL;
     if (!a) return NULL;
     qe_attempt_init(&a->attempt, id, peer, caller, c->now_ns);
     a->dial_at_ns = QE_TIME_NEVER;

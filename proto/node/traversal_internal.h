@@ -30,7 +30,7 @@ struct cplane_traversal {
     uint8_t secret[16]; // of the numbers that are to be echoed
     struct qe_list attempts;
     size_t attempt_count;
-    uint64_t at_ns; // not later than anything of them is due
+    uint64_t at_ns;                              // not later than anything of them is due
     struct traversal_out out[TRAVERSAL_OUT_MAX]; // a ring
     size_t out_first, out_count;
     uint64_t strangers_ns; // when the bucket of answers to nobody known is empty
