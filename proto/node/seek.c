@@ -1,6 +1,6 @@
 // Where peers are: the node record of each that is not connected is looked for, at once where it has no address or
 // packets wait for it, else when its last addresses have been tried, and then again after growing waits. A record's
-// addresses are all dialled. What it says is its owner's word, and newer than what was known, or it is passed over.
+// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is passed over.
 #include "node/discovery_internal.h"
 
 #define SEEK_PATIENCE_NS (2 * QE_NS_PER_S) // for addresses that are known already
@@ -21,7 +21,7 @@ static bool connected(const struct cplane_peer *peer)
 // it looked for. What is known of it is renewed with the list of members.
 static bool rests(const struct cplane_peer *peer)
 {
-    return peer->session.lazy && peer->session.candidate_count && peer->session.failures == 0 && !peer->seek.wanted;
+    return peer->session.lazy && cplane_knows_address(peer) && peer->session.failures == 0 && !peer->seek.wanted;
 }
 
 void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
@@ -33,7 +33,7 @@ void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
         return;
     }
     if (peer->leaving || seek->operation || seek->at_ns != 0 || !c->up) return;
-    seek->at_ns = c->now_ns + (peer->session.candidate_count ? SEEK_PATIENCE_NS : 0);
+    seek->at_ns = c->now_ns + (cplane_knows_address(peer) ? SEEK_PATIENCE_NS : 0);
     discovery_wake(c, seek->at_ns);
 }
 
@@ -81,21 +81,16 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
         return false;
     }
     bool newer = record->issued_ms > seek->issued_ms;
-    bool had_none = peer->session.candidate_count == 0;
+    bool had_none = !cplane_knows_address(peer);
     seek->issued_ms = record->issued_ms;
     seek->lifetime_s = record->lifetime_s;
     if (!newer && !had_none) return true;
-    // The best comes last, because each goes to the front. Where it is connected, it is known better than anybody says.
-    for (size_t i = record->endpoint_count; i-- > 0 && !connected(peer);)
-        qe_session_on_address(&peer->session, &record->endpoints[i].addr, false);
+    cplane_traversal_learn(c, peer, record->endpoints, record->endpoint_count);
     take_addresses(c, peer, record);
     uint64_t age_s = c->wall_ms > record->issued_ms ? (c->wall_ms - record->issued_ms) / 1000 : 0;
     cplane_claims_recorded(
         c, peer, record->subnets, record->subnet_count, record->lifetime_s > age_s ? record->lifetime_s - age_s : 0);
     cplane_trace(c, "record.found", peer, record->issued_ms, record->endpoint_count);
-    if (connected(peer)) return true;
-    qe_session_on_found(&peer->session, c->now_ns);
-    cplane_peer_timer(c, peer);
     return true;
 }
 

@@ -37,7 +37,8 @@
     X(FRAGMENT, "fragment", "a fragment of an overlay packet")                                                         \
     X(ECHO, "echo", "an echo request")                                                                                 \
     X(ECHO_REPLY, "echo-reply", "an echo reply")                                                                       \
-    X(KRPC, "krpc", "a message of the DHT")
+    X(KRPC, "krpc", "a message of the DHT")                                                                            \
+    X(PROBE, "probe", "a probe of an address at which a peer may be")
 
 enum qe_carried {
 #define QE_CARRIED_IDENTIFIER(id, name, meaning) QE_CARRIED_##id,
