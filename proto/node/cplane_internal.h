@@ -9,6 +9,7 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/exit.h"
 #include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -199,7 +200,7 @@ struct qe_cplane {
     struct qe_cplane_options options;
     const struct qe_host *host;
     const struct qe_mem *mem;
-    const struct qe_config *config;
+    struct qe_config *config; // the node's own, which SET changes
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
@@ -238,6 +239,7 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
@@ -369,6 +371,8 @@ void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
 // The host's own networks may have changed.
 void cplane_claims_on_link(struct qe_cplane *c);
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Judges all claims anew: what is asked for has changed.
+void cplane_claims_decide(struct qe_cplane *c);
 void cplane_claims_expire(struct qe_cplane *c);
 uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 
