@@ -94,14 +94,14 @@ struct cplane_peer {
     size_t announced_count;
     struct cplane_seek seek;
     struct cplane_crossing *crossing; // NULL: nobody has said where it is
-    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
-    uint64_t claims_boot;           // the boot that it said claims in, and
-    uint64_t claims_number;         // which of them were the last; 0: it said none
-    bool has_subnets;               // it claims networks
-    bool doubted;                   // it is there, and has not said so itself
-    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
-    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
-    uint8_t *ticket;                // for the next dialling; NULL: none
+    char said_name[QE_NAME_SIZE];     // how it calls itself; "" for not at all
+    uint64_t claims_boot;             // the boot that it said claims in, and
+    uint64_t claims_number;           // which of them were the last; 0: it said none
+    bool has_subnets;                 // it claims networks
+    bool doubted;                     // it is there, and has not said so itself
+    enum qe_session_state standing;   // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                  // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                  // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state

@@ -160,7 +160,8 @@ static void give(struct qe_node *node, int receiver, const struct qe_datagrams *
         give_lane(node, receiver >= 0 ? receiver : 0, in, 1);
 }
 
-// Cuts what the kernel joined into runs that go to one lane each, and the control part's datagrams, which go one by one.
+// Cuts what the kernel joined into runs that go to one lane each, and the control part's datagrams, which go one by
+// one.
 static void dispatch_cut(struct qe_node *node, const struct qe_datagrams *in)
 {
     struct qe_datagrams part = *in;

@@ -56,8 +56,7 @@ void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer)
 {
     uint64_t at = QE_TIME_NEVER;
-    if (c->up && !c->stopping)
-        at = qe_time_min(qe_session_deadline(&peer->session), cplane_crossing_deadline(peer));
+    if (c->up && !c->stopping) at = qe_time_min(qe_session_deadline(&peer->session), cplane_crossing_deadline(peer));
     qe_heap_set(&c->timers, &peer->timer, at);
 }
 

@@ -1,6 +1,7 @@
 // Where peers are: the node record of each that is not connected is looked for, at once where it has no address or
 // packets wait for it, else when its last addresses have been tried, and then again after growing waits. A record's
-// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is passed over.
+// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is
+// passed over.
 #include "node/discovery_internal.h"
 
 #define SEEK_PATIENCE_NS (2 * QE_NS_PER_S) // for addresses that are known already
