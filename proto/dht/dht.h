@@ -128,7 +128,7 @@ struct qe_dht_options {
     // Signs with the key of the node's ID; false where that is not possible.
     bool (*sign)(void *user, struct qe_span text, uint8_t signature[64]);
     struct qe_key key;
-    bool read_only;                                                 // BEP 43: asks, and is asked nothing
+    bool read_only;      // BEP 43: asks, and is asked nothing
     bool bootstrap;      // a well-known node: referrals are up to 20 random good nodes
     bool mainline;       // the public network: stores on 8 nodes there, not on 16, and has no index
     bool exempt_private; // several nodes of one private, loopback or shared (100.64.0.0/10) network may be met: true

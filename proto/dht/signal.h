@@ -15,7 +15,7 @@
 #define QE_DHT_HOLDERS         3   // that a node registers at, a family, among those that anybody can reach, and
 #define QE_DHT_HOLDERS_MAX     8   // with those that may be behind a NAT themselves
 #define QE_DHT_HOLDERS_EXTRA   4   // that the owner named (qe_dht_register_at)
-#define QE_DHT_SIGNAL_LIFE_NS  (4 * QE_NS_PER_S) // for which a signal is tried to be passed on
+#define QE_DHT_SIGNAL_LIFE_NS  (4 * QE_NS_PER_S)   // for which a signal is tried to be passed on
 #define QE_DHT_REGISTRATION_NS (300 * QE_NS_PER_S) // for which a holder keeps one that is not renewed
 
 enum qe_dht_signal_kind {
@@ -24,6 +24,7 @@ enum qe_dht_signal_kind {
     QE_DHT_SIGNAL_PASSED,     // a holder has passed on one of this node's
     QE_DHT_SIGNAL_UNKNOWN,    // a holder has not: whom it is for is not registered there, or it has had enough
     QE_DHT_SIGNAL_REGISTERED, // this node is registered at a holder, which sees it there; told once, and at each change
+    QE_DHT_SIGNAL_PORT,       // somebody would like a probe from another port: qe_dht_set_other_port; seen.ip.family
     QE_DHT_SIGNAL_LOST,       // a holder of this node's registration is silent, or has forgotten it
 };
 
@@ -48,20 +49,31 @@ struct qe_dht_signal {
 // most four of those that answered then and say that it is registered with them; where none does, through the three
 // closest. Those that answer later, while the lookup is still under way, follow by themselves. How many it was sent to
 // so far; 0: nobody is known that could pass it on: look it up first (QE_DHT_GET).
-unsigned qe_dht_signal_send(
-    struct qe_dht *dht, const struct qe_node_id *to, struct qe_span payload, uint64_t now_ns);
+unsigned qe_dht_signal_send(struct qe_dht *dht, const struct qe_node_id *to, struct qe_span payload, uint64_t now_ns);
 // The same through a node of the caller's choice (a gateway of `to`). False without memory.
 bool qe_dht_signal_send_by(struct qe_dht *dht, const struct qe_addr *holder, const struct qe_node_id *to,
     struct qe_span payload, uint64_t now_ns);
 // Answers a signal that was received, once or a few times: it takes the way back. False where it is too large.
-bool qe_dht_signal_answer(
-    struct qe_dht *dht, const struct qe_dht_way *way, struct qe_span payload, uint64_t now_ns);
+bool qe_dht_signal_answer(struct qe_dht *dht, const struct qe_dht_way *way, struct qe_span payload, uint64_t now_ns);
 
 // Keeps this node registered from now on, each registration renewed after `keep_ns`: what the NAT's mapping asks for.
 // 0: not any more. The options need `key`, `sign` and `signal`.
 void qe_dht_register(struct qe_dht *dht, uint64_t keep_ns, uint64_t now_ns);
 // Registers at that node, too, for as long as it is not taken back (`wanted` false).
 void qe_dht_register_at(struct qe_dht *dht, const struct qe_addr *holder, bool wanted, uint64_t now_ns);
+
+// A check (qe_check): what a node is asked to do for its asker, so that this one learns what its NAT lets through.
+enum qe_dht_how {
+    QE_DHT_HOW_SEEN,       // say where it sees the asker, and give a token
+    QE_DHT_HOW_SAME_PORT,  // send a probe from where it was asked
+    QE_DHT_HOW_OTHER_PORT, // from the same address and another port
+    QE_DHT_HOW_OTHER_NODE, // have another node send one
+    QE_DHT_HOW_FOR_OTHER,  // of a node that does the last: send a probe to that address
+};
+// Where probes of the kind OTHER_PORT leave, beside the sockets that queries came in by (qe_dht_send.socket).
+#define QE_DHT_SOCKET_OTHER UINT32_MAX
+// Says which port of this node's that is, 0 for none. It is wished for with QE_DHT_SIGNAL_PORT.
+void qe_dht_set_other_port(struct qe_dht *dht, uint8_t family, uint16_t port);
 
 struct qe_dht_registration {
     struct qe_dht_contact holder;
