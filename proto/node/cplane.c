@@ -142,6 +142,7 @@ void qe_cplane_free(struct qe_cplane *c)
     cplane_peers_fini(c);
     cplane_claims_fini(c);
     cplane_commands_drop(c);
+    qe_free(c->mem, c->notices);
     while (!qe_list_empty(&c->actions)) {
         struct cplane_action *a = qe_container(c->actions.next, struct cplane_action, link);
         qe_list_remove(&a->link);
@@ -284,6 +285,7 @@ static void expire(struct qe_cplane *c)
     cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
+    cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
     settle(c);
@@ -396,6 +398,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
+    deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }
