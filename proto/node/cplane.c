@@ -288,6 +288,7 @@ static void expire(struct qe_cplane *c)
     cplane_commands_expire(c);
     cplane_claims_expire(c);
     cplane_relay_expire(c);
+    cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
     settle(c);
@@ -404,6 +405,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));
+    deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }

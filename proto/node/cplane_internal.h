@@ -9,6 +9,7 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/exit.h"
 #include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -37,6 +38,9 @@ enum cplane_why {
     CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
     CPLANE_WHY_INVITER = 8, // it invited this node
 };
+
+// How a peer is connected.
+enum cplane_way { CPLANE_WAY_NONE, CPLANE_WAY_DIRECT, CPLANE_WAY_RELAYED };
 
 // The lookup of a peer's record (seek.c).
 struct cplane_seek {
@@ -72,6 +76,7 @@ struct cplane_peer {
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
+    enum cplane_way way;        // as last traced
     uint64_t last_connected_ns; // when it last became so
     uint64_t session_id;        // ours for the session with it
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
@@ -202,7 +207,7 @@ struct qe_cplane {
     struct qe_cplane_options options;
     const struct qe_host *host;
     const struct qe_mem *mem;
-    const struct qe_config *config;
+    struct qe_config *config; // the node's own, which SET changes
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
@@ -243,6 +248,7 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
@@ -376,6 +382,8 @@ void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
 // The host's own networks may have changed.
 void cplane_claims_on_link(struct qe_cplane *c);
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Judges all claims anew: what is asked for has changed.
+void cplane_claims_decide(struct qe_cplane *c);
 void cplane_claims_expire(struct qe_cplane *c);
 uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 

@@ -9,8 +9,13 @@ kinds_file=$root/tests/data/nat/kinds.txt
 # internet: the switch in the middle.
 internet() {
     host internet
+    plain_switches internet
     ip -n "$(ns internet)" link add bridge up type bridge
 }
+
+# plain_switches HOST: what its bridges pass does not meet its rules for routed packets. It does where some other program of
+# this machine has loaded br_netfilter.
+plain_switches() { on "$1" sysctl -qew net.bridge.bridge-nf-call-iptables=0 2>/dev/null; }
 
 # plug NAME INTERFACE N: an interface on the internet, with the address 20.N.0.1. Private addresses lead nowhere there.
 plug() {
@@ -55,18 +60,24 @@ box() {
     fi
 }
 
-# home NAME BOX [LAN]: a host behind it: 192.168.1.2, on a LAN of its own (192.168.LAN.2) that others of the same home are
-# not on.
+# home NAME BOX [LAN [HOST]]: a host behind it: 192.168.1.2, or 192.168.LAN.HOST. Between the LANs of a box nothing passes.
 home() {
-    local lan=${3:-1}
-    host "$1"
-    link "$1" eth0 "$2" "inside$lan"
-    address "$2" "inside$lan" "192.168.$lan.1/24"
-    address "$1" eth0 "192.168.$lan.2/24"
-    ip -n "$(ns "$1")" route add default via "192.168.$lan.1"
+    local name=$1 box=$2 lan=${3:-1} number=${4:-2}
+    host "$name"
+    if ! ip -n "$(ns "$box")" link show "inside$lan" >/dev/null 2>&1; then
+        ip -n "$(ns "$box")" link add "inside$lan" up type bridge
+        address "$box" "inside$lan" "192.168.$lan.1/24"
+    fi
+    link "$name" eth0 "$box" "lan$lan-$number"
+    ip -n "$(ns "$box")" link set "lan$lan-$number" master "inside$lan"
+    address "$name" eth0 "192.168.$lan.$number/24"
+    ip -n "$(ns "$name")" route add default via "192.168.$lan.1"
 }
 
-forwards() { on "$1" sysctl -qw net.ipv4.ip_forward=1; }
+forwards() {
+    plain_switches "$1"
+    on "$1" sysctl -qw net.ipv4.ip_forward=1
+}
 
 # translate BOX KIND N: the rules. The kernel's own translation preserves ports and filters by address and port; what is
 # unsolicited is dropped before it can become a connection of the router's own, which would take the place of the one that
@@ -122,7 +133,7 @@ $([ -z "$entry" ] || learnt)
         }
         chain after { type nat hook postrouting priority srcnat;
             $turned
-            oifname "outside" $source
+            oifname "outside" meta l4proto udp $source
             oifname "outside" masquerade
         }
     }
@@ -139,4 +150,46 @@ $([ -z "$entry" ] || learnt)
         }
     }
 RULES
+}
+
+# expected CALLER CALLEE: what the table says of these kinds.
+expected() {
+    awk -v caller="$1" -v callee="$2" '
+        $1 == "#" && $2 == "caller" { for (i = 3; i <= NF; i++) if ($i == callee) column = i - 1 }
+        $1 == caller { print $column }' "$root/tests/data/nat/pairs.txt"
+}
+
+# seeds N...: nodes on the internet that everybody asks first; they are in no network and nobody's peers.
+seeds() {
+    local number
+    bootstrap=()
+    for number in "$@"; do
+        on_internet "seed$number" "$number"
+        start "seed$number" --bootstrap-mode --public-ip "20.$number.0.1" "${bootstrap[@]:---bootstrap=none}"
+        bootstrap+=(--bootstrap "20.$number.0.1:9000")
+    done
+}
+
+# member HOST [OPTION...]: starts a daemon that knows the seeds and is in the network of "first", without waiting for it.
+member() {
+    local name=$1
+    shift
+    [ "$name" = first ] || same_network first "$name"
+    launch "$name" "${bootstrap[@]}" "$@"
+}
+
+# way HOST OTHER: how HOST reaches OTHER now: direct, gateway or none.
+way() {
+    peer "$1" "$2" 2>/dev/null | jq -r 'if .state != "connected" then "none" else .via end' | sed 's/^gateway.*/gateway/' | found_or_none
+}
+found_or_none() { grep . || printf 'none\n'; }
+way_is() { [ "$(way "$1" "$2")" = "$3" ]; }
+
+# keeper HOST: answers each file that it is sent over TCP with its checksum.
+keeper() {
+    ip netns exec "$(ns "$1")" socat TCP4-LISTEN:5001,reuseaddr,fork SYSTEM:sha256sum >/dev/null 2>&1 &
+}
+# moved FROM ADDRESS FILE: the file arrives there unchanged.
+moved() {
+    [ "$(on "$1" timeout 40 socat -t 30 - "TCP4:$2:5001,connect-timeout=10" <"$3" | cut -c1-64)" = "$(digest "$3")" ]
 }
