@@ -61,11 +61,12 @@ struct cplane_seek {
 struct cplane_crossing {
     struct qe_endpoint said[QE_NODE_RECORD_ENDPOINTS_MAX]; // where it is, as somebody says
     size_t said_count;
-    uint64_t at_ns;    // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
-    uint64_t tried_ns; // when the last attempt began; 0: none did
-    uint64_t attempt;  // this node's own that is under way; 0: none
-    unsigned failures; // in a row
-    bool wanted;       // packets wait
+    uint64_t at_ns;     // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
+    uint64_t tried_ns;  // when the last attempt began; 0: none did
+    uint64_t attempt;   // this node's own that is under way; 0: none
+    unsigned failures;  // in a row
+    bool wanted;        // packets wait
+    uint64_t called_ms; // the time of the peer's last call, by its own clock
 };
 
 struct cplane_peer {
@@ -366,6 +367,8 @@ void cplane_discovery_on_join(struct qe_cplane *c);
 // Adds where this node can be reached, in at most that many places, and nodes to begin with.
 void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max);
 // Packets wait for a peer that is not connected.
+// Looks the peer up now, connected or not.
+void cplane_discovery_seek(struct qe_cplane *c, struct cplane_peer *peer);
 void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
 // Packets wait for an overlay address that no peer has.
 void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip);
@@ -462,6 +465,8 @@ void cplane_traversal_learn(
 // There is an address at which the peer was met, or may be.
 bool cplane_knows_address(const struct cplane_peer *peer);
 void cplane_traversal_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// Nodes have answered that may pass a call on to the peer.
+void cplane_traversal_on_looked_up(struct qe_cplane *c, struct cplane_peer *peer);
 // The peer's session is in another state, maybe, or it is time to try.
 void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
 uint64_t cplane_crossing_deadline(const struct cplane_peer *peer);

@@ -63,6 +63,7 @@
     X(PROBES_SENT, "probes_sent", "Probes of addresses sent")                                                          \
     X(PROBES_RECEIVED, "probes_recv", "Probes of addresses received")                                                  \
     X(DROP_PROBE, "drop_probe", "Probes that are malformed, for somebody else, or answer nothing that was asked")      \
+    X(DROP_CALL, "drop_call", "Calls of other nodes that are malformed, forged, repeated, late, or not allowed")       \
     X(DROP_PROBE_LIMIT, "drop_probe_limit", "Probes not sent or answered: their address has had what it may have")
 
 enum qe_counter {
