@@ -233,6 +233,7 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     bool stopping;
     char failure[192]; // "" for none
 };

@@ -2,6 +2,7 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
+#include "node/portmap.h"
 #include "node/join.h"
 #include "wire/claims.h"
 
@@ -457,6 +458,7 @@ void cplane_goodbye(struct qe_cplane *c)
     size_t cursor = 0;
     const struct cplane_path *path;
     if (!c->stopping) cplane_discovery_on_stop(c);
+    if (!c->stopping) cplane_portmap_on_stop(c);
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
         c->by_id[i]->session.stopping = true;
