@@ -212,6 +212,11 @@ static int resolve(const struct qe_config *config, const char *text, struct qe_n
     return 0;
 }
 
+bool qe_config_find_node(const struct qe_config *config, const struct qe_config_node *node, struct qe_node_id *id)
+{
+    return resolve(config, node->text, id) == 0;
+}
+
 static const char unknown_name[] = "a node ID, or a name that [peers.names] or a [[peer]] knows";
 
 int qe_config_add_peer(struct qe_config *config, const struct qe_config_source *source, const char *text)
@@ -284,6 +289,6 @@ int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink
         if (!qe_config_find_peer(config, &name->id)) continue;
         memcpy(config->peers[peer_place(config, &name->id)].name, name->name, sizeof(name->name));
     }
-    int peers = check_peers(config, sink);
-    return qe_config_finish_discovery(config, sink) == 0 ? peers : -1;
+    int peers = check_peers(config, sink), traversal = qe_config_finish_traversal(config, sink);
+    return qe_config_finish_discovery(config, sink) == 0 && traversal == 0 ? peers : -1;
 }

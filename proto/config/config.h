@@ -20,6 +20,8 @@
 #define QE_CONFIG_SUBNETS_MAX   64 // advertised, and likewise accepted
 #define QE_CONFIG_GATEWAYS_MAX  8  // preferred, and likewise allowed
 
+#define QE_NOTIFY_COMMAND_SIZE 256
+
 #define QE_HOST_SIZE      256 // a host name (RFC 1123) with its NUL
 #define QE_HOST_PORT_SIZE (QE_HOST_SIZE + 6)
 
@@ -65,7 +67,8 @@ struct qe_config_subnets {
     enum qe_config_origin origin; // QE_CONFIG_DEFAULT: nobody said anything
 };
 
-// A node by its ID or name; "" for none. A name is looked up when it is needed.
+// A node by its ID or name; "" for none. After qe_config_finish a name that local configuration knows has become an ID;
+// another one is looked up in the network when it is needed (cplane_name_find).
 struct qe_config_node {
     char text[QE_NAME_SIZE];
 };
@@ -129,11 +132,12 @@ struct qe_config {
     bool forward;    // [network] forward, default true: sets the host up to forward to what it advertises
     bool masquerade; // [network] masquerade, default true: and hosts there see its address (source NAT)
     bool dns;        // [network] dns, default true: answers for names of the network, and tells the system's resolver
-    enum qe_log_level log_level; // [monitoring] log_level, default info
-    uint8_t lanes;               // [performance] lanes, 1..32, default 1
-    struct qe_addr metrics_addr; // [monitoring] metrics_addr; family 0: none
-    struct qe_addr health_addr;  // [monitoring] health_addr; family 0: none
-    const struct qe_mem *mem;    // owns the lists
+    enum qe_log_level log_level;                 // [monitoring] log_level, default info
+    uint8_t lanes;                               // [performance] lanes, 1..32, default 1
+    struct qe_addr metrics_addr;                 // [monitoring] metrics_addr; family 0: none
+    struct qe_addr health_addr;                  // [monitoring] health_addr; family 0: none
+    char notify_command[QE_NOTIFY_COMMAND_SIZE]; // [monitoring] notify_command; "" for none
+    const struct qe_mem *mem;                    // owns the lists
 };
 
 // Hears of mistakes (QE_LOG_ERROR) and of what is accepted but odd (QE_LOG_WARN), a line each, without newline.
@@ -191,10 +195,32 @@ int qe_config_add_accept(struct qe_config *config, const struct qe_config_source
 // None is accepted but what qe_config_add_accept adds.
 int qe_config_no_accept(struct qe_config *config, const struct qe_config_source *source);
 
+// "node" or "gateway"
+int qe_config_set_role(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "ID" or "NAME"; the first of a later origin drops those of earlier ones. "none": an empty list.
+int qe_config_add_gateway_prefer(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_no_gateway_prefer(struct qe_config *config, const struct qe_config_source *source);
+int qe_config_add_gateway_allow(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_no_gateway_allow(struct qe_config *config, const struct qe_config_source *source);
+// "ID", "NAME" or "none"
+int qe_config_set_exit_node(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "nobody", "members", "allowed"
+int qe_config_set_relay_allow(struct qe_config *config, const struct qe_config_source *source, const char *text);
+const char *qe_relay_allow_name(enum qe_config_relay allow);
+// "20Mbit/s", "unlimited" (config/quantity.h)
+int qe_config_set_relay_rate(struct qe_config *config, const struct qe_config_source *source, const char *text);
+int qe_config_set_relay_total_rate(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// "10GB", "unlimited"
+int qe_config_set_relay_volume(struct qe_config *config, const struct qe_config_source *source, const char *text);
+// An absolute path.
+int qe_config_set_notify_command(struct qe_config *config, const struct qe_config_source *source, const char *text);
+
 // Once all is said: gives peers their names, settles defaults that depend on others, and checks what only the whole can
 // show. 0, or -1 after lines to the sink.
 int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink);
 
+// The node that "ID" or "NAME" means to local configuration. False for a name that it does not know.
+bool qe_config_find_node(const struct qe_config *config, const struct qe_config_node *node, struct qe_node_id *id);
 // The node that local configuration calls `name`; NULL for none.
 const struct qe_node_id *qe_config_find_name(const struct qe_config *config, const char *name);
 // The peer with this ID; NULL for none.

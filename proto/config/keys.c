@@ -13,11 +13,7 @@
 #define CPU_MAX      1023
 #define NODE_ID_TEXT "a node ID: \"qe\" and 32 of a-z and 2-7"
 
-#define READER(name)                                                                                                   \
-    static void name(                                                                                                  \
-        struct qe_loader *l, const struct qe_setting *key, const char *path, const struct qe_toml_value *value)
-
-typedef int qe_setter(struct qe_config *config, const struct qe_config_source *source, const char *text);
+#define READER(name) static QE_READER(name)
 
 static void no_effect(struct qe_loader *l, const char *path, const struct qe_toml_value *value)
 {
@@ -41,7 +37,7 @@ static bool accept(struct qe_loader *l, const char *path, const struct qe_toml_v
     return false;
 }
 
-static void set(struct qe_loader *l, const char *path, const struct qe_toml_value *value, qe_setter *setter)
+void qe_loader_set(struct qe_loader *l, const char *path, const struct qe_toml_value *value, qe_setter *setter)
 {
     const char *text = string(l, path, value);
     if (!text) return;
@@ -126,25 +122,25 @@ READER(read_path)
 READER(read_name)
 {
     (void)key;
-    set(l, path, value, qe_config_set_name);
+    qe_loader_set(l, path, value, qe_config_set_name);
 }
 
 READER(read_tun_name)
 {
     (void)key;
-    set(l, path, value, qe_config_set_tun_name);
+    qe_loader_set(l, path, value, qe_config_set_tun_name);
 }
 
 READER(read_tun_addr)
 {
     (void)key;
-    set(l, path, value, qe_config_set_tun_addr);
+    qe_loader_set(l, path, value, qe_config_set_tun_addr);
 }
 
 READER(read_log_level)
 {
     (void)key;
-    set(l, path, value, qe_config_set_log_level);
+    qe_loader_set(l, path, value, qe_config_set_log_level);
 }
 
 READER(read_mtu)
@@ -180,38 +176,38 @@ READER(read_listen)
     if (qe_toml_size(value) == 0)
         qe_loader_report(l, QE_LOG_ERROR, path, value, "is empty, expected at least one \"ADDR:PORT\"");
     for (struct items i = {0}; next_item(&i, path, value);)
-        set(l, i.path, i.value, qe_config_add_listen);
+        qe_loader_set(l, i.path, i.value, qe_config_add_listen);
 }
 
-static void read_list(struct qe_loader *l, const char *path, const struct qe_toml_value *value, const char *expected,
+void qe_loader_list(struct qe_loader *l, const char *path, const struct qe_toml_value *value, const char *expected,
     int (*none)(struct qe_config *config, const struct qe_config_source *source), qe_setter *add)
 {
     if (!qe_loader_expect(l, path, value, QE_TOML_ARRAY, expected)) return;
     struct qe_config_source source = qe_loader_source(l, path, value);
     if (none) none(l->config, &source);
     for (struct items i = {0}; next_item(&i, path, value);)
-        set(l, i.path, i.value, add);
+        qe_loader_set(l, i.path, i.value, add);
 }
 
 READER(read_advertise_subnets)
 {
     (void)key;
-    read_list(l, path, value, "an array of subnets", NULL, qe_config_add_advertise);
+    qe_loader_list(l, path, value, "an array of subnets", NULL, qe_config_add_advertise);
 }
 
 READER(read_accept_subnets)
 {
     (void)key;
-    read_list(l, path, value, "an array of subnets", qe_config_no_accept, qe_config_add_accept);
+    qe_loader_list(l, path, value, "an array of subnets", qe_config_no_accept, qe_config_add_accept);
 }
 
 READER(read_bootstrap_nodes)
 {
     (void)key;
-    read_list(l, path, value, "an array of \"HOST:PORT\"", qe_config_no_bootstrap, qe_config_add_bootstrap);
+    qe_loader_list(l, path, value, "an array of \"HOST:PORT\"", qe_config_no_bootstrap, qe_config_add_bootstrap);
 }
 
-static void read_bool(struct qe_loader *l, const char *path, const struct qe_toml_value *value, bool *out)
+void qe_loader_bool(struct qe_loader *l, const char *path, const struct qe_toml_value *value, bool *out)
 {
     if (qe_loader_expect(l, path, value, QE_TOML_BOOLEAN, "true or false")) *out = qe_toml_boolean(value);
 }
@@ -219,31 +215,31 @@ static void read_bool(struct qe_loader *l, const char *path, const struct qe_tom
 READER(read_bootstrap_mode)
 {
     (void)key;
-    read_bool(l, path, value, &l->config->bootstrap_mode);
+    qe_loader_bool(l, path, value, &l->config->bootstrap_mode);
 }
 
 READER(read_mainline)
 {
     (void)key;
-    read_bool(l, path, value, &l->config->mainline);
+    qe_loader_bool(l, path, value, &l->config->mainline);
 }
 
 READER(read_forward)
 {
     (void)key;
-    read_bool(l, path, value, &l->config->forward);
+    qe_loader_bool(l, path, value, &l->config->forward);
 }
 
 READER(read_masquerade)
 {
     (void)key;
-    read_bool(l, path, value, &l->config->masquerade);
+    qe_loader_bool(l, path, value, &l->config->masquerade);
 }
 
 READER(read_dns)
 {
     (void)key;
-    read_bool(l, path, value, &l->config->dns);
+    qe_loader_bool(l, path, value, &l->config->dns);
 }
 
 READER(read_interfaces)
@@ -255,7 +251,7 @@ READER(read_interfaces)
 READER(read_public_ip)
 {
     (void)key;
-    set(l, path, value, qe_config_set_public_ip);
+    qe_loader_set(l, path, value, qe_config_set_public_ip);
 }
 
 static void read_serve(struct qe_loader *l, const char *path, const struct qe_toml_value *value, struct qe_addr *addr)
@@ -381,10 +377,9 @@ void qe_loader_finish(struct qe_loader *l)
         qe_loader_report(l, QE_LOG_WARN, "discovery.dht_port", l->dht_port, "has no effect beside network.listen");
     if (!l->allowed) return;
     for (struct items i = {0}; next_item(&i, "peers.allowed", l->allowed);)
-        set(l, i.path, i.value, qe_config_allow_peer);
+        qe_loader_set(l, i.path, i.value, qe_config_allow_peer);
 }
 
-static const char *const roles[] = {"node", "gateway", NULL};
 static const char *const modes[] = {"off", "aggregate", "failover", "redundant", NULL};
 static const char *const schedulers[] = {"auto", "round-robin", "weighted", "latency-aware", "redundant", NULL};
 static const char *const backends[] = {"epoll", "io_uring", NULL};
@@ -401,6 +396,7 @@ static const struct qe_setting monitoring_keys[] = {
     {"health_addr", read_health_addr, NULL, NULL},
     {"log_level", read_log_level, NULL, NULL},
     {"metrics_addr", read_metrics_addr, NULL, NULL},
+    {"notify_command", qe_read_notify_command, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 static const struct qe_setting multipath_keys[] = {
@@ -415,6 +411,8 @@ static const struct qe_setting network_keys[] = {
     {"accept_subnets", read_accept_subnets, NULL, NULL},
     {"advertise_subnets", read_advertise_subnets, NULL, NULL},
     {"dns", read_dns, NULL, NULL},
+    {"exit_leak", qe_read_exit_leak, NULL, NULL},
+    {"exit_node", qe_read_exit_node, NULL, NULL},
     {"forward", read_forward, NULL, NULL},
     {"listen", read_listen, NULL, NULL},
     {"masquerade", read_masquerade, NULL, NULL},
@@ -425,7 +423,7 @@ static const struct qe_setting network_keys[] = {
 };
 static const struct qe_setting node_keys[] = {
     {"name", read_name, NULL, NULL},
-    {"role", read_choice, roles, "node"},
+    {"role", qe_read_role, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 static const struct qe_setting peer_keys[] = {
@@ -454,13 +452,16 @@ static const struct qe_setting security_keys[] = {
 
 const struct qe_section qe_sections[] = {
     {"discovery", discovery_keys},
+    {"gateway", qe_gateway_keys},
     {"monitoring", monitoring_keys},
     {"multipath", multipath_keys},
+    {"nat", qe_nat_keys},
     {"network", network_keys},
     {"node", node_keys},
     {"peer", peer_keys},
     {"peers", peers_keys},
     {"performance", performance_keys},
+    {"relay", qe_relay_keys},
     {"security", security_keys},
     {NULL, NULL},
 };

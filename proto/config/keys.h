@@ -45,6 +45,25 @@ void qe_loader_report(struct qe_loader *l, enum qe_log_level level, const char *
 // Whether the value has this kind; says what was expected otherwise.
 bool qe_loader_expect(struct qe_loader *l, const char *path, const struct qe_toml_value *value, enum qe_toml_kind kind,
     const char *expected);
+
+// Readers of values that others are made of. The text of a string, given to a setter.
+typedef int qe_setter(struct qe_config *config, const struct qe_config_source *source, const char *text);
+void qe_loader_set(struct qe_loader *l, const char *path, const struct qe_toml_value *value, qe_setter *setter);
+// Each string of an array, given to a setter, after `none` has emptied the list (NULL: it stays). `expected` says what
+// array it is.
+void qe_loader_list(struct qe_loader *l, const char *path, const struct qe_toml_value *value, const char *expected,
+    int (*none)(struct qe_config *config, const struct qe_config_source *source), qe_setter *add);
+void qe_loader_bool(struct qe_loader *l, const char *path, const struct qe_toml_value *value, bool *out);
+
+// Keys about gateways, exits and NATs (keys_traversal.c).
+extern const struct qe_setting qe_gateway_keys[], qe_nat_keys[], qe_relay_keys[];
+#define QE_READER(name)                                                                                                \
+    void name(struct qe_loader *l, const struct qe_setting *key, const char *path, const struct qe_toml_value *value)
+QE_READER(qe_read_role);
+QE_READER(qe_read_exit_node);
+QE_READER(qe_read_exit_leak);
+QE_READER(qe_read_notify_command);
+
 // Reads each entry of a table by the key of that name. What has none is a mistake.
 void qe_loader_table(struct qe_loader *l, const struct qe_section *section, const struct qe_toml_value *table);
 // One [[peer]], whose entries qe_loader_table has seen.

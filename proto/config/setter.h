@@ -16,5 +16,7 @@ void *qe_setter_grow(struct qe_config *config, const struct qe_config_source *so
 
 // The part of qe_config_finish that is about discovery: the default bootstrap node, and what contradicts itself.
 int qe_config_finish_discovery(struct qe_config *config, const struct qe_config_sink *sink);
+// The part that is about gateways and exits.
+int qe_config_finish_traversal(struct qe_config *config, const struct qe_config_sink *sink);
 
 #endif

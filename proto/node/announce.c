@@ -188,6 +188,12 @@ void announce_expire(struct qe_cplane *c)
         discovery_wake(c, a->under_way > 0 || !c->discovery->bootstrap.joined ? QE_TIME_NEVER : a->at_ns);
         return;
     }
+    uint64_t pending_ns = a->said.issued_ms == 0 ? cplane_portmap_pending(c) : 0;
+    if (pending_ns) {
+        a->at_ns = pending_ns;
+        discovery_wake(c, pending_ns);
+        return;
+    }
     if (qe_dht_external(c->discovery->dht, 4, &seen)) cplane_portmap_on_seen(c, &seen.ip);
     announce_compose(c, &record);
     bool changed =

@@ -144,6 +144,7 @@ void qe_cplane_free(struct qe_cplane *c)
     cplane_claims_fini(c);
     cplane_portmap_fini(c);
     cplane_commands_drop(c);
+    qe_free(c->mem, c->notices);
     while (!qe_list_empty(&c->actions)) {
         struct cplane_action *a = qe_container(c->actions.next, struct cplane_action, link);
         qe_list_remove(&a->link);
@@ -289,6 +290,7 @@ static void expire(struct qe_cplane *c)
     cplane_commands_expire(c);
     cplane_claims_expire(c);
     cplane_portmap_expire(c);
+    cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
     settle(c);
@@ -402,6 +404,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
+    deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }

@@ -9,6 +9,8 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/exit.h"
+#include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
 #include "wire/wire.h"
@@ -37,6 +39,9 @@ enum cplane_why {
     CPLANE_WHY_INVITER = 8, // it invited this node
 };
 
+// How a peer is connected.
+enum cplane_way { CPLANE_WAY_NONE, CPLANE_WAY_DIRECT, CPLANE_WAY_RELAYED };
+
 // The lookup of a peer's record (seek.c).
 struct cplane_seek {
     uint64_t at_ns;     // when to look for it; 0: not decided
@@ -64,6 +69,7 @@ struct cplane_peer {
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
+    enum cplane_way way;        // as last traced
     uint64_t last_connected_ns; // when it last became so
     uint64_t session_id;        // ours for the session with it
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
@@ -194,7 +200,7 @@ struct qe_cplane {
     struct qe_cplane_options options;
     const struct qe_host *host;
     const struct qe_mem *mem;
-    const struct qe_config *config;
+    struct qe_config *config; // the node's own, which SET changes
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
@@ -234,6 +240,8 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
+    struct cplane_exit exit;
+    struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
 };
@@ -364,6 +372,8 @@ void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
 // The host's own networks may have changed.
 void cplane_claims_on_link(struct qe_cplane *c);
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Judges all claims anew: what is asked for has changed.
+void cplane_claims_decide(struct qe_cplane *c);
 void cplane_claims_expire(struct qe_cplane *c);
 uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 

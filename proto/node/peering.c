@@ -194,6 +194,16 @@ static void log_change(struct qe_cplane *c, struct cplane_peer *peer, uint64_t c
     }
 }
 
+// Says by which kind of way the peer is connected, each time that this has changed.
+static void trace_way(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    const struct qe_path *active = peer->was_connected ? qe_session_active(&peer->session) : NULL;
+    enum cplane_way way = !active ? CPLANE_WAY_NONE : active->relayed ? CPLANE_WAY_RELAYED : CPLANE_WAY_DIRECT;
+    if (way == peer->way) return;
+    peer->way = way;
+    if (active) cplane_trace(c, active->relayed ? "session.relayed" : "session.direct", peer, active->id, 0);
+}
+
 // A fault: one more connection to a peer that has one, and none younger than a second.
 static bool redials(const struct qe_cplane *c, const struct qe_session *s, struct qe_addr *target)
 {
@@ -218,6 +228,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    trace_way(c, peer);
     cplane_discovery_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
     cplane_peer_timer(c, peer);

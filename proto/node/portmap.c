@@ -1,7 +1,7 @@
 #include "node/portmap.h"
 
 #include "nat/port_client.h"
-#include "node/cplane_internal.h"
+#include "node/discovery_internal.h"
 
 #include <stdio.h>
 
@@ -13,6 +13,8 @@
 #define RETRY_LAST_NS  (3600 * QE_NS_PER_S)
 // A host that does not answer is not waited for longer.
 #define ANSWER_NS (120 * QE_NS_PER_S)
+// The first record waits for answers so long: one without the port would be looked up, and not soon again.
+#define FIRST_NS (1500 * QE_NS_PER_MS)
 // Slots' places in a request's number.
 #define SLOT_BITS 8
 
@@ -22,6 +24,16 @@ struct cplane_portmaps {
     struct qe_ip seen;
     uint64_t at_ns; // not later than anything is due
 };
+
+uint64_t cplane_portmap_pending(const struct qe_cplane *c)
+{
+    for (size_t i = 0; c->portmaps && i < CPLANE_PORTMAPS_MAX; i++) {
+        const struct cplane_portmap *map = &c->portmaps->list[i];
+        if (map->interface && map->state == CPLANE_PORTMAP_NEW && c->now_ns < map->asked_ns + FIRST_NS)
+            return map->asked_ns + FIRST_NS;
+    }
+    return 0;
+}
 
 const struct cplane_portmap *cplane_portmaps(const struct qe_cplane *c)
 {
@@ -92,6 +104,13 @@ static void ask(struct qe_cplane *c, struct cplane_portmap *map)
     act(c, map->request, map, LIFETIME_S);
 }
 
+// Others hear of it; nothing else about the network has changed.
+static void tell(struct qe_cplane *c)
+{
+    announce_wake(c, 0);
+    rendezvous_on_addresses(c);
+}
+
 // It is as if it had never been granted; what was published of it is taken back.
 static void lose(struct qe_cplane *c, struct cplane_portmap *map, const char *why)
 {
@@ -102,7 +121,7 @@ static void lose(struct qe_cplane *c, struct cplane_portmap *map, const char *wh
     cplane_trace(c, "portmap.lost", NULL, map->port, map->outside.port);
     map->outside = (struct qe_addr){0};
     map->until_ns = 0;
-    cplane_discovery_on_addresses(c);
+    tell(c);
 }
 
 static void drop(struct qe_cplane *c, struct cplane_portmap *map, const char *why)
@@ -119,7 +138,7 @@ static void want(struct qe_cplane *c, uint32_t interface, const struct qe_ip *in
     if (!map) return;
     uint64_t soon = c->now_ns + SETTLE_NS;
     if (map->interface == 0) {
-        *map = (struct cplane_portmap){.interface = interface, .inside = *inside, .port = port, .at_ns = soon};
+        *map = (struct cplane_portmap){.interface = interface, .inside = *inside, .port = port, .at_ns = c->now_ns};
     } else if (anew && !map->asking) {
         if (map->asked_ns && soon < map->asked_ns + AGAIN_NS) soon = map->asked_ns + AGAIN_NS;
         map->failures = 0;
@@ -196,7 +215,7 @@ static void granted(struct qe_cplane *c, struct cplane_portmap *map, const struc
             "%s port %u is mapped at %s (%s), which is no public address: there is another NAT beyond that one", inside,
             map->port, outside, map->text);
     cplane_trace(c, "portmap.granted", NULL, map->port, map->outside.port);
-    cplane_discovery_on_addresses(c);
+    tell(c);
 }
 
 static void refused(struct qe_cplane *c, struct cplane_portmap *map, const struct qe_result *result, bool first)

@@ -52,6 +52,8 @@ void cplane_portmap_fini(struct qe_cplane *c);
 // Adds up to `max` mapped ports that can be reached from the internet to `out`; returns how many. confirmed: those at
 // the address that others see this node at; else the others, behind another NAT maybe, or another address of this one.
 size_t cplane_portmap_list(const struct qe_cplane *c, bool confirmed, struct qe_addr *out, size_t max);
+// Until when the first answers are worth waiting for before others hear of this node; 0: they are there.
+uint64_t cplane_portmap_pending(const struct qe_cplane *c);
 // CPLANE_PORTMAPS_MAX of them, or NULL where there was never one.
 const struct cplane_portmap *cplane_portmaps(const struct qe_cplane *c);
 

@@ -37,6 +37,7 @@ static void put_traversal(struct qe_record_body *body, const struct qe_config *c
     put_flag(body, config->exit_leak);
     put_flag(body, config->port_mapping);
     put_flag(body, config->birthday);
+    qe_record_put_text(body, config->notify_command);
 }
 
 static void put_discovery(struct qe_record_body *body, const struct qe_config *config)
@@ -189,6 +190,7 @@ static void get_traversal(struct qe_reader *r, struct qe_config *config)
     config->exit_leak = get_flag(r);
     config->port_mapping = get_flag(r);
     config->birthday = get_flag(r);
+    get_name(r, config->notify_command, sizeof config->notify_command);
 }
 
 void qe_record_get_config(struct qe_reader *r, struct qe_config *config, const struct qe_mem *mem)

@@ -2,7 +2,7 @@
 
 #include "base/mutants.h"
 #include "base/time.h"
-#include "wire/wire.h"
+#include "wire/relay.h"
 
 #include <stdio.h>
 
@@ -33,6 +33,25 @@ static bool any_in_state(const struct qe_session *s, enum qe_path_state state)
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
         if (s->paths[i].state == state) return true;
     return false;
+}
+
+static bool any_dialling(const struct qe_session *s)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_DIALING && !s->paths[i].relayed) return true;
+    return false;
+}
+
+bool qe_session_is_direct(const struct qe_session *s)
+{
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_OPEN && !s->paths[i].relayed) return true;
+    return false;
+}
+
+bool qe_session_is_relayed(const struct qe_session *s)
+{
+    return any_in_state(s, QE_PATH_OPEN) && !qe_session_is_direct(s);
 }
 
 enum qe_session_state qe_session_state(const struct qe_session *s)
@@ -72,6 +91,18 @@ void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, boo
     s->next_candidate = met_at(s, addr) ? first : 0;
 }
 
+void qe_session_on_proven(struct qe_session *s, const struct qe_addr *addr, uint64_t now_ns)
+{
+    qe_session_on_address(s, addr, false);
+    if (qe_session_is_direct(s)) return;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++)
+        if (s->paths[i].state == QE_PATH_DIALING && qe_addr_equal(&s->paths[i].remote, addr)) return;
+    for (size_t i = 0; i < s->candidate_count; i++)
+        if (qe_addr_equal(&s->candidates[i], addr)) s->next_candidate = i;
+    s->hurried = true;
+    s->dial_at_ns = now_ns;
+}
+
 // When the next address is dialled although others have not failed yet: where they have been dialled long enough, and
 // it is none of them.
 static uint64_t stagger_at(const struct qe_session *s)
@@ -79,7 +110,7 @@ static uint64_t stagger_at(const struct qe_session *s)
     const struct qe_addr *next = &s->candidates[s->next_candidate % s->candidate_count];
     uint64_t since_ns = 0;
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
-        if (s->paths[i].state != QE_PATH_DIALING) continue;
+        if (s->paths[i].state != QE_PATH_DIALING || s->paths[i].relayed) continue;
         if (qe_addr_equal(&s->paths[i].remote, next)) return QE_TIME_NEVER;
         if (s->paths[i].since_ns > since_ns) since_ns = s->paths[i].since_ns;
     }
@@ -89,12 +120,16 @@ static uint64_t stagger_at(const struct qe_session *s)
 // When to dial; QE_TIME_NEVER where nothing is to be dialled as things are.
 static uint64_t dial_at(const struct qe_session *s)
 {
-    if (s->stopping || s->candidate_count == 0 || (s->limited && s->attempts_left == 0)) return QE_TIME_NEVER;
-    bool open = any_in_state(s, QE_PATH_OPEN) && !QE_MUTANT(dial_while_open);
+    bool relayed = qe_session_is_relayed(s);
+    if (s->stopping || s->candidate_count == 0) return QE_TIME_NEVER;
+    if (s->limited && s->attempts_left == 0 && !relayed && !s->hurried) return QE_TIME_NEVER;
+    bool open = qe_session_is_direct(s) && !QE_MUTANT(dial_while_open);
     if (open || !any_in_state(s, QE_PATH_FREE)) return QE_TIME_NEVER;
-    if (!any_in_state(s, QE_PATH_DIALING)) return s->dial_at_ns;
+    if (s->hurried) return s->dial_at_ns;
+    uint64_t due_ns = relayed ? s->direct_at_ns : s->dial_at_ns;
+    if (!any_dialling(s)) return due_ns;
     uint64_t at_ns = stagger_at(s);
-    return at_ns > s->dial_at_ns ? at_ns : s->dial_at_ns;
+    return at_ns > due_ns ? at_ns : due_ns;
 }
 
 bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target)
@@ -112,17 +147,56 @@ static struct qe_path *take_slot(struct qe_session *s)
     return NULL;
 }
 
-bool qe_session_on_dialled(
-    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns)
+static bool dialled(struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns)
 {
     struct qe_path *path = take_slot(s);
     if (!path) return false;
-    *path = (struct qe_path){
-        .state = QE_PATH_DIALING, .id = id, .lane = lane, .client = true, .since_ns = now_ns, .remote = *target};
+    *path = (struct qe_path){.state = QE_PATH_DIALING,
+        .id = id,
+        .lane = lane,
+        .client = true,
+        .relayed = qe_circuit_is_addr(&target->ip),
+        .since_ns = now_ns,
+        .remote = *target};
     s->dials++;
-    s->next_candidate++;
-    if (s->attempts_left > 0) s->attempts_left--;
     return true;
+}
+
+// While the peer is connected through gateways, its addresses are tried one after the other, then there is a pause.
+static void direct_tried(struct qe_session *s, uint64_t now_ns)
+{
+    uint64_t wait = QE_DIRECT_WAIT_FIRST_NS;
+    if (s->direct_left > 0 && --s->direct_left > 0) return;
+    s->direct_left = s->candidate_count;
+    for (unsigned i = 0; i < s->direct_failures && wait < QE_DIRECT_WAIT_LAST_NS; i++)
+        wait *= 2;
+    s->direct_failures++;
+    s->direct_at_ns = now_ns + (wait < QE_DIRECT_WAIT_LAST_NS ? wait : QE_DIRECT_WAIT_LAST_NS);
+}
+
+// There is reason to try directly at once, and to go on trying.
+static void direct_now(struct qe_session *s, uint64_t now_ns)
+{
+    s->direct_failures = 0;
+    s->direct_left = s->candidate_count;
+    s->direct_at_ns = now_ns;
+}
+
+bool qe_session_on_dialled(
+    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns)
+{
+    if (!dialled(s, id, lane, target, now_ns)) return false;
+    s->next_candidate++;
+    s->hurried = false;
+    if (s->attempts_left > 0) s->attempts_left--;
+    if (qe_session_is_relayed(s)) direct_tried(s, now_ns);
+    return true;
+}
+
+bool qe_session_on_relay_dialled(
+    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns)
+{
+    return dialled(s, id, lane, target, now_ns);
 }
 
 // Sets the next attempt: 250 ms, 500 ms, … 10 s, each ± 25 %, and not before `least` from now.
@@ -144,13 +218,27 @@ void qe_session_on_dial_failed(struct qe_session *s, const char *why, uint32_t j
 {
     s->dials++;
     s->next_candidate++;
+    s->hurried = false;
+    if (qe_session_is_relayed(s)) {
+        direct_tried(s, now_ns);
+        return;
+    }
     snprintf(s->last_error, sizeof s->last_error, "%s", why);
     back_off(s, 0, jitter, now_ns);
+}
+
+static bool other_gateway(const struct qe_path *a, const struct qe_path *b)
+{
+    return qe_circuit_gateway(&a->remote) != qe_circuit_gateway(&b->remote);
 }
 
 // Whether `a` is to carry packets rather than `b`; both are open.
 static bool preferred(const struct qe_session *s, const struct qe_path *a, const struct qe_path *b)
 {
+    if (a->relayed != b->relayed) return !a->relayed;
+    // Through different gateways the older goes on, so that packets do not move when the standby opens.
+    if (a->relayed && other_gateway(a, b))
+        return a->since_ns != b->since_ns ? a->since_ns < b->since_ns : a->id < b->id;
     if (a->client != b->client) {
         bool we_are_lower = qe_node_id_compare(&s->self, &s->peer) < 0;
         return a->client == (we_are_lower || QE_MUTANT(duplicate_preference));
@@ -164,9 +252,32 @@ static void revive(struct qe_session *s)
 {
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
         struct qe_path *path = &s->paths[i];
-        if (path->state == QE_PATH_RETIRED && !path->silent && path->retire_ns != QE_TIME_NEVER)
+        if (path->state == QE_PATH_RETIRED && !path->silent && !path->quiet && path->retire_ns != QE_TIME_NEVER)
             path->state = QE_PATH_OPEN;
     }
+}
+
+// The relayed path that is next where `best` fails, through another gateway than that; NULL for none.
+static const struct qe_path *standby(const struct qe_session *s, const struct qe_path *best)
+{
+    const struct qe_path *next = NULL;
+    for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
+        const struct qe_path *path = &s->paths[i];
+        if (path == best || path->state != QE_PATH_OPEN || !path->relayed || !other_gateway(path, best)) continue;
+        if (!next || preferred(s, path, next)) next = path;
+    }
+    return next;
+}
+
+// Whether a path that we dialled is not needed beside the open path `best`. A direct one that is silent may come back,
+// which is worth more than what goes through a gateway; where there is no standby, so may one through another gateway.
+static bool superfluous(const struct qe_session *s, const struct qe_path *path, const struct qe_path *best)
+{
+    if (path == best || !path->client || QE_MUTANT(superseded_kept)) return false;
+    if (path->state != QE_PATH_OPEN && path->state != QE_PATH_SILENT) return false;
+    if (!best->relayed) return true;
+    const struct qe_path *next = standby(s, best);
+    return path->relayed && path != next && (next || !other_gateway(path, best));
 }
 
 // Chooses the active path anew, and retires what we dialled and no longer need.
@@ -182,14 +293,18 @@ static void choose(struct qe_session *s, uint64_t now_ns)
     for (size_t i = 0; i < QE_SESSION_PATHS_MAX; i++) {
         struct qe_path *path = &s->paths[i];
         if (!open && path->state == QE_PATH_SILENT && (!best || preferred(s, path, best))) best = path;
-        if (open && path != best && !QE_MUTANT(superseded_kept) && path->client &&
-            (path->state == QE_PATH_OPEN || path->state == QE_PATH_SILENT)) {
-            path->silent = path->state == QE_PATH_SILENT;
+        if (open && superfluous(s, path, best)) {
             path->state = QE_PATH_RETIRED;
             path->retire_ns = now_ns + QE_PATH_LINGER_NS;
         }
     }
+    bool was_relayed = s->active && qe_session_active(s) && qe_session_active(s)->relayed;
     s->active = best ? best->id : 0;
+    if (open && !best->relayed) s->hurried = false;
+    if (open && best->relayed && !was_relayed) {
+        direct_now(s, now_ns);
+        s->direct_at_ns += QE_DIRECT_WAIT_FIRST_NS;
+    }
     if (!open) {
         s->connected_ns = 0;
     } else if (s->connected_ns == 0) {
@@ -214,6 +329,7 @@ struct qe_path *qe_session_on_open(
         .client = info->client,
         .resumed = info->resumed,
         .early = info->early_accepted,
+        .relayed = qe_circuit_is_addr(&info->remote.ip),
         .since_ns = now_ns,
         .local = info->local,
         .remote = info->remote};
@@ -240,38 +356,62 @@ size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoc
     return count;
 }
 
-void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns)
+// Evidence of the path's silence has changed.
+static void judge(struct qe_session *s, struct qe_path *path, uint64_t now_ns)
 {
-    struct qe_path *path = qe_session_path(s, id);
-    if (path) path->silent = true;
-    if (!path || path->state != QE_PATH_OPEN) return;
+    bool silent = path->silent || path->quiet;
+    if (path->state == QE_PATH_SILENT && !silent) {
+        path->state = QE_PATH_OPEN;
+        choose(s, now_ns);
+    }
+    if (path->state != QE_PATH_OPEN || !silent) return;
     path->state = QE_PATH_SILENT;
     choose(s, now_ns);
+    if (!path->relayed && qe_session_is_relayed(s)) direct_now(s, now_ns);
     if (!s->active || qe_session_active(s)->state == QE_PATH_SILENT) {
         snprintf(s->last_error, sizeof s->last_error, "nothing heard");
         s->dial_at_ns = now_ns;
     }
 }
 
+void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path) return;
+    path->silent = true;
+    judge(s, path, now_ns);
+}
+
 void qe_session_on_heard(struct qe_session *s, uint64_t id, uint64_t now_ns)
 {
     struct qe_path *path = qe_session_path(s, id);
-    if (path) path->silent = false;
-    if (!path || path->state != QE_PATH_SILENT) return;
-    path->state = QE_PATH_OPEN;
-    choose(s, now_ns);
+    if (!path) return;
+    path->silent = false;
+    judge(s, path, now_ns);
+}
+
+void qe_session_on_quiet(struct qe_session *s, uint64_t id, bool quiet, uint64_t now_ns)
+{
+    struct qe_path *path = qe_session_path(s, id);
+    if (!path) return;
+    path->quiet = quiet;
+    judge(s, path, now_ns);
 }
 
 void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_close why, uint32_t jitter, uint64_t now_ns)
 {
     struct qe_path *path = qe_session_path(s, id);
     if (!path) return;
-    bool was_dialling = path->state == QE_PATH_DIALING;
+    bool was_dialling = path->state == QE_PATH_DIALING, relayed = path->relayed;
     bool mattered = was_dialling || id == s->active;
     if (QE_MUTANT(goodbye_ignored) && why.end == QE_CONN_END_REMOTE && why.code == QE_CLOSE_GOODBYE) return;
     path->state = QE_MUTANT(slot_leak) ? QE_PATH_RETIRED : QE_PATH_FREE;
     if (QE_MUTANT(slot_leak)) path->retire_ns = QE_TIME_NEVER;
     choose(s, now_ns);
+    // Whoever chose the gateway chooses another.
+    if (relayed && was_dialling) return;
+    if (!relayed && mattered && !was_dialling && qe_session_is_relayed(s) && now_ns - path->since_ns >= WORKED_NS)
+        direct_now(s, now_ns);
     if (!mattered || any_in_state(s, QE_PATH_OPEN)) return;
 
     snprintf(s->last_error, sizeof s->last_error, "%s", qe_conn_end_text(why));
@@ -296,7 +436,11 @@ void qe_session_on_wanted(struct qe_session *s, uint64_t now_ns)
 
 void qe_session_on_found(struct qe_session *s, uint64_t now_ns)
 {
-    if (any_in_state(s, QE_PATH_OPEN)) return;
+    if (qe_session_is_direct(s)) return;
+    if (qe_session_is_relayed(s)) {
+        direct_now(s, now_ns);
+        return;
+    }
     s->failures = 0;
     if (!s->lazy) s->attempts_left = QE_DIAL_ATTEMPTS;
     if (s->dial_at_ns > now_ns) s->dial_at_ns = now_ns;
@@ -311,7 +455,8 @@ void qe_session_limit(struct qe_session *s, bool lazy)
 
 void qe_session_on_link_up(struct qe_session *s, uint64_t now_ns)
 {
-    if (any_in_state(s, QE_PATH_OPEN) || QE_MUTANT(link_up_ignored)) return;
+    if (qe_session_is_direct(s) || QE_MUTANT(link_up_ignored)) return;
+    if (qe_session_is_relayed(s)) direct_now(s, now_ns);
     s->failures = 0;
     if (s->dial_at_ns > now_ns) s->dial_at_ns = now_ns;
 }

@@ -2,7 +2,10 @@
 // dial again. Decisions only: whoever calls does the dialling, closing and sending.
 //
 // What is kept true:
-//  - a path in use is open; a silent one is used only while there is no open one;
+//  - a path in use is open; a silent one is used only while there is no open one; one through a gateway (relayed) only
+//  while there is no open direct one;
+//  - while all that is open is relayed, the peer is still dialled where it was, now and then, and a path through a
+//  second gateway is kept where there is one;
 //  - two open paths that say the same are reduced to one, and only a path's client closes it, so that both ends never
 //  close
 //    different ones: of two clients the one with the lower node ID stays, of one client's paths the newest;
@@ -24,6 +27,9 @@
 #define QE_DIAL_WAIT_REFUSED_NS (UINT64_C(5) * 1000000000)
 // An address that does not answer keeps the next one waiting no longer than this (RFC 8305 §5 has 250 ms for TCP).
 #define QE_DIAL_STAGGER_NS (UINT64_C(500) * 1000000)
+// The same for attempts to reach a peer directly while it is connected through a gateway.
+#define QE_DIRECT_WAIT_FIRST_NS (UINT64_C(10) * 1000000000)
+#define QE_DIRECT_WAIT_LAST_NS  (UINT64_C(300) * 1000000000)
 // How long a path that lost its place still receives what is under way on it.
 #define QE_PATH_LINGER_NS (UINT64_C(2) * 1000000000)
 
@@ -46,7 +52,8 @@ struct qe_path {
     uint64_t boot_epoch; // the peer's, where heard_hello
     uint64_t since_ns;   // when it opened; before that, when it was dialled
     uint64_t retire_ns;  // RETIRED: when to close it; QE_TIME_NEVER: the lane has been told to
-    bool silent;         // RETIRED: nothing is heard on it
+    bool silent;         // nothing is heard on it, whatever its state
+    bool quiet;          // relayed: nothing is heard of a connection that it goes by
     struct qe_addr local, remote;
 };
 
@@ -75,6 +82,12 @@ struct qe_session {
     // Where true, only so many more attempts are made on its own account; more when packets want it, or it is found.
     bool limited, lazy;
     unsigned attempts_left;
+    bool hurried; // the next candidate has just been proven: it waits for no other
+    // While all that is open is relayed: when to try directly again, the addresses left to try this time, and how often
+    // all of them were tried in vain.
+    uint64_t direct_at_ns;
+    size_t direct_left;
+    unsigned direct_failures;
 };
 
 void qe_session_init(struct qe_session *s, const struct qe_node_id *self, const struct qe_node_id *peer);
@@ -83,13 +96,25 @@ enum qe_session_state qe_session_state(const struct qe_session *s);
 struct qe_path *qe_session_path(struct qe_session *s, uint64_t id);
 struct qe_path *qe_session_active(struct qe_session *s);
 
-// An address at which the peer may be dialled. A configured one goes first and is never pushed out by a learned one.
+// Whether there is an open path that is not relayed.
+bool qe_session_is_direct(const struct qe_session *s);
+// Whether the peer is connected through gateways only.
+bool qe_session_is_relayed(const struct qe_session *s);
+
+// An address at which the peer may be dialled: one that is configured, or where it was met or proven to be. A
+// configured one goes first and is never pushed out by a learned one.
 void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, bool configured);
+
+// The same for one where it has just been proven to be: it is dialled at once, unless there is a direct path.
+void qe_session_on_proven(struct qe_session *s, const struct qe_addr *addr, uint64_t now_ns);
 
 // Whether to dial now, and whom.
 bool qe_session_dial_due(const struct qe_session *s, uint64_t now_ns, struct qe_addr *target);
 // The dialling has begun. False where there is no room for another path (then it was not due).
 bool qe_session_on_dialled(
+    struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns);
+// Dialling through a gateway has begun; who chose it, and when, is the caller's affair. False where there is no room.
+bool qe_session_on_relay_dialled(
     struct qe_session *s, uint64_t id, uint8_t lane, const struct qe_addr *target, uint64_t now_ns);
 // The dialling could not even begin (no socket, no memory).
 void qe_session_on_dial_failed(struct qe_session *s, const char *why, uint32_t jitter, uint64_t now_ns);
@@ -101,6 +126,8 @@ struct qe_path *qe_session_on_open(
 size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoch, uint64_t *dead, uint64_t now_ns);
 void qe_session_on_silent(struct qe_session *s, uint64_t id, uint64_t now_ns);
 void qe_session_on_heard(struct qe_session *s, uint64_t id, uint64_t now_ns);
+// A relayed path is as silent as a connection that it goes by, whatever is known of itself; or that is over.
+void qe_session_on_quiet(struct qe_session *s, uint64_t id, bool quiet, uint64_t now_ns);
 // A path is gone. `jitter`: 32 random bits that spread the next attempt.
 void qe_session_on_closed(
     struct qe_session *s, uint64_t id, struct qe_conn_close why, uint32_t jitter, uint64_t now_ns);

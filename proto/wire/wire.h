@@ -14,7 +14,7 @@
 enum qe_frame_type {
     QE_FRAME_SEQUENCED = 0x01,  // kept for sessions with several paths
     QE_FRAME_FRAGMENT = 0x02,   // flow/fragment.h
-    QE_FRAME_RELAYED = 0x03,    // kept for gateways
+    QE_FRAME_RELAYED = 0x03,    // wire/relay.h
     QE_FRAME_ECHO = 0x10,       // type (1) | cookie (8): answer with the same cookie
     QE_FRAME_ECHO_REPLY = 0x11, // type (1) | cookie (8)
 };
@@ -27,7 +27,12 @@ enum qe_message_type {
     QE_MESSAGE_JOIN = 0x03,
     QE_MESSAGE_WELCOME = 0x04,
     QE_MESSAGE_DECLINE = 0x05,
-    QE_MESSAGE_CLAIMS = 0x10, // wire/claims.h
+    QE_MESSAGE_CLAIMS = 0x10,     // wire/claims.h
+    QE_MESSAGE_RELAY_OPEN = 0x20, // wire/relay.h, likewise those below
+    QE_MESSAGE_RELAY_OFFER = 0x21,
+    QE_MESSAGE_RELAY_ACCEPT = 0x22,
+    QE_MESSAGE_RELAY_CLOSE = 0x23,
+    QE_MESSAGE_RELAY_QUIET = 0x24,
 };
 
 // Application error codes of CONNECTION_CLOSE (RFC 9000 §20.2).

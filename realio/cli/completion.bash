@@ -9,7 +9,8 @@ _quicether() {
         --control) socket=${COMP_WORDS[i+1]-} ;&
         --config | --state-dir | --listen | --tun-name | --tun-addr | --name | --peer | --peer-allow | --log-level | \
             --record | --record-limit | --record-to | --count | --interval | --bootstrap | --dht-port | --public-ip | \
-            --advertise-subnet | --accept-subnet | --expires | --uses | --salt | --seq | --cas) i=$((i + 1)) ;;
+            --advertise-subnet | --accept-subnet | --expires | --uses | --salt | --seq | --cas | --role | --gateway-prefer | \
+            --gateway-allow | --relay-allow | --exit-node) i=$((i + 1)) ;;
         -*) ;;
         dht | network) [ -n "$command" ] || group=${COMP_WORDS[i]} command="$group " ;;
         *)
@@ -35,6 +36,14 @@ _quicether() {
         ;;
     --log-level)
         mapfile -t COMPREPLY < <(compgen -W "error warn info debug" -- "$current")
+        return
+        ;;
+    --role)
+        mapfile -t COMPREPLY < <(compgen -W "node gateway" -- "$current")
+        return
+        ;;
+    --relay-allow)
+        mapfile -t COMPREPLY < <(compgen -W "nobody members allowed" -- "$current")
         return
         ;;
     --listen | --tun-name | --tun-addr | --name | --peer | --peer-allow | --record-limit | --record-to | --count | \

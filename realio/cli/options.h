@@ -50,6 +50,14 @@ enum qe_cli_setting_kind {
     QE_CLI_NO_FORWARD,
     QE_CLI_NO_MASQUERADE,
     QE_CLI_NO_DNS,
+    QE_CLI_ROLE,
+    QE_CLI_GATEWAY_PREFER,
+    QE_CLI_GATEWAY_ALLOW,
+    QE_CLI_RELAY_ALLOW,
+    QE_CLI_RELAY_EMERGENCY,
+    QE_CLI_EXIT_NODE,
+    QE_CLI_EXIT_LEAK,
+    QE_CLI_NO_PORT_MAPPING,
 };
 
 struct qe_cli_setting {

@@ -73,6 +73,44 @@ static void capitalise(const char *word, char *out, size_t size)
     if (out[0] >= 'a' && out[0] <= 'z') out[0] = (char)(out[0] - 'a' + 'A');
 }
 
+// "Exit Node: home (away: nothing goes beyond the overlay)"
+static void show_exit(const json_t *status, FILE *out)
+{
+    const json_t *node = json_object_get(status, "exit");
+    const char *state = qe_plain_text(node, "state"), *name = qe_plain_text(node, "name");
+    if (!state || strcmp(state, "off") == 0) return;
+    if (!name) name = qe_plain_text(node, "node_id");
+    fputs("Exit Node: ", out);
+    qe_plain_put(name ? name : "-", out);
+    if (strcmp(state, "active") != 0) {
+        fputs(" (", out);
+        qe_plain_put(state, out);
+        fputs(json_is_true(json_object_get(node, "leak")) ? ": packets go without it)" : ": packets go nowhere)", out);
+    }
+    fputs("\n", out);
+}
+
+// "Notification (5min ago): text"
+static void show_notices(const json_t *status, FILE *out)
+{
+    size_t i;
+    json_t *notice;
+    json_array_foreach(json_object_get(status, "notifications"), i, notice)
+    {
+        int64_t s = qe_plain_number(notice, "age_ms") / 1000;
+        const char *text = qe_plain_text(notice, "text");
+        fprintf(out, "Notification (%" PRId64 "%s ago): ",
+            s < 120    ? s
+            : s < 7200 ? s / 60
+                       : s / 3600,
+            s < 120    ? "s"
+            : s < 7200 ? "min"
+                       : "h");
+        qe_plain_put(text ? text : "-", out);
+        fputs("\n", out);
+    }
+}
+
 int qe_show_status(const json_t *status, FILE *out)
 {
     const json_t *tun = json_object_get(status, "tun");
@@ -100,6 +138,7 @@ int qe_show_status(const json_t *status, FILE *out)
         qe_plain_number(json_object_get(status, "peers"), "connected"),
         qe_plain_number(json_object_get(status, "paths"), "active"));
     qe_show_claims(status, out);
+    show_exit(status, out);
     // What is as it should be goes without saying.
     if (state && strcmp(state, "up") != 0) {
         fputs("State: ", out);
@@ -113,6 +152,7 @@ int qe_show_status(const json_t *status, FILE *out)
         qe_plain_put(json_string_value(item), out);
         fputs("\n", out);
     }
+    show_notices(status, out);
     return 0;
 }
 

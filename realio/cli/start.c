@@ -138,6 +138,27 @@ static int unset_dns(struct qe_config *config, const struct qe_config_source *so
     return 0;
 }
 
+static int set_relay_emergency(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->relay.emergency = true;
+    return 0;
+}
+
+static int set_exit_leak(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->exit_leak = true;
+    return 0;
+}
+
+static int unset_port_mapping(struct qe_config *config, const struct qe_config_source *source, const char *text)
+{
+    (void)source, (void)text;
+    config->port_mapping = false;
+    return 0;
+}
+
 static int apply(struct qe_config *config, const struct qe_cli_setting *setting, const struct qe_config_sink *sink)
 {
     static setter *const setters[] = {
@@ -158,6 +179,14 @@ static int apply(struct qe_config *config, const struct qe_cli_setting *setting,
         [QE_CLI_NO_FORWARD] = unset_forward,
         [QE_CLI_NO_MASQUERADE] = unset_masquerade,
         [QE_CLI_NO_DNS] = unset_dns,
+        [QE_CLI_ROLE] = qe_config_set_role,
+        [QE_CLI_GATEWAY_PREFER] = qe_config_add_gateway_prefer,
+        [QE_CLI_GATEWAY_ALLOW] = qe_config_add_gateway_allow,
+        [QE_CLI_RELAY_ALLOW] = qe_config_set_relay_allow,
+        [QE_CLI_RELAY_EMERGENCY] = set_relay_emergency,
+        [QE_CLI_EXIT_NODE] = qe_config_set_exit_node,
+        [QE_CLI_EXIT_LEAK] = set_exit_leak,
+        [QE_CLI_NO_PORT_MAPPING] = unset_port_mapping,
     };
     char where[32];
     snprintf(where, sizeof where, "--%s", setting->option);

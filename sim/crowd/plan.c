@@ -3,14 +3,13 @@
 #include "engine/memory.h"
 #include "engine/random.h"
 #include "scenario/scenario.h"
+#include "scenario/text.h"
 
 #include "base/time.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX    (1 << 20)
 #define RTT_MAX_NS       (10 * QE_NS_PER_S)
 #define DURATION_MAX_NS  (7 * 24 * 3600 * QE_NS_PER_S)
 #define VALUE_BYTES_MAX  900
@@ -315,22 +314,11 @@ struct sim_crowd_plan *sim_crowd_plan_parse(const char *file, const char *text, 
 
 struct sim_crowd_plan *sim_crowd_plan_load(const char *file, char error[SIM_ERROR_SIZE])
 {
-    struct sim_crowd_plan *plan = NULL;
-    FILE *in = fopen(file, "rb");
-    if (!in) {
-        snprintf(error, SIM_ERROR_SIZE, "%s: %s", file, strerror(errno));
-        return NULL;
-    }
-    char *text = sim_obtain(1, FILE_SIZE_MAX + 1);
-    size_t size = fread(text, 1, FILE_SIZE_MAX + 1, in);
-    if (ferror(in))
-        snprintf(error, SIM_ERROR_SIZE, "%s: cannot be read", file);
-    else if (size > FILE_SIZE_MAX)
-        snprintf(error, SIM_ERROR_SIZE, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
-    else
-        plan = sim_crowd_plan_parse(file, text, size, error);
+    size_t size;
+    char *text = sim_scenario_text(file, &size, error);
+    if (!text) return NULL;
+    struct sim_crowd_plan *plan = sim_crowd_plan_parse(file, text, size, error);
     sim_release(text);
-    fclose(in);
     return plan;
 }
 

@@ -133,8 +133,17 @@ enum sim_expect_kind {
     SIM_EXPECT_CONNECTED,
     SIM_EXPECT_DISCONNECTED,
     SIM_EXPECT_NEVER_CONNECTED,
-    SIM_EXPECT_TRIGGER, // how often it has acted
-    SIM_EXPECT_POINT,   // how often a fault point has fired, in all nodes
+    SIM_EXPECT_CROSSING, // connected as the NATs between the two allow
+    SIM_EXPECT_TRIGGER,  // how often it has acted
+    SIM_EXPECT_POINT,    // how often a fault point has fired, in all nodes
+};
+
+// How two nodes are connected, as a node says it.
+enum sim_way {
+    SIM_WAY_NONE,
+    SIM_WAY_ANY, // in expectations: however; of a node: it has not said how
+    SIM_WAY_DIRECT,
+    SIM_WAY_GATEWAY,
 };
 
 // What a measure counts in.
@@ -156,6 +165,7 @@ struct sim_scenario_expect {
     bool has_min, has_max;
     uint64_t min, max; // with the margin
     uint32_t margin_ppb;
+    enum sim_way by;        // CONNECTED, NEVER_CONNECTED
     bool always;            // CONNECTED, DISCONNECTED: in all of the window
     bool sometimes;         // it fails no run; a sweep wants it to hold in one at least,
     uint32_t sometimes_ppb; // or in this share of its runs

@@ -93,7 +93,7 @@ const struct sim_key sim_expect_keys[] = {{"flow", SIM_KEY_OTHER, 0}, {"link", S
     {"never_connected", SIM_KEY_OTHER, 0}, {"within", SIM_KEY_OTHER, 0}, {"after", SIM_KEY_DURATION, EXPECT(after_ns)},
     {"before", SIM_KEY_DURATION, EXPECT(before_ns)}, {"min", SIM_KEY_OTHER, 0}, {"max", SIM_KEY_OTHER, 0},
     {"is", SIM_KEY_OTHER, 0}, {"margin", SIM_KEY_CHANCE, EXPECT(margin_ppb)}, {"always", SIM_KEY_FLAG, EXPECT(always)},
-    {"sometimes", SIM_KEY_OTHER, 0}, {0}};
+    {"sometimes", SIM_KEY_OTHER, 0}, {"by", SIM_KEY_OTHER, 0}, {"crossing", SIM_KEY_OTHER, 0}, {0}};
 
 static uint64_t parse_bound(struct sim_parse *p, const struct qe_toml_value *value, const char *key, enum sim_unit unit)
 {
@@ -201,6 +201,20 @@ static void parse_host_subject(struct sim_parse *p, struct sim_scenario_expect *
         parse_bounds(p, e, table, SIM_UNIT_COUNT);
 }
 
+static void parse_by(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
+{
+    const struct qe_toml_value *value = qe_toml_get(table, "by");
+    e->by = SIM_WAY_ANY;
+    if (!value) return;
+    const char *text = sim_reader_text(&p->reader, value, "by");
+    if (strcmp(text, "direct") == 0)
+        e->by = SIM_WAY_DIRECT;
+    else if (strcmp(text, "gateway") == 0)
+        e->by = SIM_WAY_GATEWAY;
+    else
+        sim_reader_fail(&p->reader, value, "'by' is \"%s\"; expected \"direct\" or \"gateway\"", text);
+}
+
 static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table,
     const char *key, enum sim_expect_kind kind)
 {
@@ -208,6 +222,8 @@ static void parse_pair(struct sim_parse *p, struct sim_scenario_expect *e, const
     const struct qe_toml_value *within = qe_toml_get(table, "within");
     e->kind = kind;
     if (!pair) return;
+    parse_by(p, e, table);
+    if (p->reader.failed) return;
     if (qe_toml_size(pair) != 2) {
         sim_reader_fail(&p->reader, pair, "'%s' has %zu hosts; expected 2", key, qe_toml_size(pair));
         return;
@@ -261,20 +277,21 @@ static void parse_sometimes(struct sim_parse *p, struct sim_scenario_expect *e, 
 static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, const struct qe_toml_value *table)
 {
     static const char *const subjects[] = {
-        "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger", "point"};
+        "flow", "link", "host", "connected", "disconnected", "never_connected", "trigger", "point", "crossing"};
     static const char *const keys[][16] = {
         {"flow", "measure", "min", "max", "is", "margin", "sometimes", "after", "before"},
         {"link", "from", "measure", "min", "max", "is", "margin", "sometimes"},
         {"host", "measure", "log", "event", "counter", "min", "max", "is", "margin", "sometimes", "after", "before"},
-        {"connected", "within", "always", "sometimes", "after", "before"},
+        {"connected", "by", "within", "always", "sometimes", "after", "before"},
         {"disconnected", "within", "always", "sometimes", "after", "before"},
-        {"never_connected", "sometimes", "after", "before"},
+        {"never_connected", "by", "sometimes", "after", "before"},
         {"trigger", "min", "max", "is", "margin", "sometimes"},
         {"point", "min", "max", "is", "margin", "sometimes"},
+        {"crossing", "within", "sometimes", "after", "before"},
     };
     static const char *const wheres[] = {"an expectation of a flow", "an expectation of a link",
         "an expectation of a host", "'connected'", "'disconnected'", "'never_connected'", "an expectation of a trigger",
-        "an expectation of a fault point"};
+        "an expectation of a fault point", "'crossing'"};
     size_t count = 0, which = 0;
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         if (qe_toml_get(table, subjects[i])) {
@@ -284,7 +301,7 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
     if (count != 1) {
         sim_reader_fail(&p->reader, table,
             "[[expect]] must have one of 'flow', 'link', 'host', 'connected', 'disconnected', 'never_connected', "
-            "'trigger', 'point'");
+            "'trigger', 'point', 'crossing'");
         return;
     }
     sim_reader_only(&p->reader, table, wheres[which], keys[which]);
@@ -314,6 +331,9 @@ static void parse_expect(struct sim_parse *p, struct sim_scenario_expect *e, con
         break;
     case 7:
         parse_point_subject(p, e, table);
+        break;
+    case 8:
+        parse_pair(p, e, table, "crossing", SIM_EXPECT_CROSSING);
         break;
     default:
         parse_pair(p, e, table, "never_connected", SIM_EXPECT_NEVER_CONNECTED);

@@ -3,12 +3,11 @@
 #include "engine/memory.h"
 #include "scenario/axes.h"
 #include "scenario/swarm.h"
+#include "scenario/text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX (1 << 20)
 // So many seeds of a swarm are looked at by a check.
 #define SWARM_SEEDS 32
 
@@ -176,22 +175,11 @@ struct sim_template *sim_template_parse(const char *file, const char *text, size
 
 struct sim_template *sim_template_load(const char *file, char error[SIM_ERROR_SIZE])
 {
-    struct sim_template *template = NULL;
-    FILE *in = fopen(file, "rb");
-    if (!in) {
-        snprintf(error, SIM_ERROR_SIZE, "%s: %s", file, strerror(errno));
-        return NULL;
-    }
-    char *text = sim_obtain(1, FILE_SIZE_MAX + 1);
-    size_t size = fread(text, 1, FILE_SIZE_MAX + 1, in);
-    if (ferror(in))
-        snprintf(error, SIM_ERROR_SIZE, "%s: cannot be read", file);
-    else if (size > FILE_SIZE_MAX)
-        snprintf(error, SIM_ERROR_SIZE, "%s: larger than %d bytes", file, FILE_SIZE_MAX);
-    else
-        template = sim_template_parse(file, text, size, error);
+    size_t size;
+    char *text = sim_scenario_text(file, &size, error);
+    if (!text) return NULL;
+    struct sim_template *template = sim_template_parse(file, text, size, error);
     sim_release(text);
-    fclose(in);
     return template;
 }
 

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What a node says that has no way to a peer.
+#define REFUSAL "cannot connect"
+
 static bool in_window(const struct sim_world *world, const struct sim_scenario_expect *e)
 {
     return world->engine.now_ns >= e->after_ns && world->engine.now_ns < e->before_ns;
@@ -20,6 +23,9 @@ void sim_expect_logged(struct sim_world *world, const struct sim_host *host, con
     for (size_t i = 0; i < world->scenario->expect_count; i++) {
         const struct sim_scenario_expect *e = &world->scenario->expects[i];
         if (e->kind == SIM_EXPECT_LOG && e->host == host->box.index && in_window(world, e) && strstr(text, e->text))
+            world->counts[i]++;
+        if (e->kind == SIM_EXPECT_CROSSING && (e->host == host->box.index || e->other == host->box.index) &&
+            in_window(world, e) && strstr(text, REFUSAL))
             world->counts[i]++;
     }
 }
@@ -218,93 +224,6 @@ uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id)
     }
 }
 
-// From when on both sides (or, for `up` false, the first host) see it so, at or after the window's start.
-static bool settled_at(const struct sim_world *world, const struct sim_scenario_expect *e, bool up, uint64_t *since_ns)
-{
-    bool own = false, other = false;
-    uint64_t at = e->after_ns;
-    for (size_t i = 0; i <= world->change_count; i++) {
-        const struct sim_connection_change *c = i < world->change_count ? &world->changes[i] : NULL;
-        // All that happened until `at` is counted before the state is looked at.
-        if (!c || c->at_ns > at) {
-            if (up ? own && other : !own) {
-                *since_ns = at - e->after_ns;
-                return true;
-            }
-            if (!c || c->at_ns >= e->before_ns) return false;
-            at = c->at_ns;
-        }
-        if (c->host == e->host && c->other == e->other) own = c->up;
-        if (c->host == e->other && c->other == e->host) other = c->up;
-    }
-    return false;
-}
-
-// When the pair is first not as wanted in the window; UINT64_MAX: never. Of things at one instant the last one counts.
-static uint64_t broken_at(const struct sim_world *world, const struct sim_scenario_expect *e, bool up)
-{
-    bool own = false, other = false;
-    for (size_t i = 0; i <= world->change_count; i++) {
-        const struct sim_connection_change *c = i < world->change_count ? &world->changes[i] : NULL;
-        uint64_t until = c && c->at_ns < e->before_ns ? c->at_ns : e->before_ns;
-        uint64_t since = i ? world->changes[i - 1].at_ns : 0;
-        if (since < e->after_ns) since = e->after_ns;
-        if (until > since && (up ? !own || !other : own)) return since;
-        if (!c || c->at_ns >= e->before_ns) break;
-        if (c->host == e->host && c->other == e->other) own = c->up;
-        if (c->host == e->other && c->other == e->host) other = c->up;
-    }
-    return UINT64_MAX;
-}
-
-static void judge_always(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
-{
-    char at[SIM_UNITS_TEXT_SIZE], after[SIM_UNITS_TEXT_SIZE], before[SIM_UNITS_TEXT_SIZE];
-    uint64_t broken = broken_at(world, e, e->kind == SIM_EXPECT_CONNECTED);
-    out->bound = text(
-        "always from %s to %s", sim_duration_format(e->after_ns, after), sim_duration_format(e->before_ns, before));
-    out->measured = broken == UINT64_MAX ? sim_copy_text("always") : text("not at %s", sim_duration_format(broken, at));
-    out->passed = broken == UINT64_MAX;
-}
-
-static void judge_pair(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
-{
-    static const char *const words[] = {"connected", "disconnected"};
-    const char *a = world->hosts[e->host]->box.name, *b = world->hosts[e->other]->box.name;
-    char within[SIM_UNITS_TEXT_SIZE], after[SIM_UNITS_TEXT_SIZE], measured[SIM_VALUE_TEXT_SIZE];
-    bool up = e->kind == SIM_EXPECT_CONNECTED;
-    uint64_t since;
-    bool known = settled_at(world, e, up, &since);
-    out->subject = sim_copy_text(words[!up]);
-    out->what = text("%s %s %s after %s", words[!up], a, b, sim_duration_format(e->after_ns, after));
-    if (e->always) {
-        judge_always(world, e, out);
-        return;
-    }
-    out->bound = text("within %s", sim_duration_format(e->max, within));
-    out->measured = sim_copy_text(known ? sim_value_format(SIM_UNIT_DURATION, since, measured) : "never");
-    out->passed = known && since <= e->max;
-}
-
-// Both at once: whoever dials may think for a round trip that it is let in (RFC 9001 §4.1.2).
-static void judge_never(const struct sim_world *world, const struct sim_scenario_expect *e, struct sim_outcome *out)
-{
-    uint64_t count = 0;
-    bool own = false, other = false;
-    for (size_t i = 0; i < world->change_count; i++) {
-        const struct sim_connection_change *c = &world->changes[i];
-        bool were = own && other;
-        if (c->host == e->host && c->other == e->other) own = c->up;
-        if (c->host == e->other && c->other == e->host) other = c->up;
-        if (own && other && !were && c->at_ns >= e->after_ns && c->at_ns < e->before_ns) count++;
-    }
-    out->subject = sim_copy_text("never connected");
-    out->what = text("never connected %s %s", world->hosts[e->host]->box.name, world->hosts[e->other]->box.name);
-    out->bound = sim_copy_text("never");
-    out->measured = count ? text("%" PRIu64 " times", count) : sim_copy_text("never");
-    out->passed = count == 0;
-}
-
 static void judge(const struct sim_world *world, size_t index, struct sim_outcome *out)
 {
     static const char *const words[] = {
@@ -339,10 +258,9 @@ static void judge(const struct sim_world *world, size_t index, struct sim_outcom
         break;
     case SIM_EXPECT_CONNECTED:
     case SIM_EXPECT_DISCONNECTED:
-        judge_pair(world, e, out);
-        break;
     case SIM_EXPECT_NEVER_CONNECTED:
-        judge_never(world, e, out);
+    case SIM_EXPECT_CROSSING:
+        sim_expect_judge_pair(world, index, out);
         break;
     case SIM_EXPECT_POINT:
         out->subject = text("point %s", qe_fault_point_name(e->point));

@@ -46,23 +46,43 @@ static size_t host_of(const struct sim_world *world, const struct qe_node_id *id
     return SIM_NONE;
 }
 
-static void note_connection(struct sim_world *world, size_t host, size_t other, bool up)
+static void note_connection(struct sim_world *world, size_t host, size_t other, enum sim_way way)
 {
     SIM_ROOM(world->changes, world->change_count, world->change_capacity);
-    world->changes[world->change_count++] = (struct sim_connection_change){world->engine.now_ns, host, other, up};
+    world->changes[world->change_count++] = (struct sim_connection_change){world->engine.now_ns, host, other, way};
+}
+
+static void note_record(struct sim_world *world, size_t host, size_t other)
+{
+    for (size_t i = 0; i < world->found_count; i++)
+        if (world->found[i].host == host && world->found[i].other == other) return;
+    SIM_ROOM(world->found, world->found_count, world->found_capacity);
+    world->found[world->found_count++] = (struct sim_record_found){world->engine.now_ns, host, other};
+}
+
+static void note_session(struct sim_world *world, size_t host, const struct qe_trace *trace)
+{
+    static const struct {
+        const char *name;
+        enum sim_way way;
+    } ways[] = {{"session.connected", SIM_WAY_ANY}, {"session.direct", SIM_WAY_DIRECT},
+        {"session.relayed", SIM_WAY_GATEWAY}, {"session.lost", SIM_WAY_NONE}};
+    size_t other = host_of(world, &trace->peer);
+    for (size_t i = 0; other != SIM_NONE && i < sizeof(ways) / sizeof(ways[0]); i++)
+        if (strcmp(trace->name, ways[i].name) == 0) note_connection(world, host, other, ways[i].way);
 }
 
 static void traced(void *user, struct sim_host *host, const struct qe_trace *trace)
 {
     struct sim_world *world = user;
     static const struct qe_node_id nobody;
-    bool up = strcmp(trace->name, "session.connected") == 0;
-    if (up || strcmp(trace->name, "session.lost") == 0) {
+    bool session = strncmp(trace->name, "session.", 8) == 0;
+    if (session) note_session(world, host->box.index, trace);
+    if (strcmp(trace->name, "record.found") == 0) {
         size_t other = host_of(world, &trace->peer);
-        if (other != SIM_NONE) note_connection(world, host->box.index, other, up);
+        if (other != SIM_NONE) note_record(world, host->box.index, other);
     }
     sim_expect_traced(world, host, trace->name);
-    bool session = strncmp(trace->name, "session.", 8) == 0;
     sim_invariants_traced(&world->invariants, host, trace->name, session ? host_of(world, &trace->peer) : SIM_NONE);
     if (!sim_trace_wants(&world->trace, SIM_TRACE_CORE)) return;
     const char *peer = NULL;
@@ -116,7 +136,7 @@ static void ended(void *user, struct sim_host *host, enum sim_host_end how)
     struct sim_world *world = user;
     sim_invariants_ended(&world->invariants, host);
     for (size_t i = 0; i < world->scenario->host_count; i++)
-        if (i != host->box.index) note_connection(world, host->box.index, i, false);
+        if (i != host->box.index) note_connection(world, host->box.index, i, SIM_WAY_NONE);
     sim_timeline_ended(world, host->box.index, how);
 }
 
@@ -248,6 +268,7 @@ static void tear_down(struct sim_world *world)
     sim_release(world->counts);
     sim_release(world->counted);
     sim_release(world->changes);
+    sim_release(world->found);
 }
 
 void sim_run(const struct sim_run_options *options, struct sim_result *result)

@@ -3,6 +3,7 @@
 #define QE_SIM_WORLD_H
 
 #include "host/host.h"
+#include "net/crossing.h"
 #include "net/network.h"
 #include "scenario/scenario.h"
 #include "traffic/flow.h"
@@ -73,7 +74,13 @@ struct sim_result {
 struct sim_connection_change {
     uint64_t at_ns;
     size_t host, other;
-    bool up;
+    enum sim_way way;
+};
+
+// A node has found a record of another, which it or the other one has not before.
+struct sim_record_found {
+    uint64_t at_ns;
+    size_t host, other;
 };
 
 struct sim_world {
@@ -98,6 +105,8 @@ struct sim_world {
     bool *counted;         // whether there is such a counter
     struct sim_connection_change *changes;
     size_t change_count, change_capacity;
+    struct sim_record_found *found; // once for each pair
+    size_t found_count, found_capacity;
     uint64_t next_sample_ns; // UINT64_MAX: never
     struct sim_result *result;
 };
@@ -127,6 +136,17 @@ uint64_t sim_host_measure(const struct sim_host *host, enum sim_measure_id id);
 
 // Judges the expectations; the run is over, nothing is taken down.
 void sim_expect_judge(struct sim_world *world);
+// Of the kinds that are about a pair (expect_pair.c).
+void sim_expect_judge_pair(const struct sim_world *world, size_t index, struct sim_outcome *out);
+// How a pair has fared, for measures. Times are UINT64_MAX where it was never so.
+struct sim_pair_facts {
+    enum sim_crossing crossing; // what the NATs between them allow
+    bool gateway;               // there is one that both reach
+    enum sim_way way;           // at the end, as both say; ANY: not the same
+    uint64_t known_ns;          // one of them found the other's record
+    uint64_t connected_ns, direct_ns;
+};
+void sim_expect_pair_facts(const struct sim_world *world, size_t a, size_t b, struct sim_pair_facts *facts);
 // A log line, a trace event and a reply to the request for metrics, for those that count them.
 void sim_expect_logged(struct sim_world *world, const struct sim_host *host, const char *text);
 void sim_expect_traced(struct sim_world *world, const struct sim_host *host, const char *name);

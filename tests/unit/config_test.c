@@ -1,5 +1,6 @@
 #include "config/load.h"
 #include "config/nearest.h"
+#include "config/quantity.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -99,6 +100,10 @@ static void defaults_are_those_of_the_specification(void)
     CU_ASSERT(config.forward && config.masquerade && config.dns);
     CU_ASSERT_EQUAL(config.advertise.count, 0);
     CU_ASSERT_EQUAL(config.accept.origin, QE_CONFIG_DEFAULT);
+    CU_ASSERT(!config.gateway && !config.relay.emergency && !config.exit_leak);
+    CU_ASSERT(config.port_mapping && config.birthday);
+    CU_ASSERT_EQUAL(config.relay.allow, QE_RELAY_MEMBERS);
+    CU_ASSERT_STRING_EQUAL(config.exit_node.text, "");
     done();
 }
 
@@ -135,8 +140,7 @@ static void the_enterprise_example_loads(void)
 {
     CU_ASSERT_EQUAL(load_file("enterprise.toml"), 0);
     CU_ASSERT_EQUAL(qe_config_finish(&config, &sink), 0);
-    CU_ASSERT(heard_is("enterprise.toml", "W: f:5: node.role has no effect yet\n"
-                                          "W: f:18: multipath.enabled has no effect yet\n"
+    CU_ASSERT(heard_is("enterprise.toml", "W: f:18: multipath.enabled has no effect yet\n"
                                           "W: f:19: multipath.interfaces has no effect yet\n"
                                           "W: f:20: multipath.mode has no effect yet\n"
                                           "W: f:23: security.policy_file has no effect yet\n"
@@ -193,6 +197,22 @@ static void every_key_arrives_where_it_belongs(void)
     CU_ASSERT_STRING_EQUAL(qe_cidr_format(&config.accept.list[0], text), "10.0.0.0/8");
     CU_ASSERT_EQUAL_FATAL(config.allowed_name_count, 1);
     CU_ASSERT_STRING_EQUAL(config.allowed_names[0].name, "nas");
+    CU_ASSERT(config.gateway && config.relay.emergency && config.exit_leak);
+    CU_ASSERT(!config.port_mapping && !config.birthday);
+    CU_ASSERT_EQUAL_FATAL(config.gateway_prefer.count, 2);
+    CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[0].text, B);
+    CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[1].text, A);
+    CU_ASSERT_EQUAL_FATAL(config.gateway_allow.count, 1);
+    CU_ASSERT_STRING_EQUAL(config.gateway_allow.list[0].text, "friend");
+    CU_ASSERT_EQUAL(config.relay.allow, QE_RELAY_ALLOWED);
+    CU_ASSERT_EQUAL(config.relay.rate_bps, 20000000);
+    CU_ASSERT_EQUAL(config.relay.total_rate_bps, 1000000000);
+    CU_ASSERT_EQUAL(config.relay.volume_bytes, UINT64_C(5) << 30);
+    CU_ASSERT_STRING_EQUAL(config.exit_node.text, B);
+    CU_ASSERT_STRING_EQUAL(config.notify_command, "/usr/local/bin/tell");
+    struct qe_node_id found, colo = id(B);
+    CU_ASSERT(qe_config_find_node(&config, &config.exit_node, &found) && qe_node_id_equal(&found, &colo));
+    CU_ASSERT(!qe_config_find_node(&config, &config.gateway_allow.list[0], &found));
     done();
 }
 
@@ -327,6 +347,29 @@ static void wrong_values_are_named_with_what_is_expected(void)
             "E: f:5: multipath.weights.\"eth3\" is no weight, expected a number above 0\n"
             "E: f:6: multipath.weights.\"eth4\" is no weight, expected a number above 0\n"
             "E: f:7: multipath.weights.\"a b\" is no weight, expected " IF_RULE "\n"},
+        {"[node]\nrole = \"gateway\"\n", ""},
+        {"[gateway]\nprefer = \"a\"\n",
+            "E: f:2: gateway.prefer is a string, expected an array of node IDs and names\n"},
+        {"[gateway]\nprefer = [\"A b\"]\nallow = [1, \"x\", \"x\"]\n",
+            "E: f:2: gateway.prefer[0] is \"A b\", expected a node ID or a name\n"
+            "E: f:3: gateway.allow[0] is an integer, expected a string\n"
+            "E: f:3: gateway.allow[2] is \"x\", expected each node only once\n"},
+        {"[gateway]\nallow = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\"]\n",
+            "E: f:2: gateway.allow[8] is \"i\", expected at most 8 gateways\n"},
+        {"[network]\nexit_node = \"x y\"\nexit_leak = 1\n",
+            "E: f:2: network.exit_node is \"x y\", expected a node ID or a name\n"
+            "E: f:3: network.exit_leak is an integer, expected true or false\n"},
+        {"[relay]\nallow = \"all\"\n",
+            "E: f:2: relay.allow is \"all\", expected \"nobody\", \"members\" or \"allowed\"\n"},
+        {"[relay]\nrate = \"20Mbps\"\ntotal_rate = \"0bit/s\"\nvolume = \"10\"\n",
+            "E: f:2: relay.rate is \"20Mbps\", expected a rate such as \"20Mbit/s\", or \"unlimited\"\n"
+            "E: f:3: relay.total_rate is \"0bit/s\", expected a rate such as \"20Mbit/s\", or \"unlimited\"\n"
+            "E: f:4: relay.volume is \"10\", expected a size such as \"10GB\", or \"unlimited\"\n"},
+        {"[relay]\nrate = \"99999999999Gbit/s\"\n",
+            "E: f:2: relay.rate is \"99999999999Gbit/s\", expected a rate such as \"20Mbit/s\", or \"unlimited\"\n"},
+        {"[nat]\nbirthday = \"no\"\n", "E: f:2: nat.birthday is a string, expected true or false\n"},
+        {"[monitoring]\nnotify_command = \"beep\"\n",
+            "E: f:2: monitoring.notify_command is \"beep\", expected an absolute path\n"},
         {"[security]\npolicy_file = \"policy.toml\"\n",
             "E: f:2: security.policy_file is \"policy.toml\", expected an absolute path\n"},
         {"[security]\nrequire_2fa = true\n", "W: f:2: security.require_2fa has no effect yet\n"},
@@ -362,11 +405,13 @@ static void unknown_keys_are_mistakes_with_a_suggestion(void)
         {"peer = [1]\n", "E: f:1: peer is an integer, expected [[peer]]\n"},
         {"network = 1\n", "E: f:1: network is an integer, expected a table\n"},
         {"[node]\ncolour = \"red\"\n", "E: f:2: node.colour is unknown, expected one of name, role\n"},
-        {"[colours]\n", "E: f:1: colours is unknown, expected one of discovery, monitoring, multipath, network, node, "
-                        "peer, peers, performance, security\n"},
+        {"[colours]\n",
+            "E: f:1: colours is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, "
+            "node, peer, peers, performance, relay, security\n"},
         {"[node]\n\"a\\nb\" = 1\n", "E: f:2: node.\"a?b\" is unknown, expected one of name, role\n"},
-        {"\"\" = 1\n", "E: f:1: \"\" is unknown, expected one of discovery, monitoring, multipath, network, node, "
-                       "peer, peers, performance, security\n"},
+        {"\"\" = 1\n",
+            "E: f:1: \"\" is unknown, expected one of discovery, gateway, monitoring, multipath, nat, network, node, "
+            "peer, peers, performance, relay, security\n"},
         {"[[peer]]\nid = \"" A "\"\nadress = \"1.2.3.4:5\"\n",
             "E: f:3: peer.adress is unknown, did you mean peer.address?\n"},
     };
@@ -538,6 +583,51 @@ static void an_empty_list_asks_nobody(void)
     done();
 }
 
+static void later_words_about_gateways_replace_earlier_ones(void)
+{
+    CU_ASSERT_EQUAL(load("[gateway]\nprefer = [\"a\", \"b\"]\nallow = [\"c\"]\n[network]\nexit_node = \"d\"\n"), 0);
+    struct qe_config_source source = option("--x");
+    CU_ASSERT_EQUAL(qe_config_add_gateway_prefer(&config, &source, "e"), 0);
+    CU_ASSERT_EQUAL(qe_config_add_gateway_prefer(&config, &source, "a"), 0);
+    CU_ASSERT_EQUAL(config.gateway_prefer.count, 2);
+    CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[0].text, "e");
+    CU_ASSERT_EQUAL(qe_config_add_gateway_allow(&config, &source, "none"), 0);
+    CU_ASSERT_EQUAL(config.gateway_allow.count, 0);
+    CU_ASSERT_EQUAL(qe_config_set_exit_node(&config, &source, "none"), 0);
+    CU_ASSERT_STRING_EQUAL(config.exit_node.text, "");
+    CU_ASSERT(heard_is("gateways", ""));
+    done();
+}
+
+static void an_exit_uses_none(void)
+{
+    CU_ASSERT_EQUAL(load("[network]\nexit_node = \"d\"\nadvertise_subnets = [\"0.0.0.0/0\"]\n"), 0);
+    CU_ASSERT_EQUAL(qe_config_finish(&config, &sink), -1);
+    CU_ASSERT(heard_is("exit", "E: network.exit_node has no place beside an advertised default route\n"));
+    done();
+    CU_ASSERT_EQUAL(load("[node]\nname = \"d\"\n[network]\nexit_node = \"d\"\n"), 0);
+    CU_ASSERT_EQUAL(qe_config_finish(&config, &sink), -1);
+    CU_ASSERT(heard_is("exit", "E: network.exit_node is this node itself\n"));
+    done();
+}
+
+static void quantities_are_written_as_they_are_read(void)
+{
+    static const char *const rates[] = {"1bit/s", "1500bit/s", "20Mbit/s", "2500Mbit/s", "1Gbit/s", "unlimited"};
+    static const char *const volumes[] = {"1B", "10GB", "5GiB", "1536KiB", "2TB", "unlimited"};
+    char text[QE_QUANTITY_TEXT_SIZE];
+    uint64_t n;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        CU_ASSERT_PTR_NULL(qe_check_rate(rates[i], &n));
+        CU_ASSERT_STRING_EQUAL(qe_rate_format(n, text), rates[i]);
+        CU_ASSERT_PTR_NULL(qe_check_volume(volumes[i], &n));
+        CU_ASSERT_STRING_EQUAL(qe_volume_format(n, text), volumes[i]);
+    }
+    CU_ASSERT_PTR_NOT_NULL(qe_check_rate("", &n));
+    CU_ASSERT_PTR_NOT_NULL(qe_check_rate("-1bit/s", &n));
+    CU_ASSERT_PTR_NOT_NULL(qe_check_volume("99999999999999999999B", &n));
+}
+
 static void mistakes_on_the_command_line_read_the_same(void)
 {
     static const struct {
@@ -567,6 +657,10 @@ static void mistakes_on_the_command_line_read_the_same(void)
             "E: --accept-subnet is \"all\", expected a subnet such as 10.0.0.0/16\n"},
         {qe_config_set_port, "--dht-port", "65536", "E: --dht-port is \"65536\", expected 1..65535\n"},
         {qe_config_set_port, "--dht-port", "0", "E: --dht-port is \"0\", expected 1..65535\n"},
+        {qe_config_set_role, "--role", "boss", "E: --role is \"boss\", expected \"node\" or \"gateway\"\n"},
+        {qe_config_add_gateway_prefer, "--gateway-prefer", "A B",
+            "E: --gateway-prefer is \"A B\", expected a node ID or a name\n"},
+        {qe_config_set_exit_node, "--exit-node", "", "E: --exit-node is \"\", expected a node ID or a name\n"},
         {qe_config_allow_peer, "--peer-allow", A "@1.2.3.4:5",
             "E: --peer-allow is \"" A "@1.2.3.4:5\", expected a node ID or a name\n"},
     };
@@ -757,6 +851,9 @@ static const struct unit_case cases[] = {
     {"mistakes on the command line read the same", mistakes_on_the_command_line_read_the_same},
     {"contradictions on the command line are mistakes", contradictions_on_the_command_line_are_mistakes},
     {"peers and names are bounded", peers_and_names_are_bounded},
+    {"later words about gateways replace earlier ones", later_words_about_gateways_replace_earlier_ones},
+    {"an exit uses none", an_exit_uses_none},
+    {"quantities are written as they are read", quantities_are_written_as_they_are_read},
     {"peers stay sorted and single", peers_stay_sorted_and_single},
     {"a copy stands alone", a_copy_stands_alone},
     {"every failing allocation is a mistake", every_failing_allocation_is_a_mistake},

@@ -10,7 +10,8 @@ static void outcome(const char *line, char *out, size_t size)
 {
     static const char *const kinds[] = {"listen", "tun-name", "tun-addr", "name", "peer", "peer-allow", "log-level",
         "bootstrap", "bootstrap-mode", "dht-port", "public-ip", "mainline", "advertise-subnet", "accept-subnet",
-        "no-forward", "no-masquerade", "no-dns"};
+        "no-forward", "no-masquerade", "no-dns", "role", "gateway-prefer", "gateway-allow", "relay-allow",
+        "relay-emergency", "exit-node", "exit-leak", "no-port-mapping"};
     char copy[512], error[QE_CLI_ERROR_SIZE] = "";
     char *argv[32] = {(char *)"quicether"};
     int argc = 1;
@@ -91,6 +92,10 @@ static void each_line_means_what_it_says(void)
             "start bootstrap=a:1 bootstrap=b:2 bootstrap-mode=yes dht-port=7 public-ip=1.2.3.4 mainline=yes"},
         {"start --advertise-subnet 10.1.0.0/16 --accept-subnet none --no-forward --no-masquerade --no-dns",
             "start advertise-subnet=10.1.0.0/16 accept-subnet=none no-forward=yes no-masquerade=yes no-dns=yes"},
+        {"start --role gateway --relay-allow nobody --relay-emergency --no-port-mapping",
+            "start role=gateway relay-allow=nobody relay-emergency=yes no-port-mapping=yes"},
+        {"start --gateway-prefer a --gateway-allow b --gateway-prefer c --exit-node d --exit-leak",
+            "start gateway-prefer=a gateway-allow=b gateway-prefer=c exit-node=d exit-leak=yes"},
         {"network new --state-dir d --force", "network new force state-dir=d"},
         {"--json network show --control /s", "network show json control=/s"},
         {"network --force leave", "network leave force"},
@@ -198,8 +203,10 @@ static void helps_and_parsers_agree(void)
     static const char *const all[] = {"config", "state-dir", "control", "listen", "tun-name", "tun-addr", "name",
         "peer", "peer-allow", "log-level", "detach", "watch", "count", "interval", "json", "bootstrap",
         "bootstrap-mode", "dht-port", "public-ip", "mainline", "advertise-subnet", "accept-subnet", "no-forward",
-        "no-masquerade", "no-dns", "uses", "force", "salt", "seq", "cas"};
-    static const char flags[] = " detach watch json bootstrap-mode mainline no-forward no-masquerade no-dns force ";
+        "no-masquerade", "no-dns", "uses", "force", "salt", "seq", "cas", "role", "gateway-prefer", "gateway-allow",
+        "relay-allow", "relay-emergency", "exit-node", "exit-leak", "no-port-mapping"};
+    static const char flags[] = " detach watch json bootstrap-mode mainline no-forward no-masquerade no-dns force "
+                                "relay-emergency exit-leak no-port-mapping ";
     for (unsigned command = 0; command < QE_CLI_COMMAND_COUNT; command++) {
         char *text = help_of((enum qe_cli_command)command);
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

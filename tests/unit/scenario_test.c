@@ -172,7 +172,8 @@ static const struct {
         "f.toml:11: [[flow]] has no 'to'; expected a string"},
     {BASE "[[flow]]\nkind = \"ping\"\nfrom = \"a\"\nto = \"a\"\n", "f.toml:11: the flow is from \"a\" to itself"},
     {FLOW "[[expect]]\nmeasure = \"lost\"\n", "f.toml:15: [[expect]] must have one of 'flow', 'link', 'host', "
-                                              "'connected', 'disconnected', 'never_connected', 'trigger', 'point'"},
+                                              "'connected', 'disconnected', 'never_connected', 'trigger', 'point', "
+                                              "'crossing'"},
     {FLOW "[[expect]]\nflow = \"f\"\nmeasure = \"lost\"\nis = 0\n",
         "f.toml:16: 'flow' is \"f\"; expected a flow's name"},
     {FLOW "[[expect]]\nflow = \"ping-a-b\"\nmeasure = \"speed\"\nis = 0\n",
@@ -204,6 +205,10 @@ static const struct {
     {FLOW "[[expect]]\nconnected = [\"a\", \"b\"]\n", "f.toml:15: 'connected' has no 'within'; expected a duration"},
     {FLOW "[[expect]]\nnever_connected = [\"a\", \"b\"]\nwithin = \"1s\"\n",
         "f.toml:17: 'within' does not belong to 'never_connected'"},
+    {FLOW "[[expect]]\ncrossing = [\"a\", \"b\"]\n", "f.toml:15: 'crossing' has no 'within'; expected a duration"},
+    {FLOW "[[expect]]\ncrossing = [\"a\", \"b\"]\nby = \"direct\"\n", "f.toml:17: 'by' does not belong to 'crossing'"},
+    {FLOW "[[expect]]\nconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nby = \"foot\"\n",
+        "f.toml:18: 'by' is \"foot\"; expected \"direct\" or \"gateway\""},
     {FLOW "[[expect]]\nconnected = [\"a\", \"a\"]\nwithin = \"1s\"\n",
         "f.toml:16: 'connected' has one host twice; expected two"},
     {FLOW "[[expect]]\nconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nmax = 3\n",

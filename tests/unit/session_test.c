@@ -1,7 +1,7 @@
 #include "base/time.h"
 #include "session/session.h"
 #include "unit.h"
-#include "wire/wire.h"
+#include "wire/relay.h"
 
 #include <string.h>
 
@@ -334,6 +334,139 @@ static void a_session_that_stops_dials_no_more(void)
     CU_ASSERT_EQUAL(qe_session_deadline(&s), QE_TIME_NEVER);
 }
 
+// A path through the gateway with that index.
+static void open_relayed(uint64_t id, uint32_t gateway, bool client, uint64_t now)
+{
+    const struct qe_addr at = qe_circuit_addr(gateway, 2);
+    const struct qe_conn_info info = {.client = client, .established = true, .remote = at};
+    if (client) CU_ASSERT_TRUE(qe_session_on_relay_dialled(&s, id, 0, &at, now));
+    CU_ASSERT_PTR_NOT_NULL(qe_session_on_open(&s, id, 0, &info, now));
+    CU_ASSERT_TRUE(qe_session_path(&s, id)->relayed);
+}
+
+static void a_direct_path_is_preferred_whoever_dialled_it(void)
+{
+    for (int client = 0; client < 2; client++) {
+        begin(client);
+        know(1, true);
+        open_relayed(1, 5, true, 0);
+        CU_ASSERT_EQUAL(s.active, 1);
+        CU_ASSERT_EQUAL(qe_session_state(&s), QE_SESSION_CONNECTED);
+        CU_ASSERT_TRUE(qe_session_is_relayed(&s));
+        open_path(2, client, 10 * MS);
+        CU_ASSERT_EQUAL(s.active, 2);
+        CU_ASSERT_TRUE(qe_session_is_direct(&s));
+        // What is under way on the other still arrives.
+        CU_ASSERT_EQUAL(qe_session_path(&s, 1)->state, QE_PATH_RETIRED);
+        CU_ASSERT_EQUAL(qe_session_retired(&s, 10 * MS + QE_PATH_LINGER_NS - 1), 0);
+        CU_ASSERT_EQUAL(qe_session_retired(&s, 10 * MS + QE_PATH_LINGER_NS), 1);
+    }
+}
+
+static void one_path_through_another_gateway_stands_by(void)
+{
+    begin(true);
+    open_relayed(1, 5, true, 0);
+    open_relayed(2, 6, true, 10 * MS);
+    CU_ASSERT_EQUAL(s.active, 1);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 2)->state, QE_PATH_OPEN);
+    // A third, and a second through the same one, are too many.
+    open_relayed(3, 7, true, 20 * MS);
+    CU_ASSERT_EQUAL(s.active, 1);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 2)->state, QE_PATH_OPEN);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 3)->state, QE_PATH_RETIRED);
+    open_relayed(4, 5, true, 30 * MS);
+    CU_ASSERT_EQUAL(s.active, 4);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 1)->state, QE_PATH_RETIRED);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 2)->state, QE_PATH_OPEN);
+    closed(4, QE_CONN_END_IDLE, 0, 40 * MS);
+    CU_ASSERT_EQUAL(s.active, 2);
+}
+
+static void a_relayed_path_is_as_silent_as_what_it_goes_by(void)
+{
+    begin(true);
+    open_relayed(1, 5, true, 0);
+    open_relayed(2, 6, true, 10 * MS);
+    qe_session_on_quiet(&s, 1, true, 20 * MS);
+    CU_ASSERT_EQUAL(s.active, 2);
+    qe_session_on_silent(&s, 1, 30 * MS);
+    qe_session_on_quiet(&s, 1, false, 40 * MS);
+    CU_ASSERT_EQUAL(s.active, 2);
+    qe_session_on_heard(&s, 1, 50 * MS);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 1)->state, QE_PATH_OPEN);
+    qe_session_on_quiet(&s, 2, true, 60 * MS);
+    CU_ASSERT_EQUAL(s.active, 1);
+}
+
+static void while_it_is_relayed_a_peer_is_still_dialled_now_and_then(void)
+{
+    static const uint64_t waits_s[] = {10, 10, 20, 40, 80, 160, 300, 300};
+    uint64_t now = 0, id = 10;
+    begin(true);
+    know(1, true);
+    know(2, false);
+    open_relayed(1, 5, true, now);
+    for (size_t i = 0; i < sizeof waits_s / sizeof waits_s[0]; i++) {
+        CU_ASSERT_TRUE(close_to(qe_session_deadline(&s), now + waits_s[i] * QE_NS_PER_S));
+        now = qe_session_deadline(&s);
+        // All addresses are, one soon after the other.
+        dial(id++, now);
+        CU_ASSERT_TRUE(close_to(qe_session_deadline(&s), now + 500 * MS));
+        dial(id++, now + 500 * MS);
+        closed(id - 2, QE_CONN_END_HANDSHAKE, 0, now + 500 * MS);
+        closed(id - 1, QE_CONN_END_HANDSHAKE, 0, now + 500 * MS);
+        now += 500 * MS;
+    }
+    CU_ASSERT_EQUAL(qe_session_state(&s), QE_SESSION_CONNECTED);
+    qe_session_on_link_up(&s, now + MS);
+    CU_ASSERT_EQUAL(qe_session_deadline(&s), now + MS);
+}
+
+static void a_direct_path_that_fails_is_looked_for_at_once_and_may_come_back(void)
+{
+    begin(true);
+    know(1, true);
+    dial(1, 0);
+    open_path(1, true, 0);
+    qe_session_on_silent(&s, 1, 1000 * MS);
+    open_relayed(2, 5, true, 1100 * MS);
+    CU_ASSERT_EQUAL(s.active, 2);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 1)->state, QE_PATH_SILENT);
+    qe_session_on_heard(&s, 1, 1200 * MS);
+    CU_ASSERT_EQUAL(s.active, 1);
+    CU_ASSERT_EQUAL(qe_session_path(&s, 2)->state, QE_PATH_RETIRED);
+}
+
+static void where_it_is_proven_to_be_it_is_dialled_before_all_else(void)
+{
+    begin(true);
+    know(1, true);
+    dial(1, 0);
+    struct qe_addr proven = addr(9);
+    qe_session_on_proven(&s, &proven, 10 * MS);
+    CU_ASSERT_TRUE(due(10 * MS, 9));
+    dial(2, 10 * MS);
+    CU_ASSERT_FALSE(due(10 * MS, 9));
+    // Through a gateway it makes no difference.
+    begin(true);
+    open_relayed(1, 5, false, 0);
+    qe_session_on_proven(&s, &proven, 10 * MS);
+    CU_ASSERT_TRUE(due(10 * MS, 9));
+}
+
+static void a_gateway_that_fails_does_not_slow_down_direct_attempts(void)
+{
+    const struct qe_addr at = qe_circuit_addr(5, 2);
+    begin(true);
+    know(1, true);
+    CU_ASSERT_TRUE(qe_session_on_relay_dialled(&s, 7, 0, &at, 0));
+    CU_ASSERT_TRUE(due(0, 1));
+    dial(1, 0);
+    closed(7, QE_CONN_END_HANDSHAKE, 0, 10 * MS);
+    CU_ASSERT_EQUAL(s.failures, 0);
+}
+
 static const struct unit_case cases[] = {
     {"without an address it waits", without_an_address_it_waits},
     {"waits double up to ten seconds", waits_double_up_to_ten_seconds},
@@ -355,5 +488,14 @@ static const struct unit_case cases[] = {
     {"a network that comes up is tried at once", a_network_that_comes_up_is_tried_at_once},
     {"there is room for so many paths", there_is_room_for_so_many_paths},
     {"a session that stops dials no more", a_session_that_stops_dials_no_more},
+    {"a direct path is preferred to a relayed one, whoever dialled it", a_direct_path_is_preferred_whoever_dialled_it},
+    {"one path through another gateway stands by", one_path_through_another_gateway_stands_by},
+    {"a relayed path is as silent as what it goes by", a_relayed_path_is_as_silent_as_what_it_goes_by},
+    {"while it is relayed a peer is still dialled now and then",
+        while_it_is_relayed_a_peer_is_still_dialled_now_and_then},
+    {"a direct path that fails may come back", a_direct_path_that_fails_is_looked_for_at_once_and_may_come_back},
+    {"where it is proven to be it is dialled before all else", where_it_is_proven_to_be_it_is_dialled_before_all_else},
+    {"a gateway that fails does not slow down direct attempts",
+        a_gateway_that_fails_does_not_slow_down_direct_attempts},
 };
 UNIT_MAIN("session", cases)

@@ -177,6 +177,8 @@ static void connected(struct standin *node)
     struct qe_trace trace = {.now_ns = node->now_ns, .name = "session.connected"};
     if (node->config.peer_count) trace.peer = node->config.peers[0].id;
     node->host->trace(node->host->user, &trace);
+    trace.name = "session.direct";
+    node->host->trace(node->host->user, &trace);
 }
 
 // Packets of a super-packet go as one batch, so that a send with several datagrams is there to be split.

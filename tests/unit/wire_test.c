@@ -4,6 +4,7 @@
 #include "unit.h"
 #include "wire/claims.h"
 #include "wire/member.h"
+#include "wire/relay.h"
 #include "wire/wire.h"
 
 #include <stdio.h>
@@ -260,6 +261,76 @@ static void proofs_and_invitations_are_as_documented(void)
     CU_ASSERT_FALSE(qe_welcome_decode(qe_span(message, QE_SECRET_HANDED_SIZE - 1), read));
 }
 
+static void relay_messages_are_as_documented(void)
+{
+    static const struct {
+        const char *name;
+        struct qe_relay_message message;
+    } table[] = {
+        {"relay-open", {.type = QE_MESSAGE_RELAY_OPEN, .circuit = 6}},
+        {"relay-offer", {.type = QE_MESSAGE_RELAY_OFFER, .circuit = QE_CIRCUIT_MAX}},
+        {"relay-accept", {.type = QE_MESSAGE_RELAY_ACCEPT, .circuit = 0x010203}},
+        {"relay-close", {.type = QE_MESSAGE_RELAY_CLOSE, .circuit = 6, .why = QE_RELAY_END_UNREACHABLE}},
+        {"relay-quiet", {.type = QE_MESSAGE_RELAY_QUIET, .circuit = 6, .quiet = true}},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        uint8_t expected[512], bytes[64];
+        struct qe_relay_message message = table[i].message, back;
+        bool named = message.type == QE_MESSAGE_RELAY_OPEN || message.type == QE_MESSAGE_RELAY_OFFER;
+        if (named) message.node = vector_id();
+        size_t size = vector_bytes(table[i].name, expected);
+        CU_ASSERT_EQUAL_FATAL(qe_relay_encode(&message, bytes, sizeof bytes), size);
+        CU_ASSERT_EQUAL(memcmp(bytes, expected, size), 0);
+        CU_ASSERT_EQUAL(qe_relay_encode(&message, bytes, size - 1), 0);
+        CU_ASSERT_TRUE(qe_relay_decode(message.type, qe_span(expected + 3, size - 3), &back));
+        CU_ASSERT_TRUE(back.type == message.type && back.circuit == message.circuit && back.why == message.why &&
+                       back.quiet == message.quiet && qe_node_id_equal(&back.node, &message.node));
+        // What a later version adds is passed over; what lacks is malformed.
+        CU_ASSERT_TRUE(qe_relay_decode(message.type, qe_span(expected + 3, size - 3 + 8), &back));
+        for (size_t cut = 3; cut < size; cut++)
+            CU_ASSERT_FALSE(qe_relay_decode(message.type, qe_span(expected + 3, cut - 3), &back));
+    }
+    const uint8_t high[] = {0x80, 0, 0}, later[] = {0, 0, 6, 200}, neither[] = {0, 0, 6, 2};
+    struct qe_relay_message back;
+    CU_ASSERT_FALSE(qe_relay_decode(QE_MESSAGE_RELAY_ACCEPT, qe_span(high, sizeof high), &back));
+    CU_ASSERT_FALSE(qe_relay_decode(QE_MESSAGE_HELLO, qe_span(later, sizeof later), &back));
+    CU_ASSERT_TRUE(qe_relay_decode(QE_MESSAGE_RELAY_CLOSE, qe_span(later, sizeof later), &back));
+    CU_ASSERT_EQUAL(back.why, QE_RELAY_END_REFUSED);
+    CU_ASSERT_FALSE(qe_relay_decode(QE_MESSAGE_RELAY_QUIET, qe_span(neither, sizeof neither), &back));
+}
+
+static void relayed_frames_are_as_documented(void)
+{
+    uint8_t expected[512], frame[QE_RELAYED_HEADER_SIZE + QE_RELAYED_PACKET_MAX + 1];
+    uint32_t circuit;
+    bool whole;
+    struct qe_span packet;
+    CU_ASSERT_EQUAL_FATAL(vector_bytes("relayed", expected), QE_RELAYED_HEADER_SIZE);
+    qe_relayed_header(0x010203, true, frame);
+    CU_ASSERT_EQUAL(memcmp(frame, expected, QE_RELAYED_HEADER_SIZE), 0);
+    CU_ASSERT_FALSE(qe_relayed_read(qe_span(frame, 0), &circuit, &whole, &packet));
+    CU_ASSERT_FALSE(qe_relayed_read(qe_span(frame, QE_RELAYED_HEADER_SIZE), &circuit, &whole, &packet));
+    CU_ASSERT_FALSE(qe_relayed_read(qe_span(frame, sizeof frame), &circuit, &whole, &packet));
+    CU_ASSERT_TRUE(qe_relayed_read(qe_span(frame, sizeof frame - 1), &circuit, &whole, &packet));
+    CU_ASSERT_TRUE(circuit == 0x010203 && whole && packet.size == QE_RELAYED_PACKET_MAX);
+    frame[0] = QE_FRAME_FRAGMENT;
+    CU_ASSERT_FALSE(qe_relayed_read(qe_span(frame, 20), &circuit, &whole, &packet));
+}
+
+static void an_address_of_a_circuit_is_nobodys(void)
+{
+    struct qe_addr addr = qe_circuit_addr(77, QE_CIRCUIT_MAX), other;
+    char text[QE_ADDR_TEXT_SIZE];
+    CU_ASSERT_STRING_EQUAL(qe_addr_format(&addr, text), "[100::4d:7f:ffff]:1");
+    CU_ASSERT_TRUE(qe_circuit_is_addr(&addr.ip));
+    CU_ASSERT_EQUAL(qe_circuit_gateway(&addr), 77);
+    CU_ASSERT_EQUAL(qe_circuit_number(&addr), QE_CIRCUIT_MAX);
+    CU_ASSERT_TRUE(qe_addr_parse("[100:0:0:1::1]:1", &other));
+    CU_ASSERT_FALSE(qe_circuit_is_addr(&other.ip));
+    CU_ASSERT_TRUE(qe_addr_parse("1.0.0.0:1", &other));
+    CU_ASSERT_FALSE(qe_circuit_is_addr(&other.ip));
+}
+
 static const struct unit_case cases[] = {
     {"IDs and addresses are as documented", ids_and_addresses_are_as_documented},
     {"no derived address is the network's own or broadcast", no_derived_address_is_the_networks_own_or_broadcast},
@@ -271,5 +342,8 @@ static const struct unit_case cases[] = {
     {"claims with impossible fields are refused", claims_with_impossible_fields_are_refused},
     {"fragments are as documented", fragments_are_as_documented},
     {"proofs and invitations are as documented", proofs_and_invitations_are_as_documented},
+    {"messages about relaying are as documented", relay_messages_are_as_documented},
+    {"relayed frames are as documented", relayed_frames_are_as_documented},
+    {"an address of a circuit is nobody's", an_address_of_a_circuit_is_nobodys},
 };
 UNIT_MAIN("wire", cases)

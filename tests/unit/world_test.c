@@ -132,11 +132,27 @@ static void who_is_connected_is_judged_on_both_sides(void)
     measures(PING "[[expect]]\nconnected = [\"a\", \"b\"]\nwithin = \"1s\"\n"
                   "[[expect]]\nnever_connected = [\"a\", \"b\"]\n"
                   "[[expect]]\ndisconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nafter = \"500ms\"\n"
-                  "[[expect]]\nconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nafter = \"500ms\"\n",
-        (const char *[]){"120.192ms", "1 times", "never", "0s", NULL});
+                  "[[expect]]\nconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nafter = \"500ms\"\n"
+                  "[[expect]]\nconnected = [\"a\", \"b\"]\nby = \"direct\"\nwithin = \"1s\"\n"
+                  "[[expect]]\nconnected = [\"a\", \"b\"]\nby = \"gateway\"\nwithin = \"1s\"\n"
+                  "[[expect]]\nnever_connected = [\"a\", \"b\"]\nby = \"gateway\"\n",
+        (const char *[]){"120.192ms", "1 times", "never", "0s", "120.192ms", "never", "never", NULL});
     measures(PING "[[at]]\ntime = \"1s\"\nhost = \"a\"\ncrash = true\n"
                   "[[expect]]\ndisconnected = [\"a\", \"b\"]\nwithin = \"1s\"\nafter = \"500ms\"\n",
         (const char *[]){"500ms", NULL});
+}
+
+// Nobody helps the two, so that no meeting is possible that was not configured: the oracle calls their own impossible.
+static void what_nats_allow_is_expected(void)
+{
+#define CROSSING "[[expect]]\ncrossing = [\"a\", \"b\"]\nwithin = \"1s\"\n"
+    static const char helper[] = "[[host]]\nname = \"c\"\n[[link]]\nname = \"net\"\nbetween = [\"a\", \"b\", \"c\"]\n";
+    char text[2048];
+    measures(PING CROSSING, (const char *[]){"connected directly, which is impossible", NULL});
+    snprintf(text, sizeof text, "%s%s%s", PING, helper, CROSSING);
+    measures(text, (const char *[]){"connected directly at 120.192ms", NULL});
+    snprintf(text, sizeof text, "%s%s%s", LINK, helper, CROSSING);
+    measures(text, (const char *[]){"not connected, and not told", NULL});
 }
 
 static void counters_are_asked_of_the_node(void)
@@ -340,6 +356,7 @@ static const struct unit_case cases[] = {
     {"a node restarts with what it stored", a_node_restarts_with_what_it_stored},
     {"clocks are off and jump", clocks_are_off_and_jump},
     {"who is connected is judged on both sides", who_is_connected_is_judged_on_both_sides},
+    {"what NATs allow is expected", what_nats_allow_is_expected},
     {"counters are asked of the node", counters_are_asked_of_the_node},
     {"sockets are bound as a system binds them", sockets_are_bound_as_a_system_binds_them},
     {"one instant is one batch", one_instant_is_one_batch},
