@@ -233,7 +233,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
-    } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) || cplane_join_on_result(c, result)) {
+    } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) ||
+               cplane_join_on_result(c, result)) {
         return;
     }
     check_up(c);

@@ -2,8 +2,8 @@
 // and reading what the peer says on its control streams.
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
-#include "node/portmap.h"
 #include "node/join.h"
+#include "node/portmap.h"
 #include "node/relay.h"
 #include "node/relay_internal.h"
 #include "wire/claims.h"
