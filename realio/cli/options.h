@@ -95,8 +95,8 @@ struct qe_cli_options {
     const char *record;          // file to record to; NULL: none
     const char *record_to;       // public key to seal it to; NULL: not sealed
     uint64_t record_limit_bytes; // 0: any size
-    const char *argument; // ping: the peer; join: the invitation; dht lookup, get, put; config get: the key; config
-                          // set: KEY=VALUE or NULL; help: a command, or NULL
+    const char *argument;  // ping: the peer; join: the invitation; dht lookup, get, put; config get: the key; config
+                           // set: KEY=VALUE or NULL; help: a command, or NULL
     uint32_t expires_s;    // invite
     uint32_t uses;         // invite
     const char *salt;      // dht get and put; NULL: none
