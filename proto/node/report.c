@@ -294,8 +294,10 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     case QE_COMMAND_NETCHECK:
     case QE_COMMAND_GATEWAYS:
     case QE_COMMAND_RELAY:
-    case QE_COMMAND_SET:
         cplane_reply_error(c, command->id, 404, "not available");
+        break;
+    case QE_COMMAND_SET:
+        cplane_set(c, command);
         break;
     case QE_COMMAND_STOP:
         qe_json_object_begin(&json);
