@@ -58,9 +58,9 @@ struct qe_candidate *qe_attempt_due(struct qe_attempt *a, uint64_t now_ns)
     return best;
 }
 
-static void plan(struct qe_candidate *c, uint64_t now_ns)
+static void plan(const struct qe_attempt *a, struct qe_candidate *c, uint64_t now_ns)
 {
-    if (c->asked >= QE_ATTEMPT_ASKS) {
+    if (c->asked >= QE_ATTEMPT_ASKS || a->held) {
         c->at_ns = QE_TIME_NEVER;
         return;
     }
@@ -70,10 +70,9 @@ static void plan(struct qe_candidate *c, uint64_t now_ns)
 
 void qe_attempt_on_asked(struct qe_attempt *a, struct qe_candidate *candidate, uint64_t now_ns)
 {
-    (void)a;
     if (candidate->asked == 0) candidate->from_ns = now_ns;
     candidate->asked++;
-    plan(candidate, now_ns);
+    plan(a, candidate, now_ns);
 }
 
 void qe_attempt_on_refused(struct qe_attempt *a, struct qe_candidate *candidate)
@@ -89,6 +88,27 @@ void qe_attempt_on_heard(struct qe_attempt *a, struct qe_candidate *candidate, u
     if (candidate->at_ns == QE_TIME_NEVER) return;
     // The answer asks as well. Where it is lost, the other side asks again, or this one does.
     if (candidate->at_ns < now_ns + QE_ATTEMPT_THIRD_NS) candidate->at_ns = now_ns + QE_ATTEMPT_THIRD_NS;
+}
+
+void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *by)
+{
+    if (candidate->vouchers == 0) {
+        candidate->voucher = *by;
+        candidate->vouchers = 1;
+    } else if (!qe_ip_equal(&candidate->voucher, by)) {
+        candidate->vouchers = 2;
+    }
+}
+
+void qe_attempt_release(struct qe_attempt *a, uint64_t now_ns)
+{
+    if (!a->held) return;
+    a->held = false;
+    for (size_t i = 0; i < a->count; i++) {
+        struct qe_candidate *c = &a->list[i];
+        if (c->at_ns != QE_TIME_NEVER || c->asked == 0 || c->asked >= QE_ATTEMPT_ASKS || c->proven) continue;
+        c->from_ns = c->at_ns = now_ns;
+    }
 }
 
 void qe_attempt_on_proven(struct qe_attempt *a, struct qe_candidate *candidate)

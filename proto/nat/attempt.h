@@ -33,17 +33,22 @@ enum qe_candidate_kind {
 struct qe_candidate {
     struct qe_addr addr;
     enum qe_candidate_kind kind;
-    uint8_t asked;    // how often of own accord
-    bool heard;       // something of this attempt came from there
-    bool proven;      // an echo came from there
-    uint64_t from_ns; // when it became known
-    uint64_t at_ns;   // when to ask next; QE_TIME_NEVER: not again
+    uint8_t asked;        // how often of own accord
+    bool heard;           // something of this attempt came from there
+    uint8_t vouchers;     // nodes at different addresses that see it there now; 2: or more
+    struct qe_ip voucher; // the first of them
+    bool proven;          // an echo came from there
+    uint64_t from_ns;     // when it became known
+    uint64_t at_ns;       // when to ask next; QE_TIME_NEVER: not again
 };
 
 struct qe_attempt {
     uint64_t id; // not 0
     struct qe_node_id peer;
     bool caller; // this node began it
+    // The other side may not know of it yet: each address is asked once, which opens the own NAT, and then not before
+    // it does.
+    bool held;
     uint64_t since_ns, until_ns;
     struct qe_candidate list[QE_ATTEMPT_CANDIDATES_MAX];
     size_t count;
@@ -62,6 +67,10 @@ void qe_attempt_on_asked(struct qe_attempt *a, struct qe_candidate *candidate, u
 void qe_attempt_on_refused(struct qe_attempt *a, struct qe_candidate *candidate);
 // Something came from there, which is answered: it is asked with that answer, and not again unasked for a while.
 void qe_attempt_on_heard(struct qe_attempt *a, struct qe_candidate *candidate, uint64_t now_ns);
+// A node at that address sees the peer there now.
+void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *by);
+// The other side knows of the attempt: what is held is held no more.
+void qe_attempt_release(struct qe_attempt *a, uint64_t now_ns);
 void qe_attempt_on_proven(struct qe_attempt *a, struct qe_candidate *candidate);
 // When `due` may have something next, or it is over.
 uint64_t qe_attempt_deadline(const struct qe_attempt *a);

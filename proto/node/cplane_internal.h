@@ -61,11 +61,12 @@ struct cplane_seek {
 struct cplane_crossing {
     struct qe_endpoint said[QE_NODE_RECORD_ENDPOINTS_MAX]; // where it is, as somebody says
     size_t said_count;
-    uint64_t at_ns;    // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
-    uint64_t tried_ns; // when the last attempt began; 0: none did
-    uint64_t attempt;  // this node's own that is under way; 0: none
-    unsigned failures; // in a row
-    bool wanted;       // packets wait
+    uint64_t at_ns;     // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
+    uint64_t tried_ns;  // when the last attempt began; 0: none did
+    uint64_t attempt;   // this node's own that is under way; 0: none
+    unsigned failures;  // in a row
+    bool wanted;        // packets wait
+    uint64_t called_ms; // the time of the peer's last call, by its own clock
 };
 
 struct cplane_peer {
@@ -79,6 +80,13 @@ struct cplane_peer {
     struct qe_timer timer;
     bool pinned; // the whole key is known
     struct qe_key key;
+    struct qe_list circuits;     // that go by it (relay_internal.h)
+    struct qe_list circuit_ends; // of this node, with it at the other end
+    size_t circuit_count;
+    uint32_t circuit_number;    // the last one that was used
+    uint64_t circuits_asked_ns; // of those that are counted together
+    unsigned circuits_asked;
+    bool circuits_quiet;        // those that go by it have been told that nothing is heard of it
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
@@ -94,14 +102,14 @@ struct cplane_peer {
     size_t announced_count;
     struct cplane_seek seek;
     struct cplane_crossing *crossing; // NULL: nobody has said where it is
-    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
-    uint64_t claims_boot;           // the boot that it said claims in, and
-    uint64_t claims_number;         // which of them were the last; 0: it said none
-    bool has_subnets;               // it claims networks
-    bool doubted;                   // it is there, and has not said so itself
-    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
-    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
-    uint8_t *ticket;                // for the next dialling; NULL: none
+    char said_name[QE_NAME_SIZE];     // how it calls itself; "" for not at all
+    uint64_t claims_boot;             // the boot that it said claims in, and
+    uint64_t claims_number;           // which of them were the last; 0: it said none
+    bool has_subnets;                 // it claims networks
+    bool doubted;                     // it is there, and has not said so itself
+    enum qe_session_state standing;   // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                  // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                  // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
@@ -224,7 +232,9 @@ struct qe_cplane {
     size_t peer_slots, peer_capacity;
     struct cplane_peer **by_id; // in the order of their IDs, without those that leave
     size_t peer_count, leaving_count;
-    struct qe_table *paths; // of cplane_path, by ID
+    struct qe_table *paths;    // of cplane_path, by ID
+    struct qe_table *circuits; // of cplane_circuit (relay_internal.h)
+    uint64_t circuits_due_ns;
     uint64_t path_sequence;
     struct qe_heap timers;
     struct qe_heap proofs; // of paths that wait for one
@@ -254,6 +264,7 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_traversal *traversal;
+    struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
@@ -304,6 +315,8 @@ void cplane_retry(struct qe_cplane *c);
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
 
+// Dials the peer through a circuit, from that lane: the path's ID, or 0 where it cannot begin.
+uint64_t cplane_dial_inside(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *circuit, uint8_t lane);
 void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code);
 // The node behind the path is its peer: the key is the one that the peer had before, if any.
 void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path);
@@ -355,6 +368,8 @@ void cplane_discovery_on_join(struct qe_cplane *c);
 // Adds where this node can be reached, in at most that many places, and nodes to begin with.
 void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max);
 // Packets wait for a peer that is not connected.
+// Looks the peer up now, connected or not.
+void cplane_discovery_seek(struct qe_cplane *c, struct cplane_peer *peer);
 void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
 // Packets wait for an overlay address that no peer has.
 void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip);
@@ -451,6 +466,8 @@ void cplane_traversal_learn(
 // There is an address at which the peer was met, or may be.
 bool cplane_knows_address(const struct cplane_peer *peer);
 void cplane_traversal_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// Nodes have answered that may pass a call on to the peer.
+void cplane_traversal_on_looked_up(struct qe_cplane *c, struct cplane_peer *peer);
 // The peer's session is in another state, maybe, or it is time to try.
 void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
 uint64_t cplane_crossing_deadline(const struct cplane_peer *peer);

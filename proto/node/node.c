@@ -60,6 +60,7 @@ int qe_node_new(
             .pool = &node->pool,
             .outbox = &node->outbox,
             .index = node->lane_count,
+            .lane_count = config->lanes,
             .mtu = config->mtu,
             .connections_max = (uint32_t)config->peer_count * 8 + 1024};
         if (qe_lane_new(&node->lanes[node->lane_count], &lane, now_ns, wall_ms) != 0) goto fail;
@@ -160,7 +161,8 @@ static void give(struct qe_node *node, int receiver, const struct qe_datagrams *
         give_lane(node, receiver >= 0 ? receiver : 0, in, 1);
 }
 
-// Cuts what the kernel joined into runs that go to one lane each, and the control part's datagrams, which go one by one.
+// Cuts what the kernel joined into runs that go to one lane each, and the control part's datagrams, which go one by
+// one.
 static void dispatch_cut(struct qe_node *node, const struct qe_datagrams *in)
 {
     struct qe_datagrams part = *in;
@@ -283,4 +285,9 @@ uint64_t qe_node_deadline(const struct qe_node *node)
         deadline = qe_time_min(deadline, qe_lane_deadline(node->lanes[i]));
     if (node->stop_at_ns != 0 && !node->stopped) deadline = qe_time_min(deadline, node->stop_at_ns);
     return deadline;
+}
+
+struct qe_cplane *qe_node_cplane(struct qe_node *node)
+{
+    return node->cplane;
 }

@@ -127,6 +127,8 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
         return;
     }
     struct qe_candidate *candidate = a ? qe_attempt_add(&a->attempt, &in->remote, QE_CANDIDATE_MET, c->now_ns) : NULL;
+    // Who knows of the attempt has heard of it from a signal; and two nodes see the peer where this came from.
+    if (a && a->attempt.caller && candidate && candidate->vouchers > 1 && probe.ask != 0) echoes = true;
     if (echoes) qe_budget_on_proven(c->traversal->budget, &in->remote);
     bool fresh = echoes && candidate && !candidate->proven;
     if (fresh) qe_attempt_on_proven(&a->attempt, candidate);

@@ -51,6 +51,8 @@ void cplane_command_free(struct qe_cplane *c, struct cplane_command *command);
 void cplane_ping(struct qe_cplane *c, const struct qe_command *given);
 // Looks whether the peer that the command waits for is there.
 void cplane_ping_look(struct qe_cplane *c, struct cplane_command *command);
+// settings.c
+void cplane_set(struct qe_cplane *c, const struct qe_command *command);
 // status.c
 void cplane_write_status(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_routes(struct qe_cplane *c, struct qe_json *json);

@@ -1,6 +1,7 @@
 // Where peers are: the node record of each that is not connected is looked for, at once where it has no address or
 // packets wait for it, else when its last addresses have been tried, and then again after growing waits. A record's
-// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is passed over.
+// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is
+// passed over.
 #include "node/discovery_internal.h"
 
 #define SEEK_PATIENCE_NS (2 * QE_NS_PER_S) // for addresses that are known already
@@ -46,6 +47,14 @@ void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
     if (peer->session.candidate_count && peer->session.failures == 0) return;
     seek->wanted = true;
     seek->at_ns = c->now_ns;
+    discovery_wake(c, c->now_ns);
+}
+
+void cplane_discovery_seek(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    if (peer->leaving || peer->seek.operation) return;
+    peer->seek.wanted = true;
+    peer->seek.at_ns = c->now_ns;
     discovery_wake(c, c->now_ns);
 }
 
@@ -108,6 +117,7 @@ static void on_found(struct qe_cplane *c, const struct qe_dht_answer *answer, ui
         else
             cplane_trace(c, "record.refused", peer, fault, 0);
     }
+    cplane_traversal_on_looked_up(c, peer);
     if (!answer->final) return;
     cplane_trace(c, "record.sought", peer, answer->outcome, answer->hops);
     peer->seek.operation = 0;
@@ -152,7 +162,7 @@ void seek_expire(struct qe_cplane *c)
     for (size_t i = 0; i < c->peer_count; i++) {
         // Each time another one is first, so that none is always left over.
         struct cplane_peer *peer = c->by_id[(s->turn + i) % c->peer_count];
-        if (connected(peer) || peer->seek.operation || rests(peer)) continue;
+        if ((connected(peer) && !peer->seek.wanted) || peer->seek.operation || rests(peer)) continue;
         if (peer->seek.at_ns == 0) cplane_discovery_on_peer(c, peer);
         if (peer->seek.at_ns > c->now_ns) {
             discovery_wake(c, peer->seek.at_ns);

@@ -13,6 +13,10 @@
 #define WANTED_LAST_NS  (40 * QE_NS_PER_S)
 // For how long the side that was called waits for the other one's connection.
 #define CALLED_WAITS_NS (500 * QE_NS_PER_MS)
+// How long the questions to somebody who seems to be behind no NAT have before it is told of them.
+#define CALL_PATIENCE_NS (400 * QE_NS_PER_MS)
+// For how long questions are held where nobody says that the other side was told.
+#define HELD_NS (2500 * QE_NS_PER_MS)
 // How many attempts are made for a peer whose session is limited, until there is a reason for more.
 #define LIMITED_FAILURES 16
 
@@ -81,7 +85,7 @@ static bool is_tried(const struct cplane_peer *peer)
     return !s->limited || peer->crossing->failures < LIMITED_FAILURES || peer->crossing->wanted;
 }
 
-static struct cplane_crossing *crossing_of(struct qe_cplane *c, struct cplane_peer *peer)
+struct cplane_crossing *traversal_crossing(struct qe_cplane *c, struct cplane_peer *peer)
 {
     if (peer->crossing) return peer->crossing;
     peer->crossing = qe_zalloc(c->mem, 1, sizeof *peer->crossing);
@@ -99,7 +103,7 @@ static bool same_endpoints(const struct cplane_crossing *x, const struct qe_endp
 
 void cplane_traversal_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_endpoint *list, size_t count)
 {
-    struct cplane_crossing *x = crossing_of(c, peer);
+    struct cplane_crossing *x = traversal_crossing(c, peer);
     if (!x) return;
     if (count > QE_NODE_RECORD_ENDPOINTS_MAX) count = QE_NODE_RECORD_ENDPOINTS_MAX;
     if (!same_endpoints(x, list, count)) x->failures = 0;
@@ -138,25 +142,13 @@ void cplane_traversal_on_network(struct qe_cplane *c)
     }
 }
 
-static enum qe_candidate_kind kind_of(enum qe_endpoint_kind said)
-{
-    switch (said) {
-    case QE_ENDPOINT_REFLEXIVE:
-        return QE_CANDIDATE_REFLEXIVE;
-    case QE_ENDPOINT_MAPPED:
-        return QE_CANDIDATE_MAPPED;
-    default:
-        return QE_CANDIDATE_HOST;
-    }
-}
-
-static struct traversal_attempt *begin(struct qe_cplane *c, const struct qe_node_id *peer, uint64_t id, bool caller)
+struct traversal_attempt *traversal_begin(struct qe_cplane *c, const struct qe_node_id *peer, uint64_t id, bool caller)
 {
     struct cplane_traversal *t = c->traversal;
     struct traversal_attempt *a = t->attempt_count < TRAVERSAL_ATTEMPTS_MAX ? qe_zalloc(c->mem, 1, sizeof *a) : NULL;
     if (!a) return NULL;
     qe_attempt_init(&a->attempt, id, peer, caller, c->now_ns);
-    a->dial_at_ns = QE_TIME_NEVER;
+    a->dial_at_ns = a->call_at_ns = QE_TIME_NEVER;
     qe_list_append(&t->attempts, &a->link);
     t->attempt_count++;
     traversal_wake(c, c->now_ns);
@@ -164,11 +156,40 @@ static struct traversal_attempt *begin(struct qe_cplane *c, const struct qe_node
     return a;
 }
 
+struct traversal_attempt *traversal_find_call(struct qe_cplane *c, const struct qe_node_id *peer)
+{
+    struct cplane_peer *known = cplane_peer_find(c, peer);
+    return known && known->crossing && known->crossing->attempt ? traversal_find(c, known->crossing->attempt) : NULL;
+}
+
+void traversal_end_called(struct qe_cplane *c, const struct qe_node_id *peer)
+{
+    struct qe_list *all = &c->traversal->attempts;
+    for (struct qe_list *at = all->next, *next; at != all; at = next) {
+        struct traversal_attempt *a = qe_container(at, struct traversal_attempt, link);
+        next = at->next;
+        if (!a->attempt.caller && qe_node_id_equal(&a->attempt.peer, peer)) end(c, a);
+    }
+}
+
+// Whether the peer is behind a NAT, as far as its endpoints tell: others see it where it does not see itself.
+static bool is_behind_nat(const struct cplane_crossing *x)
+{
+    for (size_t i = 0; i < x->said_count; i++) {
+        bool own = false;
+        if (x->said[i].kind == QE_ENDPOINT_HOST) continue;
+        for (size_t j = 0; j < x->said_count; j++)
+            own |= x->said[j].kind == QE_ENDPOINT_HOST && qe_ip_equal(&x->said[j].addr.ip, &x->said[i].addr.ip);
+        if (!own) return true;
+    }
+    return false;
+}
+
 static void call(struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct cplane_crossing *x = peer->crossing;
     uint64_t id = cplane_random64(c, QE_RANDOM_NAT) | 1;
-    struct traversal_attempt *a = begin(c, &peer->id, id, true);
+    struct traversal_attempt *a = traversal_begin(c, &peer->id, id, true);
     if (!a) {
         x->at_ns = c->now_ns + discovery_spread(c, QE_NS_PER_S);
         return;
@@ -178,7 +199,9 @@ static void call(struct qe_cplane *c, struct cplane_peer *peer)
     x->at_ns = QE_TIME_NEVER;
     x->wanted = false;
     for (size_t i = 0; i < x->said_count; i++)
-        qe_attempt_add(&a->attempt, &x->said[i].addr, kind_of(x->said[i].kind), c->now_ns);
+        qe_attempt_add(&a->attempt, &x->said[i].addr, calling_kind(x->said[i].kind), c->now_ns);
+    a->attempt.held = is_behind_nat(x);
+    a->call_at_ns = c->now_ns + (a->attempt.held ? 0 : CALL_PATIENCE_NS);
     cplane_trace(c, "punch.begun", peer, id, a->attempt.count);
 }
 
@@ -249,16 +272,50 @@ static void on_over(struct qe_cplane *c, struct traversal_attempt *a)
     cplane_peer_timer(c, peer);
 }
 
-static void work(struct qe_cplane *c, struct traversal_attempt *a)
+// A direct path has opened since.
+static bool is_done(const struct cplane_peer *peer, const struct qe_attempt *a)
+{
+    for (size_t i = 0; peer && i < QE_SESSION_PATHS_MAX; i++) {
+        const struct qe_path *path = &peer->session.paths[i];
+        if (path->state == QE_PATH_OPEN && !path->relayed && path->since_ns >= a->since_ns) return true;
+    }
+    return false;
+}
+
+static void ask_all(struct qe_cplane *c, struct qe_attempt *a)
 {
     struct qe_candidate *candidate;
-    struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
-    bool done = peer && qe_session_is_direct(&peer->session);
-    while (!done && (candidate = qe_attempt_due(&a->attempt, c->now_ns))) {
-        if (probing_ask(c, &a->attempt, &candidate->addr))
-            qe_attempt_on_asked(&a->attempt, candidate, c->now_ns);
+    if (a->held && c->now_ns - a->since_ns >= HELD_NS) qe_attempt_release(a, c->now_ns);
+    while ((candidate = qe_attempt_due(a, c->now_ns))) {
+        if (probing_ask(c, a, &candidate->addr))
+            qe_attempt_on_asked(a, candidate, c->now_ns);
         else
-            qe_attempt_on_refused(&a->attempt, candidate);
+            qe_attempt_on_refused(a, candidate);
+    }
+}
+
+static void tell(struct qe_cplane *c, struct traversal_attempt *a, struct cplane_peer *peer)
+{
+    if (a->call_at_ns > c->now_ns) return;
+    a->call_at_ns = QE_TIME_NEVER;
+    if (a->attempt.proven || calling_call(c, a)) return;
+    a->call_waits = true;
+    if (peer) cplane_discovery_seek(c, peer);
+}
+
+void cplane_traversal_on_looked_up(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    struct traversal_attempt *a = traversal_find_call(c, &peer->id);
+    if (a && a->call_waits) a->call_waits = !calling_call(c, a);
+}
+
+static void work(struct qe_cplane *c, struct traversal_attempt *a)
+{
+    struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
+    bool done = is_done(peer, &a->attempt);
+    if (!done) {
+        ask_all(c, &a->attempt);
+        tell(c, a, peer);
     }
     if (a->dial_at_ns <= c->now_ns) {
         a->dial_at_ns = QE_TIME_NEVER;
@@ -268,7 +325,10 @@ static void work(struct qe_cplane *c, struct traversal_attempt *a)
         on_over(c, a);
         return;
     }
-    traversal_wake(c, qe_time_min(done ? a->attempt.until_ns : qe_attempt_deadline(&a->attempt), a->dial_at_ns));
+    traversal_wake(c, qe_time_min(a->attempt.until_ns, a->dial_at_ns));
+    if (done) return;
+    traversal_wake(c, qe_time_min(qe_attempt_deadline(&a->attempt), a->call_at_ns));
+    if (a->attempt.held) traversal_wake(c, a->attempt.since_ns + HELD_NS);
 }
 
 void cplane_traversal_expire(struct qe_cplane *c)
