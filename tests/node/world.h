@@ -26,6 +26,9 @@ struct world_datagram {
     uint8_t bytes[];
 };
 
+// What a limited link holds before it loses.
+#define WORLD_LINK_NS (100 * UINT64_C(1000000))
+
 struct world_stored {
     char key[128];
     uint8_t *value;
@@ -62,7 +65,11 @@ struct world_host {
     size_t route_count, forwarded_count, address_count;
     bool masquerade;
     uint64_t sends, sent_bytes;
-    bool tells_link; // the node hears of an interface with the underlay address
+    uint64_t rate_bps; // of its link, both ways each; 0: no limit
+    uint64_t out_busy_ns, in_busy_ns;
+    struct qe_span marker; // looked for in all memory that the node gives back
+    uint64_t marked;       // how often it was there
+    bool tells_link;       // the node hears of an interface with the underlay address
     bool stopped;
     char failure[256];
     // Hostility.
