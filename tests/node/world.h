@@ -26,9 +26,6 @@ struct world_datagram {
     uint8_t bytes[];
 };
 
-// What a limited link holds before it loses.
-#define WORLD_LINK_NS (100 * UINT64_C(1000000))
-
 struct world_stored {
     char key[128];
     uint8_t *value;
@@ -65,6 +62,7 @@ struct world_host {
     size_t route_count, forwarded_count, address_count;
     bool masquerade;
     uint64_t sends, sent_bytes;
+    size_t memory;     // bytes that it has allocated
     uint64_t rate_bps; // of its link, both ways each; 0: no limit
     uint64_t out_busy_ns, in_busy_ns;
     struct qe_span marker; // looked for in all memory that the node gives back
@@ -95,7 +93,8 @@ struct world {
     uint64_t now_ns;
     uint64_t seed;
     uint64_t delay_ns;
-    bool cut; // the network carries nothing
+    uint64_t link_ns; // what a limited link holds before it loses
+    bool cut;         // the network carries nothing
     // Whether the network loses what goes from one to the other; NULL: nothing.
     bool (*loses)(const struct world *w, const struct qe_ip *from, const struct qe_ip *to);
     struct world_name names[WORLD_NAMES_MAX];
