@@ -67,7 +67,13 @@ struct world_host {
     uint64_t out_busy_ns, in_busy_ns;
     struct qe_span marker; // looked for in all memory that the node gives back
     uint64_t marked;       // how often it was there
-    bool tells_link;       // the node hears of an interface with the underlay address
+    // The NAT that gives out ports: where to (family 0: none is there), and for how long.
+    struct qe_addr maps_at;
+    uint32_t maps_for_s;
+    const char *maps_not;   // it refuses, with these words
+    uint64_t mapped;        // requests so far
+    struct qe_map_port map; // the last one
+    bool tells_link;        // the node hears of an interface with the underlay address
     bool stopped;
     char failure[256];
     // Hostility.
