@@ -196,7 +196,7 @@ static void noise_in_a_circuit_is_harmless(void)
 }
 
 // Takes the datagram that is on its way from g to a out of the air.
-static struct world_datagram *catch (void)
+static struct world_datagram *intercept(void)
 {
     for (struct world_datagram **at = &world.flight; *at; at = &(*at)->next) {
         struct world_datagram *d = *at;
@@ -216,8 +216,16 @@ static void an_outer_connection_does_not_move_into_a_circuit(void)
     run_for(6 * QE_NS_PER_S);
     CU_ASSERT_EQUAL_FATAL(peer_of(g)->circuit_count, 1);
     uint64_t received = bare.received;
+    // A packet of one connection, inside another.
+    struct qe_conn *first = bare.conn;
+    bare.conn = NULL;
+    CU_ASSERT_EQUAL_FATAL(bare_dial(&bare, a), 0);
+    run_for(QE_NS_PER_S);
+    struct qe_conn *second = bare.conn;
+    bare.conn = first;
     bare_control(&bare, unknown, sizeof unknown);
-    struct world_datagram *d = catch ();
+    struct world_datagram *d = intercept();
+    bare.conn = second;
     CU_ASSERT_PTR_NOT_NULL_FATAL(d);
     send_frame(number(1), d->bytes, d->size);
     free(d);
