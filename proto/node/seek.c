@@ -89,6 +89,7 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
     for (size_t i = record->endpoint_count; i-- > 0 && !connected(peer);)
         qe_session_on_address(&peer->session, &record->endpoints[i].addr, false);
     take_addresses(c, peer, record);
+    cplane_gateways_on_record(c, peer, record);
     uint64_t age_s = c->wall_ms > record->issued_ms ? (c->wall_ms - record->issued_ms) / 1000 : 0;
     cplane_claims_recorded(
         c, peer, record->subnets, record->subnet_count, record->lifetime_s > age_s ? record->lifetime_s - age_s : 0);
