@@ -67,7 +67,8 @@ struct qe_config_subnets {
     enum qe_config_origin origin; // QE_CONFIG_DEFAULT: nobody said anything
 };
 
-// A node by its ID or name; "" for none. A name is looked up when it is needed.
+// A node by its ID or name; "" for none. After qe_config_finish a name that local configuration knows has become an ID;
+// another one is looked up in the network when it is needed (cplane_name_find).
 struct qe_config_node {
     char text[QE_NAME_SIZE];
 };

@@ -137,12 +137,24 @@ static bool offers_exit(const struct qe_config *config)
     return false;
 }
 
+// A node does not keep the names that local configuration gives.
+static void name_by_id(const struct qe_config *config, struct qe_config_node *node)
+{
+    struct qe_node_id id;
+    if (qe_config_find_node(config, node, &id)) qe_node_id_format(&id, node->text);
+}
+
 int qe_config_finish_traversal(struct qe_config *config, const struct qe_config_sink *sink)
 {
-    if (!config->exit_node.text[0]) return 0;
     const char *mistake = NULL;
+    for (size_t i = 0; i < config->gateway_prefer.count; i++)
+        name_by_id(config, &config->gateway_prefer.list[i]);
+    for (size_t i = 0; i < config->gateway_allow.count; i++)
+        name_by_id(config, &config->gateway_allow.list[i]);
+    if (!config->exit_node.text[0]) return 0;
     if (offers_exit(config)) mistake = "network.exit_node has no place beside an advertised default route";
     if (strcmp(config->exit_node.text, config->name) == 0) mistake = "network.exit_node is this node itself";
+    name_by_id(config, &config->exit_node);
     if (mistake) sink->report(sink->user, QE_LOG_ERROR, mistake);
     return mistake ? -1 : 0;
 }

@@ -42,6 +42,7 @@ void cplane_claims_start(struct qe_cplane *c)
     const struct qe_config_subnets *advertise = &c->config->advertise;
     struct qe_prefixes prefixes = {.request = CPLANE_REQUEST_FORWARD};
     cplane_dns_open(c);
+    if (c->config->exit_node.text[0]) cplane_exit_on_setting(c);
     if (advertise->count == 0 || !c->config->forward) return;
     struct cplane_action *a = ask(c, QE_ACTION_FORWARD, advertise->list, advertise->count, &prefixes);
     if (!a) {
@@ -162,11 +163,18 @@ static void decide(struct qe_cplane *c, bool anyway)
         .own_count = own_networks(c, own),
         .restricted = c->config->accept.origin != QE_CONFIG_DEFAULT,
         .accept = c->config->accept.list,
-        .accept_count = c->config->accept.count};
+        .accept_count = c->config->accept.count,
+        .exit_only = c->config->exit_node.text[0] != '\0',
+        .exit = c->exit.known ? &c->exit.id : NULL};
     bool changed = qe_subnets_decide(&c->claims.subnets, &rules, now_s(c));
     c->claims.next_s = qe_subnets_deadline(&c->claims.subnets, now_s(c));
     tell_verdicts(c);
     use_owners(c, changed || anyway);
+}
+
+void cplane_claims_decide(struct qe_cplane *c)
+{
+    decide(c, true);
 }
 
 static void set_subnets(

@@ -3,6 +3,7 @@
 
 #include "base/mutants.h"
 #include "node/join.h"
+#include "node/relay_internal.h"
 #include "node/underlay.h"
 #include "route/overlay.h"
 
@@ -122,7 +123,7 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     cplane_claims_init(c);
     cplane_gateways_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
-    if (!c->paths || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0) {
+    if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0) {
         qe_cplane_free(c);
         return -1;
     }
@@ -139,6 +140,7 @@ void qe_cplane_free(struct qe_cplane *c)
     qe_table_free(c->paths);
     cplane_discovery_free(c);
     cplane_invites_fini(c);
+    cplane_relay_fini(c);
     sodium_memzero(&c->join, sizeof c->join);
     cplane_peers_fini(c);
     cplane_claims_fini(c);
@@ -287,6 +289,8 @@ static void expire(struct qe_cplane *c)
     cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
+    cplane_relay_expire(c);
+    cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
     cplane_gateways_expire(c);
@@ -363,6 +367,9 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_ECHO_REPLY:
         cplane_on_echo_reply(c, mail);
         break;
+    case QE_MAIL_NO_CIRCUIT:
+        cplane_relay_on_no_circuit(c, mail);
+        break;
     case QE_MAIL_FORGOTTEN:
         cplane_on_forgotten(c, mail);
         break;
@@ -402,6 +409,8 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
     deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
+    deadline = qe_time_min(deadline, cplane_relay_deadline(c));
+    deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);
     return qe_time_min(qe_time_min(deadline, c->retry_at_ns), cplane_discovery_deadline(c));
 }

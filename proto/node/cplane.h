@@ -17,8 +17,8 @@ struct qe_cplane;
 
 struct qe_cplane_options {
     const struct qe_host *host;
-    const struct qe_config *config; // outlives the control plane
-    struct qe_list *outbox;         // where its letters go
+    struct qe_config *config; // outlives the control plane
+    struct qe_list *outbox;   // where its letters go
     uint8_t lane_count;
 };
 

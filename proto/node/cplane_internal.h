@@ -9,6 +9,7 @@
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
+#include "node/exit.h"
 #include "node/gateways.h"
 #include "node/notices.h"
 #include "node/snapshot.h"
@@ -67,6 +68,13 @@ struct cplane_peer {
     struct qe_timer timer;
     bool pinned; // the whole key is known
     struct qe_key key;
+    struct qe_list circuits;     // that go by it (relay_internal.h)
+    struct qe_list circuit_ends; // of this node, with it at the other end
+    size_t circuit_count;
+    uint32_t circuit_number;    // the last one that was used
+    uint64_t circuits_asked_ns; // of those that are counted together
+    unsigned circuits_asked;
+    bool circuits_quiet;        // those that go by it have been told that nothing is heard of it
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
@@ -207,7 +215,7 @@ struct qe_cplane {
     struct qe_cplane_options options;
     const struct qe_host *host;
     const struct qe_mem *mem;
-    const struct qe_config *config;
+    struct qe_config *config; // the node's own, which SET changes
     uint64_t now_ns, wall_ms, started_ns;
     struct qe_node_id self;
     uint64_t boot_epoch;
@@ -217,7 +225,9 @@ struct qe_cplane {
     size_t peer_slots, peer_capacity;
     struct cplane_peer **by_id; // in the order of their IDs, without those that leave
     size_t peer_count, leaving_count;
-    struct qe_table *paths; // of cplane_path, by ID
+    struct qe_table *paths;    // of cplane_path, by ID
+    struct qe_table *circuits; // of cplane_circuit (relay_internal.h)
+    uint64_t circuits_due_ns;
     uint64_t path_sequence;
     struct qe_heap timers;
     struct qe_heap proofs; // of paths that wait for one
@@ -247,6 +257,7 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_gateways gateways;
+    struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
     char failure[192]; // "" for none
@@ -303,6 +314,8 @@ void cplane_retry(struct qe_cplane *c);
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
 
+// Dials the peer through a circuit, from that lane: the path's ID, or 0 where it cannot begin.
+uint64_t cplane_dial_inside(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *circuit, uint8_t lane);
 void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code);
 // The node behind the path is its peer: the key is the one that the peer had before, if any.
 void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path);
@@ -385,6 +398,8 @@ void cplane_claims_forget(struct qe_cplane *c, const struct cplane_peer *peer);
 // The host's own networks may have changed.
 void cplane_claims_on_link(struct qe_cplane *c);
 bool cplane_claims_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Judges all claims anew: what is asked for has changed.
+void cplane_claims_decide(struct qe_cplane *c);
 void cplane_claims_expire(struct qe_cplane *c);
 uint64_t cplane_claims_deadline(const struct qe_cplane *c);
 

@@ -136,6 +136,8 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
     s->generation = ++c->generation;
     s->own_count = 2;
     s->strangers = c->member;
+    s->relay = (struct qe_snapshot_relay){
+        c->config->relay.rate_bps, c->config->relay.total_rate_bps, c->config->relay.volume_bytes};
     memcpy(s->own, c->own, sizeof c->own);
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct cplane_peer *peer = c->by_id[i];

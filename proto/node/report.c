@@ -2,6 +2,7 @@
 // command waits until the last lane has answered.
 #include "node/report.h"
 #include "node/join.h"
+#include "node/relay.h"
 
 #include <stdio.h>
 
@@ -99,18 +100,20 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     struct qe_session *s = &peer->session;
     const struct qe_path *path = qe_session_active(s);
     enum qe_session_state state = qe_session_state(s);
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
+    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
     member(json, "name", peer_name(peer));
     member(json, "source", source_of(peer));
     member(json, "state", qe_session_state_name(state));
+    const struct cplane_peer *gateway = path ? cplane_path_gateway(c, path) : NULL;
+    bool at = path && !path->relayed;
     qe_json_key(json, "address");
-    if (path || s->candidate_count)
-        qe_json_string(json, qe_addr_format(path ? &path->remote : &s->candidates[0], text));
+    if (at || s->candidate_count)
+        qe_json_string(json, qe_addr_format(at ? &path->remote : &s->candidates[0], text));
     else
         qe_json_null(json);
-    member(json, "via", "direct");
+    member(json, "via", gateway ? cplane_peer_text(gateway, name) : "direct");
     number_if(json, "rtt_us", r->active && r->active->rtt_us, r->active ? r->active->rtt_us : 0);
     qe_json_key(json, "overlay_addresses");
     qe_json_array_begin(json);

@@ -40,6 +40,7 @@ void cplane_write_status(struct qe_cplane *c, struct qe_json *json)
     cplane_write_network(c, json);
     cplane_write_claims(c, json);
     cplane_write_dns(c, json);
+    cplane_write_exit(c, json);
     qe_json_key(json, "warnings");
     qe_json_array_begin(json);
     cplane_write_underlay_warnings(c, json);

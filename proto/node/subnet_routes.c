@@ -3,6 +3,8 @@
 
 #include "base/mutants.h"
 
+#define ROUTES_BESIDE 2 // default routes that nobody has
+
 // Claims to one network stand side by side: the end of the group that begins at `first`.
 static size_t group_end(const struct qe_subnets *s, size_t first)
 {
@@ -117,12 +119,21 @@ bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot)
     return !shared || add_shared(c, snapshot);
 }
 
-// The networks that the host is to route here; how many.
-static size_t list_routes(const struct qe_subnets *s, struct qe_cidr *out)
+// The networks that the host is to route here; how many. At most ROUTES_BESIDE more than there are claims.
+static size_t list_routes(const struct qe_cplane *c, struct qe_cidr *out)
 {
+    const struct qe_subnets *s = &c->claims.subnets;
+    const struct qe_cidr defaults[ROUTES_BESIDE] = {{{4, {0}}, 0}, {{6, {0}}, 0}};
     size_t count = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->claims[i].in_use) out[count++] = s->claims[i].subnet;
+    bool has[ROUTES_BESIDE] = {false, false};
+    for (size_t i = 0; i < s->count; i++) {
+        const struct qe_cidr *subnet = &s->claims[i].subnet;
+        if (!s->claims[i].in_use || !cplane_exit_routes(c, subnet, true)) continue;
+        if (subnet->bits == 0) has[subnet->ip.family == 6] = true;
+        out[count++] = *subnet;
+    }
+    for (size_t i = 0; i < ROUTES_BESIDE; i++)
+        if (!has[i] && cplane_exit_routes(c, &defaults[i], false)) out[count++] = defaults[i];
     return count;
 }
 
@@ -138,24 +149,25 @@ void cplane_tell_routes(struct qe_cplane *c)
 {
     struct cplane_claims *claims = &c->claims;
     if (!c->tun_up) return;
-    struct cplane_action *a = cplane_act(c, QE_ACTION_ROUTES, claims->subnets.count * sizeof(struct qe_cidr));
+    size_t room = claims->subnets.count + ROUTES_BESIDE;
+    struct cplane_action *a = cplane_act(c, QE_ACTION_ROUTES, room * sizeof(struct qe_cidr));
     if (!a) {
         claims->next_s = (int64_t)(c->now_ns / QE_NS_PER_S) + 1;
         return;
     }
     struct qe_cidr *list = (struct qe_cidr *)(void *)a->bytes;
-    size_t count = list_routes(&claims->subnets, list);
+    size_t count = list_routes(c, list);
     bool same = same_routes(claims, list, count);
     struct qe_cidr *kept = same || count <= claims->route_capacity
                                ? claims->routes
-                               : qe_realloc(c->mem, claims->routes, claims->subnets.count, sizeof *kept);
+                               : qe_realloc(c->mem, claims->routes, room, sizeof *kept);
     if (same || !kept) {
         qe_list_remove(&a->link);
         qe_free(c->mem, a);
         if (!kept) claims->next_s = (int64_t)(c->now_ns / QE_NS_PER_S) + 1;
         return;
     }
-    if (kept != claims->routes || count > claims->route_capacity) claims->route_capacity = claims->subnets.count;
+    if (kept != claims->routes || count > claims->route_capacity) claims->route_capacity = room;
     claims->routes = kept;
     if (count) memcpy(kept, list, count * sizeof *kept);
     claims->route_count = count;

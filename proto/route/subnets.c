@@ -186,11 +186,16 @@ static enum qe_subnet_verdict judge_alone(struct qe_subnet_claim *claim, const s
 {
     const struct qe_cidr *subnet = &claim->subnet, *own;
     bool asked = rules->restricted && listed(rules->accept, rules->accept_count, subnet);
+    bool restricted = rules->restricted;
+    if (rules->exit_only && is_default(subnet)) {
+        asked = rules->exit && qe_node_id_equal(rules->exit, &claim->owner);
+        restricted = false;
+    }
     if (of_no_hosts(subnet)) return QE_SUBNET_NO_HOSTS;
     // A default route leaves the overlay's own networks alone: what is more specific goes first.
     if (!is_default(subnet) && overlapped(rules->overlay, rules->overlay_count, subnet)) return QE_SUBNET_OVERLAY;
     if (is_default(subnet) && !asked) return QE_SUBNET_UNASKED;
-    if (rules->restricted && !within(rules, subnet)) return QE_SUBNET_NOT_ACCEPTED;
+    if (restricted && !within(rules, subnet)) return QE_SUBNET_NOT_ACCEPTED;
     own = asked ? NULL : overlapped(rules->own, rules->own_count, subnet);
     if (!own || QE_MUTANT(subnet_own)) return QE_SUBNET_ACCEPTED;
     claim->against = *own;
@@ -311,7 +316,7 @@ const char *qe_subnet_reason(const struct qe_subnet_claim *claim, char out[160])
     case QE_SUBNET_OVERLAY:
         return "it overlaps the overlay's own addresses";
     case QE_SUBNET_UNASKED:
-        return "it is as good as a default route, which network.accept_subnets does not ask for";
+        return "it is as good as a default route, which neither network.exit_node nor accept_subnets asks for";
     case QE_SUBNET_NOT_ACCEPTED:
         return "it is not within network.accept_subnets";
     case QE_SUBNET_OWN:

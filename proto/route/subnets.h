@@ -60,6 +60,8 @@ struct qe_subnet_rules {
                      // a default route.
     const struct qe_cidr *accept;
     size_t accept_count;
+    bool exit_only; // a default route is used from one owner alone, and from that one although `accept` has none:
+    const struct qe_node_id *exit; // NULL: it is not known
 };
 
 struct qe_subnets {

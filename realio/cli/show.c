@@ -73,6 +73,23 @@ static void capitalise(const char *word, char *out, size_t size)
     if (out[0] >= 'a' && out[0] <= 'z') out[0] = (char)(out[0] - 'a' + 'A');
 }
 
+// "Exit Node: home (away: nothing goes beyond the overlay)"
+static void show_exit(const json_t *status, FILE *out)
+{
+    const json_t *node = json_object_get(status, "exit");
+    const char *state = qe_plain_text(node, "state"), *name = qe_plain_text(node, "name");
+    if (!state || strcmp(state, "off") == 0) return;
+    if (!name) name = qe_plain_text(node, "node_id");
+    fputs("Exit Node: ", out);
+    qe_plain_put(name ? name : "-", out);
+    if (strcmp(state, "active") != 0) {
+        fputs(" (", out);
+        qe_plain_put(state, out);
+        fputs(json_is_true(json_object_get(node, "leak")) ? ": packets go without it)" : ": packets go nowhere)", out);
+    }
+    fputs("\n", out);
+}
+
 // "Notification (5min ago): text"
 static void show_notices(const json_t *status, FILE *out)
 {
@@ -121,6 +138,7 @@ int qe_show_status(const json_t *status, FILE *out)
         qe_plain_number(json_object_get(status, "peers"), "connected"),
         qe_plain_number(json_object_get(status, "paths"), "active"));
     qe_show_claims(status, out);
+    show_exit(status, out);
     // What is as it should be goes without saying.
     if (state && strcmp(state, "up") != 0) {
         fputs("State: ", out);

@@ -200,7 +200,7 @@ static void every_key_arrives_where_it_belongs(void)
     CU_ASSERT(config.gateway && config.relay.emergency && config.exit_leak);
     CU_ASSERT(!config.port_mapping && !config.birthday);
     CU_ASSERT_EQUAL_FATAL(config.gateway_prefer.count, 2);
-    CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[0].text, "colo");
+    CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[0].text, B);
     CU_ASSERT_STRING_EQUAL(config.gateway_prefer.list[1].text, A);
     CU_ASSERT_EQUAL_FATAL(config.gateway_allow.count, 1);
     CU_ASSERT_STRING_EQUAL(config.gateway_allow.list[0].text, "friend");
@@ -208,7 +208,7 @@ static void every_key_arrives_where_it_belongs(void)
     CU_ASSERT_EQUAL(config.relay.rate_bps, 20000000);
     CU_ASSERT_EQUAL(config.relay.total_rate_bps, 1000000000);
     CU_ASSERT_EQUAL(config.relay.volume_bytes, UINT64_C(5) << 30);
-    CU_ASSERT_STRING_EQUAL(config.exit_node.text, "colo");
+    CU_ASSERT_STRING_EQUAL(config.exit_node.text, B);
     CU_ASSERT_STRING_EQUAL(config.notify_command, "/usr/local/bin/tell");
     struct qe_node_id found, colo = id(B);
     CU_ASSERT(qe_config_find_node(&config, &config.exit_node, &found) && qe_node_id_equal(&found, &colo));

@@ -39,9 +39,11 @@ static void status_names_what_is_not_as_it_should_be(void)
 {
     check(qe_show_status,
         "{\"node_id\":\"qea\",\"state\":\"starting\",\"tun\":{\"name\":\"\",\"addresses\":[]},"
+        "\"exit\":{\"state\":\"away\",\"node_id\":\"qeb\",\"name\":\"home\",\"leak\":false},"
         "\"warnings\":[\"[multipath] does nothing yet\",\"the disk is full\"],\"notifications\":[{\"text\":\"no "
         "\\u001bgateway\",\"age_ms\":61000,\"count\":1},{\"text\":\"b\",\"age_ms\":7200000}]}",
-        "Node ID: qea\nTUN Interface: -\nConnected Peers: 0\nActive Paths: 0\nState: starting\n"
+        "Node ID: qea\nTUN Interface: -\nConnected Peers: 0\nActive Paths: 0\n"
+        "Exit Node: home (away: packets go nowhere)\nState: starting\n"
         "Warning: [multipath] does nothing yet\nWarning: the disk is full\n"
         "Notification (61s ago): no ?gateway\nNotification (2h ago): b\n");
 }

@@ -110,6 +110,33 @@ static void a_claim_alone_is_judged_by_what_it_covers(void)
     }
 }
 
+static void a_default_route_is_the_exit_s_alone(void)
+{
+    struct qe_subnets s;
+    struct qe_subnet_rules r = rules();
+    qe_subnets_init(&s, unit_mem());
+    claim(&s, 1, "0.0.0.0/0", 0);
+    claim(&s, 2, "0.0.0.0/0", 0);
+    struct qe_node_id exit = id_of(2);
+    // Also where the user asks for default routes, or restricts what is used.
+    accept[0] = cidr("0.0.0.0/0");
+    for (int restricted = 0; restricted < 3; restricted++) {
+        r.restricted = restricted > 0;
+        r.accept = accept;
+        r.accept_count = restricted == 2;
+        r.exit_only = true;
+        r.exit = &exit;
+        qe_subnets_decide(&s, &r, 0);
+        CU_ASSERT_EQUAL(verdict(&s, 1), QE_SUBNET_UNASKED);
+        CU_ASSERT_EQUAL(verdict(&s, 2), QE_SUBNET_ACCEPTED);
+        r.exit = NULL;
+        qe_subnets_decide(&s, &r, 0);
+        CU_ASSERT_EQUAL(verdict(&s, 1), QE_SUBNET_UNASKED);
+        CU_ASSERT_EQUAL(verdict(&s, 2), QE_SUBNET_UNASKED);
+    }
+    qe_subnets_fini(&s);
+}
+
 static void the_longer_standing_owner_keeps_what_overlaps(void)
 {
     struct qe_subnets s;
@@ -358,6 +385,7 @@ static void of_claimants_the_oldest_keeps_and_in_a_minute_the_lowest(void)
 
 static const struct unit_case cases[] = {
     {"a claim alone is judged by what it covers", a_claim_alone_is_judged_by_what_it_covers},
+    {"a default route is the exit's alone", a_default_route_is_the_exit_s_alone},
     {"the longer-standing owner keeps what overlaps", the_longer_standing_owner_keeps_what_overlaps},
     {"a newcomer does not disturb what stands", a_newcomer_does_not_disturb_what_stands},
     {"owners of the same network share it", owners_of_the_same_network_share_it},
