@@ -47,7 +47,8 @@ static void begin(struct qe_cplane *c, struct cplane_peer *peer)
     d->since_ns = c->now_ns;
     d->at_ns = QE_TIME_NEVER;
     bool yields = qe_node_id_compare(&c->self, &peer->id) > 0;
-    look_at(c, d, c->now_ns + PATIENCE_NS + (yields ? YIELD_NS : 0));
+    d->begin_ns = c->now_ns + PATIENCE_NS + (yields ? YIELD_NS : 0);
+    look_at(c, d, d->begin_ns);
 }
 
 void cplane_detour_on_session(struct qe_cplane *c, struct cplane_peer *peer)
@@ -73,13 +74,22 @@ void cplane_detour_on_session(struct qe_cplane *c, struct cplane_peer *peer)
     cplane_trace(c, relayed ? "detour.reached" : "detour.lost", peer, (c->now_ns - d->since_ns) / QE_NS_PER_MS, 0);
 }
 
+void cplane_detour_on_found(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    struct cplane_detour *d = peer->detour;
+    if (!d || d->relayed_ns || d->direct_failed || c->now_ns - d->since_ns > 10 * PATIENCE_NS) return;
+    if (d->begin_ns < c->now_ns + PATIENCE_NS) d->begin_ns = c->now_ns + PATIENCE_NS;
+    if (d->at_ns < d->begin_ns) d->at_ns = d->begin_ns;
+    look_at(c, d, d->begin_ns);
+}
+
 void cplane_detour_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
 {
     struct cplane_detour *d = peer->detour;
     cplane_detour_on_session(c, peer);
     if (!d || d->tries < TRIES_MAX || d->relayed_ns) return;
     d->tries = TRIES_MAX / 2;
-    look_at(c, d, c->now_ns);
+    look_at(c, d, d->begin_ns > c->now_ns ? d->begin_ns : c->now_ns);
 }
 
 void cplane_detour_on_direct_failed(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_undirect why)
@@ -87,8 +97,9 @@ void cplane_detour_on_direct_failed(struct qe_cplane *c, struct cplane_peer *pee
     cplane_detour_on_session(c, peer);
     if (!peer->detour) return;
     if (why != CPLANE_UNDIRECT_UNKNOWN) peer->detour->why = why;
-    if (!peer->detour->direct_failed) look_at(c, peer->detour, c->now_ns);
+    if (!peer->detour->direct_failed) peer->detour->begin_ns = c->now_ns;
     peer->detour->direct_failed = true;
+    look_at(c, peer->detour, c->now_ns);
 }
 
 void cplane_gateways_on_circuit(
@@ -104,9 +115,10 @@ void cplane_gateways_on_circuit(
 
 void cplane_detours_stir(struct qe_cplane *c)
 {
-    for (size_t i = 0; i < c->peer_count; i++)
-        if (c->by_id[i]->detour && c->by_id[i]->detour->tries < TRIES_MAX)
-            look_at(c, c->by_id[i]->detour, qe_time_min(c->by_id[i]->detour->at_ns, c->now_ns));
+    for (size_t i = 0; i < c->peer_count; i++) {
+        struct cplane_detour *d = c->by_id[i]->detour;
+        if (d && d->tries < TRIES_MAX) look_at(c, d, d->begin_ns > c->now_ns ? d->begin_ns : c->now_ns);
+    }
 }
 
 const char *cplane_undirect_text(const struct cplane_peer *peer)

@@ -101,6 +101,8 @@ void cplane_gateway_connect(struct qe_cplane *c, struct qe_gateway *gateway)
     if (!peer) return;
     gateway->asked_ns = c->now_ns;
     qe_session_on_wanted(&peer->session, c->now_ns);
+    // One that is reached by another gateway is no good as one.
+    if (qe_session_is_relayed(&peer->session)) qe_session_on_found(&peer->session, c->now_ns);
     cplane_discovery_on_wanted(c, peer);
     cplane_discovery_on_peer(c, peer);
     cplane_peer_timer(c, peer);
@@ -289,6 +291,7 @@ void cplane_gateways_on_record(struct qe_cplane *c, struct cplane_peer *peer, co
     if (place && !place->present && cplane_is_direct(peer)) qe_gateway_on_present(place, peer->rtt_us);
     if (known->count > before) cplane_detours_stir(c);
     cplane_gateways_wake(c, c->now_ns);
+    cplane_detour_on_found(c, peer);
 }
 
 void cplane_gateways_on_session(struct qe_cplane *c, struct cplane_peer *peer)

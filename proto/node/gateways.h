@@ -28,6 +28,7 @@ enum cplane_undirect {
 // Reaching one peer through gateways, from when it is tried until it is reached directly.
 struct cplane_detour {
     uint64_t since_ns;   // when trying to reach it began
+    uint64_t begin_ns;   // no gateway is asked before
     uint64_t at_ns;      // when to look at it
     uint64_t relayed_ns; // when it was reached through a gateway; 0: it is not
     uint64_t asked_ns;   // when a gateway was last asked; 0: none was
@@ -88,6 +89,8 @@ bool cplane_is_relay(const struct qe_cplane *c);
 void cplane_detour_on_session(struct qe_cplane *c, struct cplane_peer *peer);
 // Packets wait for a peer that is not connected.
 void cplane_detour_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// There are addresses to reach it at: that comes first, at the beginning.
+void cplane_detour_on_found(struct qe_cplane *c, struct cplane_peer *peer);
 // A round of reaching it directly was in vain.
 void cplane_detour_on_direct_failed(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_undirect why);
 // Another gateway may be used, or one less: every detour is looked at.

@@ -194,6 +194,134 @@ static void a_gateway_that_is_a_member_too_is_a_peer_like_any_other(void)
     end();
 }
 
+static bool a_and_b_connected(struct world *w)
+{
+    (void)w;
+    return world_connected(a, b) && world_connected(b, a);
+}
+
+static bool by_two_gateways(struct world *w)
+{
+    // Each gateway relays for the two.
+    for (size_t i = 1; i <= 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(world_command(&w->hosts[i], QE_COMMAND_RELAY, NULL), 200);
+        if (!strstr((const char *)w->hosts[i].reply.data, "\"circuits\":1,\"nodes\":[{")) return false;
+    }
+    return true;
+}
+
+static uint64_t begun_ns;
+
+static unsigned long took_ms(void)
+{
+    return (unsigned long)((world.now_ns - begun_ns) / QE_NS_PER_MS);
+}
+
+static void two_that_cannot_reach_each_other_meet_at_a_gateway(void)
+{
+    begin(6, true);
+    begun_ns = world.now_ns;
+    start_all();
+    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
+    printf("by a gateway after %lu ms\n", took_ms());
+    CU_ASSERT(took_ms() < 8000);
+    CU_ASSERT(passes(a, b, 1));
+    CU_ASSERT(passes(b, a, 2));
+    CU_ASSERT(world_until(&world, by_two_gateways, 10 * QE_NS_PER_S));
+    printf("with a second one standing by after %lu ms\n", took_ms());
+    end();
+}
+
+// The gateway through which a reaches b now, and the other one.
+static struct world_host *used(bool other)
+{
+    char text[QE_NODE_ID_TEXT_SIZE + 16], id[QE_NODE_ID_TEXT_SIZE];
+    const char *all = gateways(a), *at = strstr(all, "\"relayed\":[\"");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    snprintf(text, sizeof text, "\"node_id\":\"%s", qe_node_id_format(&one->id, id));
+    const char *first_one = strstr(all, text);
+    snprintf(text, sizeof text, "\"node_id\":\"%s", qe_node_id_format(&two->id, id));
+    const char *second = strstr(all, text);
+    // The entry that `at` is in: the last one that begins before it.
+    bool is_one = first_one < at && (second > at || second < first_one);
+    return is_one != other ? one : two;
+}
+
+static void a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by(void)
+{
+    begin(7, true);
+    start_all();
+    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
+    CU_ASSERT(world_until(&world, by_two_gateways, 10 * QE_NS_PER_S));
+    uint8_t packet[200];
+    uint32_t number = 100;
+    size_t before, lost_for = 0, worst = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        if (i == 20) world_kill(used(false));
+        before = b->delivered_count;
+        world_packet(a, b, 6, number++, sizeof packet, packet);
+        world_tun(a, packet, sizeof packet, NULL);
+        run_for(100 * QE_NS_PER_MS);
+        lost_for = b->delivered_count > before ? 0 : lost_for + 100;
+        if (lost_for > worst) worst = lost_for;
+    }
+    printf("nothing came for %zu ms\n", worst);
+    CU_ASSERT(worst <= 1000);
+    CU_ASSERT(lost_for == 0);
+    end();
+}
+
+static void a_gateway_is_found_for_the_only_one_that_died(void)
+{
+    begin(8, true);
+    world_start(first);
+    world_start(one);
+    start_behind_nat(a);
+    start_behind_nat(b);
+    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
+    world_kill(one);
+    run_for(5 * QE_NS_PER_S);
+    CU_ASSERT(!world_connected(a, b));
+    // Another one is set up, and nobody tells them.
+    world_start(two);
+    begun_ns = world.now_ns;
+    CU_ASSERT(world_until(&world, a_and_b_connected, 120 * QE_NS_PER_S));
+    printf("by another gateway %lu ms after it began\n", took_ms());
+    end();
+}
+
+static void without_a_gateway_the_user_hears_what_he_can_do(void)
+{
+    begin(9, true);
+    one->config.gateway = two->config.gateway = false;
+    start_all();
+    run_for(30 * QE_NS_PER_S);
+    CU_ASSERT(!world_connected(a, b));
+    puts(a->log);
+    end();
+}
+
+static void a_gateway_relays_for_those_who_may(void)
+{
+    begin(10, true);
+    one->config.relay.allow = two->config.relay.allow = QE_RELAY_NOBODY;
+    start_all();
+    run_for(20 * QE_NS_PER_S);
+    CU_ASSERT(!world_connected(a, b));
+    end();
+}
+
+static void a_member_helps_out_where_there_is_no_gateway(void)
+{
+    begin(11, true);
+    one->config.gateway = two->config.gateway = false;
+    one->config.relay.emergency = true;
+    start_all();
+    CU_ASSERT(world_until(&world, a_and_b_connected, 60 * QE_NS_PER_S));
+    CU_ASSERT(passes(a, b, 1));
+    end();
+}
+
 static void without_memory_nothing_worse_happens(void)
 {
     for (uint64_t at = 1; at < 400; at += 7) {
@@ -212,6 +340,13 @@ static const struct unit_case cases[] = {
     {"a gateway that the user names is nothing but that", a_gateway_that_the_user_names_is_nothing_but_that},
     {"a gateway that is a member, too, is a peer like any other",
         a_gateway_that_is_a_member_too_is_a_peer_like_any_other},
+    {"two that cannot reach each other meet at a gateway", two_that_cannot_reach_each_other_meet_at_a_gateway},
+    {"a gateway that dies with traffic on it is replaced by the one that stands by",
+        a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by},
+    {"a gateway is found for the only one that died", a_gateway_is_found_for_the_only_one_that_died},
+    {"without a gateway the user hears what he can do", without_a_gateway_the_user_hears_what_he_can_do},
+    {"a gateway relays for those who may", a_gateway_relays_for_those_who_may},
+    {"a member helps out where there is no gateway", a_member_helps_out_where_there_is_no_gateway},
     {"without memory nothing worse happens", without_memory_nothing_worse_happens},
 };
 UNIT_MAIN("gateways", cases)
