@@ -96,6 +96,11 @@
     X(krpc_signature_unchecked, "items and records are believed whoever signed them")                                  \
     X(krpc_crowded_out, "records without a certificate take the places of certified ones")                             \
     X(cid_leak, "connection IDs that are no longer used stay in the table")                                            \
+    X(dht_signal_unlimited, "any address may have as many signals passed on as it likes")                              \
+    X(dht_signal_stranger, "a signal is taken from anybody")                                                           \
+    X(dht_register_unsigned, "a registration needs no signature")                                                      \
+    X(dht_register_unlimited, "one address may have as many registrations as it likes")                                \
+    X(dht_probe_anybody, "an address that nobody proved is probed as often as asked for")                              \
     X(dht_source_any, "an answer to a query of the DHT counts from whatever address")                                  \
     X(dht_asker_let_in, "a node that asks is in the routing table without having answered")                            \
     X(dht_bad_stays, "a node that does not answer any more keeps its place in the routing table")                      \

@@ -218,6 +218,13 @@ void members_wake(struct qe_cplane *c);
 // allowed.c
 void allowed_expire(struct qe_cplane *c);
 
+// signals.c
+void signals_options(struct qe_cplane *c, struct qe_dht_options *options);
+void signals_begin(struct qe_cplane *c);
+// A signal came, or one of this node's was passed on or not: RECEIVED, ANSWERED, PASSED or UNKNOWN. From inside the
+// DHT: what it borrows is gone afterwards.
+void cplane_on_signal(struct qe_cplane *c, const struct qe_dht_signal *signal);
+
 // rendezvous.c
 void rendezvous_expire(struct qe_cplane *c);
 // Looks soon whether there is something to say to those who are invited.

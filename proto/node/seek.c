@@ -12,9 +12,10 @@
 #define SEEK_BURST     16
 #define SEEK_REFILL_NS (60 * QE_NS_PER_S)
 
+// Whether there is nothing to look for. Where a peer is reached by a gateway, its addresses are worth knowing.
 static bool connected(const struct cplane_peer *peer)
 {
-    return qe_session_state(&peer->session) == QE_SESSION_CONNECTED;
+    return qe_session_is_direct(&peer->session);
 }
 
 // A member of a large network is dialled when there are packets for it, where it was last; only if it is not there is

@@ -170,11 +170,12 @@ seeds() {
     done
 }
 
-# member HOST [OPTION...]: starts a daemon that knows the seeds and is in the network of "first", without waiting for it.
+# member HOST [OPTION...]: starts a daemon that knows the seeds and is in the network of $founder, without waiting for it.
+founder=first
 member() {
     local name=$1
     shift
-    [ "$name" = first ] || same_network first "$name"
+    [ "$name" = "$founder" ] || same_network "$founder" "$name"
     launch "$name" "${bootstrap[@]}" "$@"
 }
 
@@ -184,6 +185,18 @@ way() {
 }
 found_or_none() { grep . || printf 'none\n'; }
 way_is() { [ "$(way "$1" "$2")" = "$3" ]; }
+
+# stream FROM ADDRESS: pings there 20 times a second in the background; its process ID in $stream.
+stream() {
+    ip netns exec "$(ns "$1")" ping -n -D -i 0.05 "$2" >"$work/stream" &
+    stream=$!
+}
+# outage: ends it; the longest time without an answer after the first one, in ms.
+outage() {
+    kill -INT "$stream" 2>/dev/null || true
+    wait "$stream" 2>/dev/null || true
+    tr -d '[]' <"$work/stream" | awk '/bytes from/ { if (last && $1 - last > longest) longest = $1 - last; last = $1 } END { printf "%d", longest * 1000 }'
+}
 
 # keeper HOST: answers each file that it is sent over TCP with its checksum.
 keeper() {

@@ -111,8 +111,6 @@ static void a_node_behind_a_nat_finds_gateways_and_keeps_two(void)
     start_all();
     CU_ASSERT(world_until(&world, kept_both, 60 * QE_NS_PER_S));
     printf("kept after %llu ms\n", (unsigned long long)(world.now_ns / QE_NS_PER_MS) - 1000);
-    puts(gateways(a));
-    puts(a->log);
     CU_ASSERT(says(a, "\"behind_nat\":true"));
     CU_ASSERT(!says(one, "\"behind_nat\":true"));
     CU_ASSERT_EQUAL(count(gateways(one), "\"published\":true"), 0);
@@ -287,6 +285,7 @@ static void a_gateway_is_found_for_the_only_one_that_died(void)
     begun_ns = world.now_ns;
     CU_ASSERT(world_until(&world, a_and_b_connected, 120 * QE_NS_PER_S));
     printf("by another gateway %lu ms after it began\n", took_ms());
+    CU_ASSERT(took_ms() < 30000);
     end();
 }
 
@@ -297,7 +296,7 @@ static void without_a_gateway_the_user_hears_what_he_can_do(void)
     start_all();
     run_for(30 * QE_NS_PER_S);
     CU_ASSERT(!world_connected(a, b));
-    puts(a->log);
+    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, "does not answer, and no gateway\n"));
     end();
 }
 
