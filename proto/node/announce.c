@@ -1,6 +1,7 @@
 // What this node says of itself: its node record, and the same as an entry among the members of a private network, and
 // among the gateways. It is said again before it expires, and at once when it would say something else.
 #include "node/discovery_internal.h"
+#include "node/portmap.h"
 
 #define LIFETIME_S 3600
 // For what nobody tells: what others see this node as. At first sooner, as their answers come in.
@@ -37,6 +38,14 @@ static void add_links(const struct qe_cplane *c, const struct qe_addr *bound, st
     }
 }
 
+static void add_mapped(const struct qe_cplane *c, bool confirmed, struct qe_node_record *r)
+{
+    struct qe_addr mapped[QE_NODE_RECORD_ENDPOINTS_MAX];
+    size_t count = cplane_portmap_list(c, confirmed, mapped, QE_NODE_RECORD_ENDPOINTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        add_endpoint(r, QE_ENDPOINT_MAPPED, &mapped[i]);
+}
+
 static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
 {
     struct qe_addr seen;
@@ -44,9 +53,11 @@ static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
         if (c->config->public_ip.family != 0 && c->sockets[i].bound.ip.family == c->config->public_ip.family)
             add_endpoint(
                 r, QE_ENDPOINT_REFLEXIVE, &(struct qe_addr){c->config->public_ip, c->sockets[i].bound.port, 0});
+    add_mapped(c, true, r);
     for (uint8_t family = 4; family <= 6; family += 2)
         if (qe_dht_external(c->discovery->dht, family, &seen) || mainline_external(c, family, &seen))
             add_endpoint(r, QE_ENDPOINT_REFLEXIVE, &seen);
+    add_mapped(c, false, r);
     for (size_t i = 0; i < c->config->listen_count; i++) {
         const struct qe_addr *bound = &c->sockets[i].bound;
         if (bound->ip.family == 0) continue;
@@ -186,12 +197,20 @@ void announce_expire(struct qe_cplane *c)
 {
     struct discovery_announce *a = &c->discovery->announce;
     struct qe_node_record record;
+    struct qe_addr seen;
     if (a->at_ns > c->now_ns || a->under_way > 0 || !c->discovery->bootstrap.joined) {
         discovery_wake(c, a->under_way > 0 || !c->discovery->bootstrap.joined ? QE_TIME_NEVER : a->at_ns);
         return;
     }
+    uint64_t pending_ns = a->said.issued_ms == 0 ? cplane_portmap_pending(c) : 0;
+    if (pending_ns) {
+        a->at_ns = pending_ns;
+        discovery_wake(c, pending_ns);
+        return;
+    }
     if (a->looks < UINT8_MAX) a->looks++;
     cplane_gateways_look(c);
+    if (qe_dht_external(c->discovery->dht, 4, &seen)) cplane_portmap_on_seen(c, &seen.ip);
     announce_compose(c, &record);
     bool changed =
         a->said.issued_ms == 0 || !qe_node_record_same(&record, &a->said) || a->sealed != discovery_in_network(c);

@@ -3,6 +3,7 @@
 
 #include "base/mutants.h"
 #include "node/join.h"
+#include "node/portmap.h"
 #include "node/relay_internal.h"
 #include "node/underlay.h"
 #include "route/overlay.h"
@@ -144,6 +145,7 @@ void qe_cplane_free(struct qe_cplane *c)
     sodium_memzero(&c->join, sizeof c->join);
     cplane_peers_fini(c);
     cplane_claims_fini(c);
+    cplane_portmap_fini(c);
     cplane_commands_drop(c);
     qe_free(c->mem, c->notices);
     while (!qe_list_empty(&c->actions)) {
@@ -202,6 +204,7 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_portmap_on_up(c);
     cplane_join_on_up(c);
     cplane_names_warn(c);
     cplane_gateways_on_up(c);
@@ -232,7 +235,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
-    } else if (cplane_discovery_on_result(c, result) || cplane_join_on_result(c, result)) {
+    } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) ||
+               cplane_join_on_result(c, result)) {
         return;
     }
     check_up(c);
@@ -263,6 +267,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     cplane_discovery_on_addresses(c);
     cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
+    cplane_portmap_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
@@ -289,6 +294,7 @@ static void expire(struct qe_cplane *c)
     cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
+    cplane_portmap_expire(c);
     cplane_relay_expire(c);
     cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
@@ -407,6 +413,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
+    deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
     deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));

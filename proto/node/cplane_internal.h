@@ -257,6 +257,7 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_gateways gateways;
+    struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;

@@ -3,6 +3,7 @@
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
 #include "node/join.h"
+#include "node/portmap.h"
 #include "node/relay.h"
 #include "node/relay_internal.h"
 #include "wire/claims.h"
@@ -524,6 +525,7 @@ void cplane_goodbye(struct qe_cplane *c)
     size_t cursor = 0;
     const struct cplane_path *path;
     if (!c->stopping) cplane_discovery_on_stop(c);
+    if (!c->stopping) cplane_portmap_on_stop(c);
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
         c->by_id[i]->session.stopping = true;

@@ -312,6 +312,24 @@ static void resolve(struct world_host *h, uint64_t request, const char *name)
     step(h, &event);
 }
 
+static void map_port(struct world_host *h, const struct qe_map_port *wanted)
+{
+    struct qe_event event = {.kind = QE_EVENT_RESULT,
+        .result = {.request = wanted->request, .code = QE_RESULT_UNAVAILABLE, .text = "no NAT"}};
+    h->mapped++;
+    h->map = *wanted;
+    if (h->maps_not) {
+        event.result.code = QE_RESULT_REFUSED;
+        event.result.text = h->maps_not;
+    } else if (h->maps_at.ip.family) {
+        event.result.code = QE_RESULT_OK;
+        event.result.text = "PCP";
+        event.result.local = h->maps_at;
+        event.result.lifetime_s = h->maps_for_s < wanted->lifetime_s ? h->maps_for_s : wanted->lifetime_s;
+    }
+    step(h, &event);
+}
+
 static void act(struct world_host *h, const struct qe_action *a)
 {
     size_t used = strlen(h->log);
@@ -368,7 +386,7 @@ static void act(struct world_host *h, const struct qe_action *a)
         answer(h, a->dns.request, NULL, NULL);
         break;
     case QE_ACTION_MAP_PORT:
-        answer(h, a->map_port.request, "no port mapping", NULL);
+        map_port(h, &a->map_port);
         break;
     case QE_ACTION_NOTIFY:
         snprintf(h->log + used, sizeof h->log - used, "%s\n", a->notify);

@@ -62,7 +62,13 @@ struct world_host {
     size_t route_count, forwarded_count, address_count;
     bool masquerade;
     uint64_t sends, sent_bytes;
-    bool tells_link; // the node hears of an interface with the underlay address
+    // The NAT that gives out ports: where to (family 0: none is there), and for how long.
+    struct qe_addr maps_at;
+    uint32_t maps_for_s;
+    const char *maps_not;   // it refuses, with these words
+    uint64_t mapped;        // requests so far
+    struct qe_map_port map; // the last one
+    bool tells_link;        // the node hears of an interface with the underlay address
     bool stopped;
     char failure[256];
     // Hostility.

@@ -154,6 +154,9 @@ static void peers_have_the_specification_s_columns(void)
         ","
         "{\"node_id\":\"qedef4562222222222222222222222222a\",\"name\":\"home\",\"state\":\"connected\","
         "\"address\":\"198.51.100.1:9000\",\"via\":\"gateway\",\"rtt_us\":120000},"
+        "{\"node_id\":\"qerst4562222222222222222222222222a\",\"name\":\"\",\"state\":\"connected\",\"address\":null,"
+        "\"via\":\"gateway\",\"gateway\":\"qeabc\",\"gateway_name\":\"colo\",\"not_direct\":\"its NAT lets nothing "
+        "in\"},"
         "{\"node_id\":\"qeghi4562222222222222222222222222a\",\"name\":\"\",\"state\":\"backoff\","
         "\"address\":\"[2001:db8::1]:9000\",\"via\":\"direct\",\"rtt_us\":null,\"retry_in_ms\":3200,"
         "\"last_error\":\"no answer\"},"
@@ -162,6 +165,8 @@ static void peers_have_the_specification_s_columns(void)
         "NodeID            | Address            | RTT   | Status\n"
         "qexyz78922        | 203.0.113.5:9000   | 15ms  | Connected\n"
         "qedef45622 (home) | 198.51.100.1:9000  | 120ms | Connected (gateway)\n"
+        "qerst45622        | -                  | -     | Connected (gateway colo), not direct: its NAT lets nothing "
+        "in\n"
         "qeghi45622        | [2001:db8::1]:9000 | -     | Backoff (retry in 4s: no answer)\n"
         "qejkl45622        | -                  | -     | Waiting\n");
     check(qe_show_peers, "{\"peers\":[]}", "NodeID | Address | RTT | Status\n");
