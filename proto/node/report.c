@@ -89,6 +89,12 @@ static struct peer_report gather(const struct cplane_command *command, const str
     return r;
 }
 
+static const char *source_of(const struct cplane_peer *peer)
+{
+    if (peer->why & CPLANE_WHY_CONFIG) return "configured";
+    return cplane_carries(peer) ? "member" : "gateway";
+}
+
 static void text_or_null(struct qe_json *json, const char *key, const char *text)
 {
     qe_json_key(json, key);
@@ -116,7 +122,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
     member(json, "name", peer_name(peer));
-    member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
+    member(json, "source", source_of(peer));
     member(json, "state", qe_session_state_name(state));
     const struct cplane_peer *gateway = path ? cplane_path_gateway(c, path) : NULL;
     bool at = path && !path->relayed;
@@ -305,9 +311,15 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     case QE_COMMAND_JOIN:
         cplane_join(c, command);
         break;
-    case QE_COMMAND_NETCHECK:
     case QE_COMMAND_GATEWAYS:
+        cplane_write_gateways(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
     case QE_COMMAND_RELAY:
+        cplane_write_relay(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_NETCHECK:
         cplane_reply_error(c, command->id, 404, "not available");
         break;
     case QE_COMMAND_SET:
