@@ -292,8 +292,7 @@ static void on_connection(struct sim_invariants *v, struct sim_host *host, struc
     uint64_t now = v->hosts->engine->now_ns;
     peer->since_ns = now;
     peer->up = up;
-    peer->connected = up;
-    watched(v, host)->any_connected |= up;
+    if (!up) peer->connected = false;
     if (peer->host == SIM_NONE) return;
     struct sim_watched_peer *back = find_peer(v, peer->host, host->box.index);
     if (up && !back)
@@ -315,6 +314,8 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
         on_dial(v, host, peer);
     else if (strcmp(name, "session.connected") == 0)
         on_connection(v, host, peer, true);
+    else if (strcmp(name, "session.direct") == 0)
+        peer->connected = watched(v, host)->any_connected = true;
     else if (strcmp(name, "session.lost") == 0)
         on_connection(v, host, peer, false);
 }
