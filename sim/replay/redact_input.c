@@ -4,6 +4,7 @@
 #include "replay/redact_packet.h"
 
 #include "dht/dht.h"
+#include "nat/probe.h"
 #include "quic/quic.h"
 
 #include <ngtcp2/ngtcp2.h>
@@ -185,7 +186,7 @@ void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datag
 {
     const uint8_t *at = datagram.data, *end = datagram.data + datagram.size;
     // What anybody may read stays.
-    if (qe_dht_is_krpc(at, datagram.size)) {
+    if (qe_dht_is_krpc(at, datagram.size) || qe_probe_is(at, datagram.size)) {
         memcpy(out, at, datagram.size);
         return;
     }
