@@ -368,8 +368,8 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);
         cplane_discovery_on_wanted(c, peer);
-        cplane_detour_on_wanted(c, peer);
         cplane_traversal_on_wanted(c, peer);
+        cplane_detour_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
         break;
     case QE_MAIL_UNROUTED:
@@ -420,8 +420,8 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
-    deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_traversal_deadline(c));
+    deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));
     deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);

@@ -103,21 +103,21 @@ struct cplane_peer {
     struct qe_ip announced[4]; // overlay addresses, as the DHT has them
     size_t announced_count;
     struct cplane_seek seek;
+    struct cplane_crossing *crossing; // NULL: nobody has said where it is
     // As its record says; none was found: 0.
     uint8_t role;
     uint32_t capabilities;
     struct qe_node_id gateways[4];
     size_t gateway_count;
-    struct cplane_detour *detour;     // NULL: it is reached directly, or nobody tries
-    struct cplane_crossing *crossing; // NULL: nobody has said where it is
-    char said_name[QE_NAME_SIZE];     // how it calls itself; "" for not at all
-    uint64_t claims_boot;             // the boot that it said claims in, and
-    uint64_t claims_number;           // which of them were the last; 0: it said none
-    bool has_subnets;                 // it claims networks
-    bool doubted;                     // it is there, and has not said so itself
-    enum qe_session_state standing;   // of its session, as of when owners of networks were last chosen
-    uint64_t rtt_us;                  // of its newest path, when that opened; 0: not known
-    uint8_t *ticket;                  // for the next dialling; NULL: none
+    struct cplane_detour *detour;   // NULL: it is reached directly, or nobody tries
+    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
+    uint64_t claims_boot;           // the boot that it said claims in, and
+    uint64_t claims_number;         // which of them were the last; 0: it said none
+    bool has_subnets;               // it claims networks
+    bool doubted;                   // it is there, and has not said so itself
+    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
@@ -271,8 +271,8 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
-    struct cplane_gateways gateways;
     struct cplane_traversal *traversal;
+    struct cplane_gateways gateways;
     struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
