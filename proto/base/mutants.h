@@ -96,6 +96,11 @@
     X(krpc_signature_unchecked, "items and records are believed whoever signed them")                                  \
     X(krpc_crowded_out, "records without a certificate take the places of certified ones")                             \
     X(cid_leak, "connection IDs that are no longer used stay in the table")                                            \
+    X(dht_signal_unlimited, "any address may have as many signals passed on as it likes")                              \
+    X(dht_signal_stranger, "a signal is taken from anybody")                                                           \
+    X(dht_register_unsigned, "a registration needs no signature")                                                      \
+    X(dht_register_unlimited, "one address may have as many registrations as it likes")                                \
+    X(dht_probe_anybody, "an address that nobody proved is probed as often as asked for")                              \
     X(dht_source_any, "an answer to a query of the DHT counts from whatever address")                                  \
     X(dht_asker_let_in, "a node that asks is in the routing table without having answered")                            \
     X(dht_bad_stays, "a node that does not answer any more keeps its place in the routing table")                      \
@@ -107,6 +112,9 @@
     X(dht_cas_lost, "what is put says nothing of the version that it replaces")                                        \
     X(dht_index_first, "of an owner's records the one that was found first counts")                                    \
     X(dht_read_only_asked, "a read-only node does not say that it is one")                                             \
+    X(relay_one_flow, "all that is relayed to a node shares one queue, whoever sends it")                              \
+    X(relay_unlimited, "what one node relays has no limits")                                                           \
+    X(relay_over_relay, "packets are relayed for nodes that are only connected through a gateway themselves")          \
     X(dht_bogus_sent, "nodes are asked at whatever address others say")
 
 enum qe_mutant {

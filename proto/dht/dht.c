@@ -2,7 +2,9 @@
 // more of a part than its functions.
 #include "dht/dht_internal.h"
 
+#include "dht/holder.h"
 #include "dht/network.h"
+#include "dht/signal_internal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -15,6 +17,38 @@ struct outgoing {
 
 static size_t closest_good(
     void *user, const struct qe_node_id *target, uint8_t family, struct qe_dht_contact *out, size_t max);
+
+static bool send_for_server(void *user, uint32_t socket, const struct qe_addr *to, struct qe_span bytes)
+{
+    return qe_dht_send_bytes(user, socket, to, bytes.data, bytes.size);
+}
+
+static void wants_port(void *user, uint8_t family)
+{
+    struct qe_dht *dht = user;
+    const struct qe_dht_signal signal = {.kind = QE_DHT_SIGNAL_PORT, .seen.ip.family = family};
+    if (dht->options.signal) dht->options.signal(dht->options.user, &signal);
+}
+
+static bool knows(void *user, const struct qe_dht_contact *contact)
+{
+    const struct qe_dht *dht = user;
+    return qe_dht_table_has(&dht->tables[qe_dht_family(&contact->addr)], contact);
+}
+
+static bool other_than(void *user, const struct qe_ip *than, struct qe_dht_contact *out)
+{
+    struct qe_dht *dht = user;
+    struct qe_dht_contact list[QE_DHT_K];
+    size_t count = qe_dht_table_sample(
+        &dht->tables[than->family == 6], &dht->options, qe_dht_seconds(dht->now_ns), list, QE_DHT_K);
+    for (size_t i = 0; i < count; i++) {
+        if (qe_ip_equal(&list[i].addr.ip, than)) continue;
+        *out = list[i];
+        return true;
+    }
+    return false;
+}
 
 // The time of the step at work: the server's question for nodes does not carry it.
 static uint32_t step_s(const struct qe_dht *dht)
@@ -34,6 +68,11 @@ int qe_dht_new(struct qe_dht **out, const struct qe_dht_options *options, uint64
         .user = dht,
         .random = qe_dht_random,
         .closest = closest_good,
+        .send = send_for_server,
+        .wants_port = wants_port,
+        .knows = knows,
+        .other = other_than,
+        .private_too = options->exempt_private,
         .referrals = options->bootstrap ? QE_DHT_REFERRALS_MAX : QE_DHT_K};
     dht->server = qe_dht_server_new(&server);
     if (!dht->server) {
@@ -47,6 +86,10 @@ int qe_dht_new(struct qe_dht **out, const struct qe_dht_options *options, uint64
     qe_list_init(&dht->operations);
     qe_list_init(&dht->ended);
     qe_list_init(&dht->outbox);
+    if (qe_dht_signals_new(dht) != 0) {
+        qe_dht_free(dht);
+        return -1;
+    }
     *out = dht;
     return 0;
 }
@@ -82,6 +125,7 @@ void qe_dht_free(struct qe_dht *dht)
     qe_dht_operations_reap(dht);
     while (!qe_list_empty(&dht->outbox))
         take_outgoing(dht, qe_container(dht->outbox.next, struct outgoing, link));
+    qe_dht_signals_free(dht);
     qe_dht_queries_fini(dht);
     qe_dht_bootstrap_fini(dht);
     qe_dht_table_fini(&dht->tables[0]);
@@ -156,7 +200,11 @@ static void on_query(struct qe_dht *dht, uint32_t socket, const struct qe_addr *
     size_t size, uint64_t now_ns)
 {
     dht->stats.queries_received++;
-    if (dht->options.read_only) return;
+    if (message->method == QE_KRPC_SIGNAL) {
+        qe_dht_signals_on_query(dht, from, message, now_ns);
+        return;
+    }
+    if (dht->options.read_only || message->method == QE_KRPC_PROBE) return;
     uint8_t reply[QE_DHT_DATAGRAM_MAX];
     size_t reply_size = 0;
     switch (qe_dht_server_answer(dht->server, message, size, from, now_ns, reply, &reply_size)) {
@@ -166,6 +214,8 @@ static void on_query(struct qe_dht *dht, uint32_t socket, const struct qe_addr *
     case QE_DHT_SERVER_ERROR:
         dht->stats.errors_sent++;
         break;
+    case QE_DHT_SERVER_SILENT:
+        return;
     case QE_DHT_SERVER_LIMIT:
         dht->stats.dropped_limit++;
         return;
@@ -201,6 +251,8 @@ static void end_ping(struct qe_dht *dht, const struct qe_dht_query *query, const
 static void hand_on(
     struct qe_dht *dht, const struct qe_dht_query *query, const struct qe_krpc *message, uint64_t now_ns)
 {
+    if (query->purpose == QE_DHT_FOR_REGISTER) qe_dht_register_on_answer(dht, query, message, now_ns);
+    if (query->purpose == QE_DHT_FOR_SIGNAL) qe_dht_signals_on_punched(dht, query, message, now_ns);
     if (!query->operation) return;
     bool error = message && message->type == QE_KRPC_ERROR;
     struct qe_dht_contact contact = query->to;
@@ -307,12 +359,24 @@ void qe_dht_expire(struct qe_dht *dht, uint64_t now_ns)
     qe_dht_queries_expire(dht, now_ns);
     qe_dht_upkeep_run(dht, now_ns);
     qe_dht_server_expire(dht->server, now_ns);
+    qe_dht_signals_expire(dht, now_ns);
 }
 
 uint64_t qe_dht_deadline(const struct qe_dht *dht)
 {
     uint64_t at = qe_time_min(dht->queries.deadline_ns, dht->upkeep.next_ns);
+    at = qe_time_min(at, qe_dht_signals_deadline(dht));
     return qe_time_min(at, qe_dht_server_deadline(dht->server));
+}
+
+void qe_dht_set_open(struct qe_dht *dht, bool open)
+{
+    qe_dht_server_holder(dht->server)->open = open;
+}
+
+void qe_dht_set_other_port(struct qe_dht *dht, uint8_t family, uint16_t port)
+{
+    qe_dht_server_holder(dht->server)->other_ports[family == 6] = port;
 }
 
 // What it looks like from outside.
@@ -348,6 +412,7 @@ void qe_dht_stats(const struct qe_dht *dht, struct qe_dht_stats *out)
     out->peers = stored.peers;
     out->records = stored.records;
     out->stored_bytes = stored.bytes;
+    out->memory_bytes += qe_dht_signals_memory(dht) + qe_dht_holder_memory(qe_dht_server_holder(dht->server));
     out->memory_bytes += sizeof *dht + stored.bytes + dht->outbox_bytes +
                          dht->queries.capacity * sizeof dht->queries.items[0] +
                          dht->operation_count * sizeof(struct qe_dht_operation);

@@ -19,6 +19,7 @@
 #define QE_DHT_K            8
 
 struct qe_dht;
+struct qe_dht_signal; // dht/signal.h
 
 struct qe_dht_contact {
     struct qe_node_id id;
@@ -122,7 +123,12 @@ struct qe_dht_options {
     void *user;
     void (*random)(void *user, uint8_t *out, size_t size);
     void (*answer)(void *user, const struct qe_dht_answer *answer); // from inside receive, expire, cancel and free
-    bool read_only;                                                 // BEP 43: asks, and is asked nothing
+    // Of a node that registers and is signalled (dht/signal.h); from inside receive and expire. NULL: it is not.
+    void (*signal)(void *user, const struct qe_dht_signal *signal);
+    // Signs with the key of the node's ID; false where that is not possible.
+    bool (*sign)(void *user, struct qe_span text, uint8_t signature[64]);
+    struct qe_key key;
+    bool read_only;      // BEP 43: asks, and is asked nothing
     bool bootstrap;      // a well-known node: referrals are up to 20 random good nodes
     bool mainline;       // the public network: stores on 8 nodes there, not on 16, and has no index
     bool exempt_private; // several nodes of one private, loopback or shared (100.64.0.0/10) network may be met: true

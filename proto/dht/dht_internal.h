@@ -30,6 +30,8 @@ enum qe_dht_purpose {
     QE_DHT_FOR_PING,  // the same, for an operation
     QE_DHT_FOR_LOOKUP,
     QE_DHT_FOR_STORE,
+    QE_DHT_FOR_REGISTER,
+    QE_DHT_FOR_SIGNAL,
 };
 
 struct qe_dht_operation;
@@ -50,6 +52,7 @@ struct qe_dht_query {
     uint64_t sent_ns;
     uint64_t late_ns;                   // from then on somebody else is asked, too
     struct qe_dht_operation *operation; // NULL: none, or it has ended
+    uint32_t number;                    // of a signal
 };
 
 struct qe_dht_queries {
@@ -122,6 +125,7 @@ struct qe_dht {
     struct qe_list operations, ended;
     size_t operation_count;
     uint64_t last_number;
+    struct qe_dht_signals *signals; // NULL: it neither registers nor is signalled
     struct qe_list outbox;
     size_t outbox_count, outbox_bytes;
     uint64_t now_ns;           // of the step at work
@@ -155,6 +159,9 @@ void qe_dht_queries_fini(struct qe_dht *dht);
 // Sends `message` (its method, and what goes with it; the rest is filled in). False with too many under way.
 bool qe_dht_query_send(struct qe_dht *dht, enum qe_dht_purpose purpose, const struct qe_dht_contact *to, bool has_id,
     struct qe_dht_operation *operation, struct qe_krpc *message, uint64_t now_ns);
+// The same for what belongs to no operation.
+bool qe_dht_query_send_numbered(struct qe_dht *dht, enum qe_dht_purpose purpose, const struct qe_dht_contact *to,
+    bool has_id, uint32_t number, struct qe_krpc *message, uint64_t now_ns);
 // The query that this answers, taken out; false: none of ours.
 bool qe_dht_query_take(
     struct qe_dht *dht, struct qe_span transaction, const struct qe_addr *from, struct qe_dht_query *out);

@@ -11,6 +11,11 @@ static const char *const methods[] = {
     [QE_KRPC_PUT] = "put",
     [QE_KRPC_INDEX_GET] = "qe_get",
     [QE_KRPC_INDEX_PUT] = "qe_put",
+    [QE_KRPC_REGISTER] = "qe_register",
+    [QE_KRPC_PUNCH] = "qe_punch",
+    [QE_KRPC_SIGNAL] = "qe_signal",
+    [QE_KRPC_CHECK] = "qe_check",
+    [QE_KRPC_PROBE] = "qe_probe",
 };
 
 static bool is(struct qe_span name, const char *wanted)
@@ -50,8 +55,11 @@ static void read_string_field(struct qe_span name, const struct qe_bencode *valu
         {"rec", offsetof(struct qe_krpc, record)},
         {"auth", offsetof(struct qe_krpc, authority)},
         {"next", offsetof(struct qe_krpc, next)},
+        {"nonce", offsetof(struct qe_krpc, nonce)},
+        {"p", offsetof(struct qe_krpc, payload)},
     };
     if (is(name, "id")) read_id(value, &m->id, &m->has_id);
+    if (is(name, "peer")) m->has_peer = qe_krpc_addr_read(value->string, &m->peer);
     if (is(name, "target") || is(name, "info_hash")) read_id(value, &m->target, &m->has_target);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (is(name, fields[i].name)) *(struct qe_span *)(void *)((uint8_t *)m + fields[i].at) = value->string;
@@ -62,6 +70,10 @@ static void read_integer_field(struct qe_span name, int64_t value, struct qe_krp
     if (is(name, "seq")) m->has_seq = true, m->seq = value;
     if (is(name, "cas")) m->has_cas = true, m->cas = value;
     if (is(name, "age") && value >= 0) m->has_age = true, m->age_s = (uint64_t)value;
+    if (is(name, "how")) m->how = value;
+    if (is(name, "ans")) m->answers = value == 1;
+    if (is(name, "open")) m->open = value == 1;
+    if (is(name, "reg")) m->registered = value == 1;
     if (is(name, "implied_port")) m->implied_port = value != 0;
     if (is(name, "port") && value > 0 && value <= UINT16_MAX) m->port = (uint16_t)value;
 }
@@ -193,19 +205,30 @@ static void write_pad(struct qe_writer *w, size_t size)
     qe_bencode_write_string(w, qe_span(zeros, size < sizeof zeros ? size : sizeof zeros));
 }
 
+static void write_peer(struct qe_writer *w, const struct qe_krpc *m)
+{
+    uint8_t peer[QE_KRPC_ADDR_MAX];
+    if (m->has_peer) write_field(w, "peer", qe_span(peer, qe_krpc_addr_write(&m->peer, peer)));
+}
+
 static void write_arguments(struct qe_writer *w, const struct qe_krpc *m, bool padded, size_t pad)
 {
     bool info_hash = m->method == QE_KRPC_GET_PEERS || m->method == QE_KRPC_ANNOUNCE_PEER;
     struct qe_span target = m->has_target ? id_span(&m->target) : (struct qe_span){0};
     qe_write8(w, 'd');
+    write_number(w, "ans", m->answers, 1);
     write_field(w, "auth", m->authority);
     write_number(w, "cas", m->has_cas, m->cas);
+    write_number(w, "how", m->how != 0, m->how);
     write_field(w, "id", id_span(&m->id));
     write_number(w, "implied_port", m->implied_port, 1);
     if (info_hash) write_field(w, "info_hash", target);
     write_field(w, "k", m->key);
     write_field(w, "next", m->next);
+    write_field(w, "nonce", m->nonce);
+    write_field(w, "p", m->payload);
     if (padded) write_pad(w, pad);
+    write_peer(w, m);
     write_number(w, "port", m->port != 0, m->port);
     write_field(w, "rec", m->record);
     write_field(w, "salt", m->salt);
@@ -231,7 +254,11 @@ static void write_return(struct qe_writer *w, const struct qe_krpc *m)
     write_field(w, "next", m->next);
     write_field(w, "nodes", m->nodes);
     write_field(w, "nodes6", m->nodes6);
+    write_number(w, "open", m->open, 1);
+    write_peer(w, m);
+    write_number(w, "port", m->port != 0, m->port);
     write_list(w, "recs", m->has_records, m->records);
+    write_number(w, "reg", m->registered, 1);
     write_number(w, "seq", m->has_seq, m->seq);
     write_field(w, "sig", m->signature);
     write_field(w, "token", m->token);

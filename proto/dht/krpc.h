@@ -29,6 +29,11 @@ enum qe_krpc_method {
     QE_KRPC_PUT,
     QE_KRPC_INDEX_GET, // "qe_get"
     QE_KRPC_INDEX_PUT, // "qe_put"
+    QE_KRPC_REGISTER,  // "qe_register"
+    QE_KRPC_PUNCH,     // "qe_punch": pass a signal on
+    QE_KRPC_SIGNAL,    // "qe_signal": one that is passed on; not answered
+    QE_KRPC_CHECK,     // "qe_check": send me a probe
+    QE_KRPC_PROBE,     // "qe_probe": the probe; not answered
 };
 
 enum qe_krpc_error {
@@ -39,6 +44,7 @@ enum qe_krpc_error {
     QE_KRPC_ERROR_VALUE_SIZE = 205,
     QE_KRPC_ERROR_SIGNATURE = 206,
     QE_KRPC_ERROR_SALT_SIZE = 207,
+    QE_KRPC_ERROR_UNKNOWN = 208, // whom a signal is for is not registered here
     QE_KRPC_ERROR_CAS = 301,
     QE_KRPC_ERROR_SEQ = 302,
 };
@@ -62,6 +68,16 @@ struct qe_krpc {
     struct qe_span key;       // 32 bytes in a well-formed message; whatever it was in one that was read
     struct qe_span signature; // 64 bytes, likewise
     struct qe_span value;     // BEP 44's v, bencoded
+
+    // Signals and checks (docs/protocol.md).
+    struct qe_span payload; // of qe_punch and qe_signal
+    bool has_peer;          // an address: of whom a signal comes from or goes to, or where a probe is to go
+    struct qe_addr peer;
+    bool answers;         // a qe_signal that answers one of ours
+    struct qe_span nonce; // of a check and its probe
+    int64_t how;          // of a check: enum qe_dht_how
+    bool registered;      // of replies: whom the query was about is registered there
+    bool open;            // of replies: anybody can reach who replies
 
     // Queries.
     bool has_target; // target, or info_hash

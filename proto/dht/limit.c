@@ -136,13 +136,23 @@ static size_t room(uint64_t empty_ns, uint64_t now_ns, uint64_t unit_ns, uint64_
     return used < max ? (size_t)(max - used) : 0;
 }
 
-bool qe_dht_limit_query(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns)
+static bool count_queries(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns, uint64_t count)
 {
     if (qe_ip_is_loopback(from)) return true;
     struct place *place = place_of(limit, qe_dht_source_address(from), now_ns);
-    if (!fits(place->queries_ns, now_ns, QUERY_NS, QE_DHT_LIMIT_QUERIES_MAX, 1)) return false;
-    fill(&place->queries_ns, now_ns, QUERY_NS);
+    if (!fits(place->queries_ns, now_ns, QUERY_NS, QE_DHT_LIMIT_QUERIES_MAX, count)) return false;
+    fill(&place->queries_ns, now_ns, count * QUERY_NS);
     return true;
+}
+
+bool qe_dht_limit_query(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns)
+{
+    return count_queries(limit, from, now_ns, 1);
+}
+
+bool qe_dht_limit_signal(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns)
+{
+    return QE_MUTANT(dht_signal_unlimited) || count_queries(limit, from, now_ns, QE_DHT_LIMIT_SIGNAL - 1);
 }
 
 size_t qe_dht_limit_bytes(struct qe_dht_limit *limit, const struct qe_ip *from, uint64_t now_ns)

@@ -5,6 +5,7 @@
 #include "base/mutants.h"
 
 #include "dht/network.h"
+#include "dht/signal_internal.h"
 
 #include <string.h>
 
@@ -272,6 +273,7 @@ static void on_reply(struct qe_dht *dht, struct qe_dht_operation *op, struct qe_
         candidate->token_size = (uint8_t)message->token.size;
         memcpy(candidate->token, message->token.data, message->token.size);
     }
+    qe_dht_signals_on_reply(dht, op, &candidate->contact, message, now_ns);
     if (candidate->pages == 0) {
         op->answered[family]++;
         if (message->has_records) candidate->voice = (uint8_t)op->found.voices++;

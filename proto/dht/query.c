@@ -135,6 +135,14 @@ bool qe_dht_query_send(struct qe_dht *dht, enum qe_dht_purpose purpose, const st
     return true;
 }
 
+bool qe_dht_query_send_numbered(struct qe_dht *dht, enum qe_dht_purpose purpose, const struct qe_dht_contact *to,
+    bool has_id, uint32_t number, struct qe_krpc *message, uint64_t now_ns)
+{
+    if (!qe_dht_query_send(dht, purpose, to, has_id, NULL, message, now_ns)) return false;
+    dht->queries.items[dht->queries.count - 1].number = number;
+    return true;
+}
+
 static void remove_at(struct qe_dht *dht, size_t index, struct qe_dht_query *out)
 {
     struct qe_dht_queries *q = &dht->queries;

@@ -5,6 +5,11 @@
 #include "dht/krpc.h"
 #include "dht/server.h"
 
+struct qe_dht_error {
+    int code; // enum qe_krpc_error; 0: none
+    const char *text;
+};
+
 struct qe_dht_reply {
     struct qe_krpc message;
     size_t room; // bytes that it may have

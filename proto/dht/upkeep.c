@@ -1,7 +1,7 @@
 // What a node does unasked: it joins, looks at its own neighbourhood now and then, asks entries that were silent for
 // long, and looks up something in buckets that nothing else touched (BEP 5). All of it is spread over time: a node at
 // rest sends less than a kilobyte a second.
-#include "dht/dht_internal.h"
+#include "dht/signal_internal.h"
 
 #define PACE_NS         QE_NS_PER_S // between two runs
 #define CHECKS_A_RUN    4
@@ -239,6 +239,7 @@ static void on_self(struct qe_dht *dht, const struct qe_dht_operation *op, uint6
 {
     struct qe_dht_upkeep *upkeep = &dht->upkeep;
     upkeep->self_running = false;
+    qe_dht_register_on_self(dht, op, now_ns);
     if (op->answered[0] + op->answered[1] == 0) {
         if (upkeep->self_fails < SELF_RETRY_MAX) upkeep->self_fails++;
         upkeep->self_ns = now_ns + (QE_NS_PER_S << upkeep->self_fails) / 2 + qe_dht_draw(dht, QE_NS_PER_S);
@@ -279,6 +280,7 @@ void qe_dht_on_network_change(struct qe_dht *dht, uint64_t now_ns)
 {
     dht->upkeep.suspect_s = qe_dht_seconds(now_ns);
     dht->votes[0].count = dht->votes[1].count = 0;
+    qe_dht_register_on_network_change(dht, now_ns);
     dht->upkeep.self_ns = qe_time_min(dht->upkeep.self_ns, now_ns);
     qe_dht_upkeep_wake(dht, now_ns);
 }

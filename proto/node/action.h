@@ -39,6 +39,7 @@ struct qe_send {
     struct qe_buf *buf;    // one or more datagrams back to back
     uint16_t segment_size; // each this long but for the last; ≥ buf->size where there is one
     uint8_t ecn;
+    bool whole; // it measures the path MTU; hosts never let their system cut a datagram up anyhow
     // For each datagram the classes of what it carries (observe/carried.h), as bits; valid as long as an action's text.
     // NULL where the host does not ask (qe_host.tell_carried).
     const uint64_t *carried;

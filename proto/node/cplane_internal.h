@@ -10,6 +10,7 @@
 #include "node/claims.h"
 #include "node/cplane.h"
 #include "node/exit.h"
+#include "node/gateways.h"
 #include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -34,9 +35,10 @@
 // Why a peer may connect, as bits.
 enum cplane_why {
     CPLANE_WHY_CONFIG = 1,
-    CPLANE_WHY_MEMBER = 2,  // of this node's private network, as its record says
-    CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
-    CPLANE_WHY_INVITER = 8, // it invited this node
+    CPLANE_WHY_MEMBER = 2,   // of this node's private network, as its record says
+    CPLANE_WHY_PROVEN = 4,   // likewise, as it has proven itself (proof.c)
+    CPLANE_WHY_INVITER = 8,  // it invited this node
+    CPLANE_WHY_GATEWAY = 16, // it relays for this node; by itself that lets no overlay packet go to it, or come from it
 };
 
 // How a peer is connected.
@@ -66,6 +68,13 @@ struct cplane_peer {
     struct qe_timer timer;
     bool pinned; // the whole key is known
     struct qe_key key;
+    struct qe_list circuits;     // that go by it (relay_internal.h)
+    struct qe_list circuit_ends; // of this node, with it at the other end
+    size_t circuit_count;
+    uint32_t circuit_number;    // the last one that was used
+    uint64_t circuits_asked_ns; // of those that are counted together
+    unsigned circuits_asked;
+    bool circuits_quiet;        // those that go by it have been told that nothing is heard of it
     uint8_t home;               // the lane that its packets belong to
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
@@ -80,6 +89,12 @@ struct cplane_peer {
     struct qe_ip announced[4]; // overlay addresses, as the DHT has them
     size_t announced_count;
     struct cplane_seek seek;
+    // As its record says; none was found: 0.
+    uint8_t role;
+    uint32_t capabilities;
+    struct qe_node_id gateways[4];
+    size_t gateway_count;
+    struct cplane_detour *detour;   // NULL: it is reached directly, or nobody tries
     char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
     uint64_t claims_boot;           // the boot that it said claims in, and
     uint64_t claims_number;         // which of them were the last; 0: it said none
@@ -210,7 +225,9 @@ struct qe_cplane {
     size_t peer_slots, peer_capacity;
     struct cplane_peer **by_id; // in the order of their IDs, without those that leave
     size_t peer_count, leaving_count;
-    struct qe_table *paths; // of cplane_path, by ID
+    struct qe_table *paths;    // of cplane_path, by ID
+    struct qe_table *circuits; // of cplane_circuit (relay_internal.h)
+    uint64_t circuits_due_ns;
     uint64_t path_sequence;
     struct qe_heap timers;
     struct qe_heap proofs; // of paths that wait for one
@@ -239,6 +256,8 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_gateways gateways;
+    struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
     bool stopping;
@@ -267,6 +286,11 @@ struct cplane_peer *cplane_peer_add(
 struct cplane_peer *cplane_peer_find(const struct qe_cplane *c, const struct qe_node_id *id);
 // Takes a reason back. A peer without any is disconnected and forgotten: `peer` may be gone at the next letter.
 void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_why why);
+// Whether overlay packets may be exchanged with it.
+static inline bool cplane_carries(const struct cplane_peer *peer)
+{
+    return (peer->why & ~(unsigned)CPLANE_WHY_GATEWAY) != 0;
+}
 // Tells lanes to forget those that leave.
 void cplane_forget_leaving(struct qe_cplane *c);
 void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail);
@@ -276,6 +300,8 @@ void cplane_peers_fini(struct qe_cplane *c);
 
 // peering.c
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
+// What the peer said while it was no more than a gateway counts from now on.
+void cplane_peer_on_carries(struct qe_cplane *c, struct cplane_peer *peer);
 // Does what the session's new state asks for.
 void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer);
 // True: the letter is kept.
@@ -289,6 +315,8 @@ void cplane_retry(struct qe_cplane *c);
 void cplane_path_free(struct qe_cplane *c, struct cplane_path *path);
 void cplane_goodbye(struct qe_cplane *c);
 
+// Dials the peer through a circuit, from that lane: the path's ID, or 0 where it cannot begin.
+uint64_t cplane_dial_inside(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *circuit, uint8_t lane);
 void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code);
 // The node behind the path is its peer: the key is the one that the peer had before, if any.
 void cplane_identify_peer(struct qe_cplane *c, struct cplane_path *path);

@@ -35,13 +35,14 @@ int cplane_discovery_new(struct qe_cplane *c)
     c->discovery = d;
     size_t names = c->config->allowed_name_count;
     if (names && !(d->allowed = qe_zalloc(c->mem, names, sizeof *d->allowed))) return -1;
-    const struct qe_dht_options options = {.mem = c->mem,
+    struct qe_dht_options options = {.mem = c->mem,
         .id = c->self,
         .user = c,
         .random = draw,
         .answer = on_answer,
         .bootstrap = c->config->bootstrap_mode,
         .exempt_private = true};
+    signals_options(c, &options);
     if (qe_dht_new(&d->dht, &options, c->now_ns) != 0) return -1;
     return mainline_new(c);
 }
@@ -211,6 +212,7 @@ void cplane_discovery_on_up(struct qe_cplane *c)
 {
     bootstrap_begin(c);
     mainline_begin(c);
+    signals_begin(c);
 }
 
 bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span value)

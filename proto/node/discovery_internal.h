@@ -52,6 +52,7 @@ struct discovery_announce {
     unsigned failures;
     uint64_t published_ns;
     uint8_t under_way; // puts
+    uint8_t looks;     // how often it was looked at; no more than it can count
     bool failed, sealed;
 };
 
@@ -216,6 +217,13 @@ void members_wake(struct qe_cplane *c);
 
 // allowed.c
 void allowed_expire(struct qe_cplane *c);
+
+// signals.c
+void signals_options(struct qe_cplane *c, struct qe_dht_options *options);
+void signals_begin(struct qe_cplane *c);
+// A signal came, or one of this node's was passed on or not: RECEIVED, ANSWERED, PASSED or UNKNOWN. From inside the
+// DHT: what it borrows is gone afterwards.
+void cplane_on_signal(struct qe_cplane *c, const struct qe_dht_signal *signal);
 
 // rendezvous.c
 void rendezvous_expire(struct qe_cplane *c);

@@ -1,6 +1,6 @@
 // From a peer to the TUN: only what its sender may say, only to us, joined where it came in runs. Whatever else arrives
 // is counted and dropped.
-#include "node/lane_internal.h"
+#include "node/circuits.h"
 
 #include "base/mutants.h"
 #include "wire/wire.h"
@@ -59,6 +59,10 @@ static void receive_fragment(struct qe_lane *lane, struct lane_path *path, struc
     case QE_REASSEMBLY_WAITING:
         return;
     case QE_REASSEMBLY_COMPLETE:
+        if (packet.size > 0 && packet.data[0] == QE_FRAME_RELAYED) {
+            lane_relayed(lane, path, packet);
+            return;
+        }
         qe_count(&lane->counters, QE_COUNT_REASSEMBLED_PACKETS);
         receive_packet(lane, peer, packet);
         return;
@@ -99,6 +103,8 @@ void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8
         receive_packet(lane, peer, bytes);
     } else if (type == QE_FRAME_FRAGMENT) {
         receive_fragment(lane, path, bytes);
+    } else if (type == QE_FRAME_RELAYED) {
+        lane_relayed(lane, path, bytes);
     } else if (type == QE_FRAME_ECHO || type == QE_FRAME_ECHO_REPLY) {
         if (bytes.size != QE_FRAME_ECHO_SIZE) {
             lane_drop(lane, QE_COUNT_DROP_MALFORMED, peer->index);

@@ -1,8 +1,7 @@
 // A lane's life: its letters, its connections as they come and go, and what it gives the host to do.
-#include "node/lane_internal.h"
-
 #include "base/mutants.h"
-#include "base/time.h"
+#include "node/circuits.h"
+#include "wire/relay.h"
 
 // Half-open connections, and how long one may take.
 #define HANDSHAKES_MAX       256
@@ -96,6 +95,7 @@ static struct lane_path *new_path(struct qe_lane *lane, uint64_t id, struct lane
     path->id = id;
     path->peer = peer;
     qe_list_init(&path->stranger);
+    qe_list_init(&path->held);
     path->last = qe_mail_prepare(&lane->host->mem, QE_MAIL_CLOSED, 0);
     if (!path->last || qe_table_put(lane->paths, &path->id, path) != 0) {
         qe_free(&lane->host->mem, path->last);
@@ -109,6 +109,7 @@ static void free_path(struct qe_lane *lane, struct lane_path *path)
 {
     if (path->peer->active == path) lane_activate(lane, path->peer, NULL);
     if (lane_is_stranger(path)) lane_stranger_end(lane, path);
+    qe_list_remove(&path->held);
     qe_table_remove(lane->paths, &path->id);
     if (path->last) qe_mail_free(lane->host, path->last);
     if (path->in) qe_reassembler_free(path->in);
@@ -144,6 +145,14 @@ static struct lane_path *accept_path(struct qe_lane *lane, const struct qe_conn 
     return path;
 }
 
+static void note_gateway(const struct qe_lane *lane, struct lane_path *path)
+{
+    struct qe_conn_info info;
+    qe_conn_info(path->conn, &info, lane->now_ns);
+    path->relayed = info.socket == QE_QUIC_INSIDE;
+    if (path->relayed) path->gateway = qe_circuit_gateway(&info.remote);
+}
+
 // For proofs of membership, which are good for this connection only.
 static void export_keys(const struct qe_conn *conn, struct qe_mail *mail)
 {
@@ -165,6 +174,7 @@ static void on_connected(void *user, struct qe_conn *conn, bool early)
         }
         path->conn = conn;
         qe_conn_set_user(conn, path);
+        note_gateway(lane, path);
     }
     uint32_t index = path->peer->index;
     path->gated = index == QE_PEER_NONE || !lane->snapshot || !qe_snapshot_trusts(lane->snapshot, index);
@@ -301,8 +311,9 @@ int qe_lane_new(struct qe_lane **out, const struct qe_lane_options *options, uin
         .keep_alive_ns = QE_MUTANT(keep_alive_none) ? 0 : KEEP_ALIVE_NS,
         .handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS};
     lane->paths = qe_table_new(&host->mem, sizeof(uint64_t), options->connections_max, secret);
+    lane->circuits = qe_table_new(&host->mem, 2 * sizeof(uint32_t), LANE_CIRCUITS_MAX, secret);
     lane->coalescer = qe_coalescer_new(&host->mem, &coalesce);
-    if (!lane->paths || !lane->coalescer || qe_quic_new(&lane->quic, &quic, now_ns, wall_ms) != 0) {
+    if (!lane->paths || !lane->circuits || !lane->coalescer || qe_quic_new(&lane->quic, &quic, now_ns, wall_ms) != 0) {
         qe_lane_free(lane);
         return -1;
     }
@@ -314,6 +325,7 @@ static void free_peer(struct qe_lane *lane, struct lane_peer *peer)
 {
     if (!peer) return;
     lane_forget_packets(lane, peer, QE_COUNT_DROP_STALE);
+    lane_relay_free(lane, peer);
     if (peer->queue) qe_queue_free(peer->queue);
     qe_free(&lane->host->mem, peer);
 }
@@ -328,6 +340,8 @@ void qe_lane_free(struct qe_lane *lane)
         if (path->last) qe_mail_free(lane->host, path->last);
         if (path->in) qe_reassembler_free(path->in);
         if (lane_is_stranger(path)) lane_stranger_end(lane, path);
+        qe_list_remove(&path->held);
+        path->conn = NULL;
         qe_free(&lane->host->mem, path);
     }
     if (lane->paths) qe_table_free(lane->paths);
@@ -343,6 +357,7 @@ void qe_lane_free(struct qe_lane *lane)
         lane->deliver_first = (lane->deliver_first + 1) % LANE_DELIVER_MAX;
     }
     lane_unrouted_free(lane);
+    lane_circuits_free(lane);
     qe_snapshot_release(lane->snapshot);
     qe_free(&lane->host->mem, lane);
 }
@@ -353,8 +368,16 @@ void qe_lane_step(struct qe_lane *lane, const struct qe_event *event)
     lane->wall_ms = event->wall_ms;
     switch (event->kind) {
     case QE_EVENT_DATAGRAMS:
-        for (size_t i = 0; i < event->datagrams.count; i++)
-            qe_quic_receive(lane->quic, &event->datagrams.list[i], lane->now_ns, lane->wall_ms);
+        for (size_t i = 0; i < event->datagrams.count; i++) {
+            const struct qe_datagrams *in = &event->datagrams.list[i];
+            // Nobody is there: circuits have these addresses, and their packets come another way.
+            if (qe_circuit_is_addr(&in->remote.ip)) {
+                lane_drop(lane, QE_COUNT_DROP_CIRCUIT, QE_PEER_NONE);
+                continue;
+            }
+            qe_quic_receive(lane->quic, in, lane->now_ns, lane->wall_ms);
+            lane_receive_inside(lane);
+        }
         qe_coalescer_flush(lane->coalescer);
         break;
     case QE_EVENT_PACKETS:
@@ -381,6 +404,7 @@ static bool dial(struct qe_lane *lane, struct qe_mail *mail)
         .ticket = {mail->bytes, mail->dial.ticket_size},
         .early = {mail->bytes + mail->dial.ticket_size, mail->size - mail->dial.ticket_size}};
     if (path && qe_quic_dial(lane->quic, &options, &path->conn, lane->now_ns, lane->wall_ms) == 0) {
+        note_gateway(lane, path);
         lane_trace(lane, "path.dialled", path->peer->index, path->id, 0);
         return false;
     }
@@ -400,6 +424,7 @@ static void report(struct qe_lane *lane, uint64_t cookie)
         mail->peer = lane->peers[i]->index;
         mail->cookie = cookie;
         mail->conn.traffic = lane->peers[i]->traffic;
+        mail->conn.relayed = lane_relay_use(lane->peers[i]);
     }
     while ((path = qe_table_each(lane->paths, &cursor))) {
         bool known = path->conn && !lane_is_stranger(path);
@@ -435,6 +460,7 @@ static void forget(struct qe_lane *lane, struct qe_mail *mail)
     size_t cursor = 0;
     for (struct lane_path *path; (path = qe_table_each(lane->paths, &cursor));)
         if (path->peer->index == mail->peer && path->conn) qe_conn_close(path->conn, QE_CLOSE_REFUSED);
+    lane_circuits_forget(lane, mail->peer);
     if (mail->peer < lane->peer_slots) {
         free_peer(lane, lane->peers[mail->peer]);
         lane->peers[mail->peer] = NULL;
@@ -489,6 +515,15 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
     case QE_MAIL_FORGET:
         forget(lane, mail);
         return true;
+    case QE_MAIL_CIRCUIT:
+        lane_on_circuit(lane, mail);
+        break;
+    case QE_MAIL_RELAYED:
+        lane_on_relayed(lane, mail);
+        break;
+    case QE_MAIL_INSIDE:
+        lane_on_inside(lane, mail);
+        break;
     case QE_MAIL_PACKET:
         peer = lane_peer(lane, mail->peer);
         if (!peer) {
@@ -523,12 +558,17 @@ bool qe_lane_next(struct qe_lane *lane, struct qe_action *action, uint64_t now_n
     lane->now_ns = now_ns;
     lane->wall_ms = wall_ms;
     if (next_delivery(lane, action)) return true;
-    if (!qe_quic_writable(lane->quic)) return false;
-    struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_NODE_DELIVERIES);
-    if (!buf) return false;
-    action->kind = QE_ACTION_SEND;
-    if (qe_quic_next(lane->quic, buf, &action->send, lane->now_ns, lane->wall_ms)) return true;
-    qe_pool_untake(lane->options.pool, buf);
+    while (qe_quic_writable(lane->quic)) {
+        struct qe_buf *buf = qe_pool_take(lane->options.pool, QE_NODE_DELIVERIES);
+        if (!buf) return false;
+        action->kind = QE_ACTION_SEND;
+        bool wrote = qe_quic_next(lane->quic, buf, &action->send, lane->now_ns, lane->wall_ms);
+        if (wrote && action->send.socket != QE_QUIC_INSIDE) return true;
+        // An inner connection's packets are frames of an outer one, which has something to write now.
+        if (wrote) lane_send_inside(lane, &action->send);
+        qe_pool_untake(lane->options.pool, buf);
+        if (!wrote) return false;
+    }
     return false;
 }
 

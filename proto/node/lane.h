@@ -16,7 +16,7 @@ struct qe_lane_options {
     const struct qe_host *host;
     struct qe_pool *pool;
     struct qe_list *outbox; // where its letters go
-    uint8_t index;
+    uint8_t index, lane_count;
     uint16_t mtu; // of the overlay
     uint32_t connections_max;
 };

@@ -46,23 +46,35 @@ struct lane_path {
     uint8_t echo_frame[QE_FRAME_ECHO_SIZE]; // the one being offered
     bool told;                              // the control part knows of it
     bool gated;                             // its peer has not proven membership: only its control stream is heard
+    bool relayed;                           // it goes by a gateway
+    uint32_t gateway;                       // where relayed: its index among the peers
+    struct qe_list held;                    // in the `held` of the gateway's queue, or by itself
     struct qe_list stranger;                // in lane->strangers, or by itself
     struct qe_reassembler *in;              // of fragments; NULL until one comes
     struct qe_mail *last;                   // CLOSED, made ahead: the control part must hear of the end
 };
 
 // What next_datagram offered last, until datagram_taken.
-enum lane_offer { LANE_OFFER_NONE, LANE_OFFER_ECHO, LANE_OFFER_SEGMENT, LANE_OFFER_FRAGMENT };
+enum lane_offer { LANE_OFFER_NONE, LANE_OFFER_ECHO, LANE_OFFER_SEGMENT, LANE_OFFER_FRAGMENT, LANE_OFFER_RELAYED };
 
 // A packet larger than its path's DATAGRAM, on its way out in pieces.
 struct lane_fragmenting {
     uint16_t id;
     size_t size; // of the packet; 0: none under way
     size_t done;
+    bool relayed; // it is a frame with a relayed packet, and none of the overlay
     size_t piece; // payload of the piece on offer
     uint8_t header[QE_FRAGMENT_HEADER_SIZE];
     uint8_t packet[QE_FRAGMENT_PACKET_MAX];
 };
+
+// So many bytes may pass at once; it is filled again with time. at_ns 0: full.
+struct lane_bucket {
+    uint64_t credit, at_ns;
+};
+
+struct lane_relay;
+struct lane_inside;
 
 struct lane_peer {
     uint32_t index; // into the snapshot's peers
@@ -78,6 +90,16 @@ struct lane_peer {
     uint64_t waiting_since_ns; // when the oldest packet that waits for a path came
     uint64_t wanted_ns;        // when the control part was last asked for a path
     struct qe_traffic traffic;
+
+    // What is relayed for it, or to it (circuits.c).
+    struct lane_relay *relay;
+    size_t circuit_count;
+    bool relay_turn; // of relayed packets and others, those
+    struct qe_relayed relayed;
+    struct lane_bucket rate, share;
+    uint64_t volume, volume_since_ns; // bytes in the day that began then; 0: none has
+    uint64_t relay_period;            // when it last counted as active
+    uint64_t unknown_ns;              // when the control part last heard of a packet in no circuit
 };
 
 struct lane_unrouted {
@@ -103,6 +125,11 @@ struct qe_lane {
     size_t deliver_first, deliver_count;
     struct lane_unrouted unrouted[LANE_UNROUTED_MAX]; // oldest first
     size_t unrouted_count;
+    struct qe_table *circuits;  // of lane_circuit (circuits.h)
+    struct lane_inside *inside; // NULL until needed
+    size_t relayed_bytes;       // that wait in this lane
+    struct lane_bucket relay_total;
+    uint64_t relay_period, relay_sources, relay_sources_before; // how many sources are active
     uint32_t flow_seed;
     struct qe_counters counters;
 };

@@ -27,6 +27,10 @@ enum qe_mail_kind {
     QE_MAIL_ADMIT,    // path, peer: its node has proven membership, and is that peer
     QE_MAIL_FORGET,   // peer, which no snapshot has any more: end what there is with it; the letter goes back
     QE_MAIL_NOBODY,   // address: nobody has it
+    QE_MAIL_CIRCUIT,  // peer, circuit: it is there, or gone (wire/relay.h)
+    // From lane to lane.
+    QE_MAIL_RELAYED, // peer, cookie: its flow; bytes: a frame for that peer
+    QE_MAIL_INSIDE,  // from; bytes: a packet of an inner connection
     // To the control part.
     QE_MAIL_CONNECTED,   // path, peer (none: a stranger), lane, info, key, early, gated, exporter unless early
     QE_MAIL_CONFIRMED,   // path, info, exporter
@@ -39,15 +43,23 @@ enum qe_mail_kind {
     QE_MAIL_WANTED,      // peer: packets wait and there is no path
     QE_MAIL_UNROUTED,    // address: packets wait for whoever has it
     QE_MAIL_ECHO_REPLY,  // path, cookie
-    QE_MAIL_REPORT_PEER, // peer, cookie, traffic
+    QE_MAIL_REPORT_PEER, // peer, cookie, traffic, relayed
     QE_MAIL_REPORT_PATH, // path, peer, cookie, info
     QE_MAIL_REPORT_END,  // lane, cookie, counters, quic
     QE_MAIL_FORGOTTEN,   // peer, lane: no letter of it follows
+    QE_MAIL_NO_CIRCUIT,  // peer, circuit.number: packets come in it, and it is none
 };
 
 // What a peer and this node have exchanged in this lane, in overlay packets.
 struct qe_traffic {
     uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+};
+
+// What came from a peer to be passed on to others: QUIC packets without the frames around them.
+struct qe_relayed {
+    uint64_t packets, bytes;
+    uint64_t dropped_packets; // beyond its limits; or, among `packets` of whomever, for want of room towards this peer
+    uint64_t waiting_bytes;   // towards this peer, now
 };
 
 struct qe_snapshot;
@@ -63,6 +75,13 @@ struct qe_mail {
     union {
         struct qe_snapshot *snapshot;
         struct qe_ip address;
+        struct qe_addr from;
+        struct {
+            uint32_t number;
+            bool gone;
+            bool ends;                   // in this node; else it is passed on to
+            uint32_t to_peer, to_number; // these
+        } circuit;
         struct {
             uint32_t socket;
             struct qe_addr local, remote;
@@ -78,6 +97,7 @@ struct qe_mail {
         struct {
             struct qe_conn_info info;
             struct qe_traffic traffic;
+            struct qe_relayed relayed;
             struct qe_key key;
             bool early;
             bool gated; // the lane hears nothing but its control stream until ADMIT

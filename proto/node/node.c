@@ -59,6 +59,7 @@ int qe_node_new(
             .pool = &node->pool,
             .outbox = &node->outbox,
             .index = node->lane_count,
+            .lane_count = config->lanes,
             .mtu = config->mtu,
             .connections_max = (uint32_t)config->peer_count * 8 + 1024};
         if (qe_lane_new(&node->lanes[node->lane_count], &lane, now_ns, wall_ms) != 0) goto fail;
@@ -277,4 +278,9 @@ uint64_t qe_node_deadline(const struct qe_node *node)
         deadline = qe_time_min(deadline, qe_lane_deadline(node->lanes[i]));
     if (node->stop_at_ns != 0 && !node->stopped) deadline = qe_time_min(deadline, node->stop_at_ns);
     return deadline;
+}
+
+struct qe_cplane *qe_node_cplane(struct qe_node *node)
+{
+    return node->cplane;
 }

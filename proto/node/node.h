@@ -27,4 +27,8 @@ bool qe_node_next(struct qe_node *node, struct qe_action *action);
 // When to step with QE_EVENT_TIMEOUT at the latest; QE_TIME_NEVER for not at all.
 uint64_t qe_node_deadline(const struct qe_node *node);
 
+struct qe_cplane;
+// The control part, for tests that act in its place.
+struct qe_cplane *qe_node_cplane(struct qe_node *node);
+
 #endif

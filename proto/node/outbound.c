@@ -1,6 +1,6 @@
 // From the TUN to a peer: check, look up, queue, and, when a path can take it, cut to size and hand over. A packet is
 // bound to a path at the last moment, and never before the path's congestion controller has room for it.
-#include "node/lane_internal.h"
+#include "node/circuits.h"
 
 #include "base/mutants.h"
 #include "wire/wire.h"
@@ -187,6 +187,7 @@ void lane_forget_packets(struct qe_lane *lane, struct lane_peer *peer, enum qe_c
 void lane_activate(struct qe_lane *lane, struct lane_peer *peer, struct lane_path *path)
 {
     if (peer->active == path) return;
+    if (!path || path->relayed) lane_relay_clear(lane, peer);
     bool waited = !peer->active;
     peer->active = path;
     peer->offer = LANE_OFFER_NONE;
@@ -257,7 +258,7 @@ static bool offer_fragment(struct lane_peer *peer, size_t size_max, struct qe_da
     out->pieces[0] = qe_span(f->header, QE_FRAGMENT_HEADER_SIZE);
     out->pieces[1] = qe_span(f->packet + f->done, f->piece);
     out->piece_count = 2;
-    out->carried = QE_CARRIED_FRAGMENT;
+    out->carried = f->relayed ? QE_CARRIED_RELAYED : QE_CARRIED_FRAGMENT;
     peer->offer = LANE_OFFER_FRAGMENT;
     return true;
 }
@@ -293,12 +294,48 @@ static void start_fragments(struct qe_lane *lane, struct lane_peer *peer, const 
         if (pieces[1].size) memcpy(f->packet + pieces[0].size, pieces[1].data, pieces[1].size);
         f->size = size;
         f->done = 0;
+        f->relayed = false;
         if (!QE_MUTANT(fragment_id)) f->id++;
         qe_count(&lane->counters, QE_COUNT_FRAGMENTED_PACKETS);
     } else {
         lane_drop(lane, QE_COUNT_DROP_UNSENDABLE, peer->index);
     }
     qe_segmenter_taken(&peer->cutter);
+}
+
+// The next relayed packet, whole or as the first of its pieces. False where there is none.
+static bool offer_relayed(struct qe_lane *lane, struct lane_peer *peer, size_t size_max, struct qe_datagram_out *out)
+{
+    struct lane_fragmenting *f = &peer->out;
+    struct qe_buf *buf;
+    while ((buf = lane_relay_next(lane, peer))) {
+        if (buf->size <= size_max) {
+            out->pieces[0] = qe_span(buf->data, buf->size);
+            out->piece_count = 1;
+            out->carried = QE_CARRIED_RELAYED;
+            peer->offer = LANE_OFFER_RELAYED;
+            return true;
+        }
+        if (lane_relay_is_whole(buf) || buf->size > sizeof f->packet) {
+            lane_relay_unfit(lane, peer);
+            continue;
+        }
+        memcpy(f->packet, buf->data, buf->size);
+        f->size = buf->size;
+        f->done = 0;
+        f->relayed = true;
+        f->id++;
+        lane_relay_taken(lane, peer);
+        return offer_fragment(peer, size_max, out);
+    }
+    return false;
+}
+
+// Whether it is the turn of relayed packets: they and this node's own take turns.
+static bool is_relays_turn(const struct lane_peer *peer)
+{
+    if (!lane_relay_waits(peer)) return false;
+    return peer->relay_turn || !(peer->item.buf || (peer->queue && qe_queue_packets(peer->queue) > 0));
 }
 
 bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struct qe_datagram_out *out)
@@ -311,13 +348,14 @@ bool lane_next_datagram(void *user, struct qe_conn *conn, size_t size_max, struc
         if (peer->active == path) peer->offer = LANE_OFFER_ECHO;
         return offer_echo(path, out);
     }
-    if (peer->active != path) return false;
+    if (peer->active != path || (path->relayed && lane_relay_is_full(lane, path))) return false;
     peer->offer = LANE_OFFER_NONE;
     for (;;) {
         if (peer->out.size > 0) {
             if (size_max > FORCED_PIECE && QE_FAULT(lane->host, FORCE_FRAGMENTS)) size_max = FORCED_PIECE;
             return offer_fragment(peer, size_max, out);
         }
+        if (is_relays_turn(peer) && offer_relayed(lane, peer, size_max, out)) return true;
         if (!peer->item.buf && !start_item(lane, peer)) return false;
         struct qe_span pieces[2] = {{NULL, 0}, {NULL, 0}};
         size_t limit = size_max < lane->options.mtu ? size_max : lane->options.mtu;
@@ -359,10 +397,15 @@ void lane_datagram_taken(void *user, struct qe_conn *conn)
         count_sent(lane, peer, peer->offered_size);
         if (!QE_MUTANT(datagram_twice) || peer->traffic.sent_packets % 32 != 7) qe_segmenter_taken(&peer->cutter);
         if (qe_segmenter_finished(&peer->cutter)) finish_item(lane, peer);
+        peer->relay_turn = true;
+    } else if (peer->offer == LANE_OFFER_RELAYED) {
+        lane_relay_taken(lane, peer);
+        peer->relay_turn = false;
     } else if (peer->offer == LANE_OFFER_FRAGMENT) {
         peer->out.done += peer->out.piece;
         if (peer->out.done >= peer->out.size) {
-            count_sent(lane, peer, peer->out.size);
+            if (!peer->out.relayed) count_sent(lane, peer, peer->out.size);
+            peer->relay_turn = !peer->out.relayed;
             peer->out.size = 0;
         }
     }

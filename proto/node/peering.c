@@ -3,6 +3,9 @@
 #include "base/mutants.h"
 #include "node/cplane_internal.h"
 #include "node/join.h"
+#include "node/portmap.h"
+#include "node/relay.h"
+#include "node/relay_internal.h"
 #include "wire/claims.h"
 
 #include <inttypes.h>
@@ -91,31 +94,25 @@ static uint32_t socket_for(const struct qe_cplane *c, const struct qe_addr *targ
     return best;
 }
 
-static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *target)
+// Asks the lane for a connection: the path's ID, or 0 without memory.
+static uint64_t dial_from(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *target, uint32_t socket,
+    const struct qe_addr *local, uint8_t lane)
 {
     uint8_t hello[2 + QE_MESSAGE_SIZE_MAX];
-    char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
-    uint32_t socket = socket_for(c, target);
-    if (socket == 0) {
-        qe_session_on_dial_failed(
-            &peer->session, "no socket of the address's family", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
-        return;
-    }
     // Who may be anybody is told nothing until it has proven itself.
     size_t hello_size = cplane_trusts(c, peer) ? write_hello(c, peer, hello, sizeof hello) : 0;
-    struct qe_mail *mail = cplane_post(c, peer->home, QE_MAIL_DIAL, NULL, peer->ticket_size + hello_size);
+    struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_DIAL, NULL, peer->ticket_size + hello_size);
     uint64_t id = ++c->path_sequence;
-    struct cplane_path *path = mail ? make_path(c, id, peer, peer->home) : NULL;
+    struct cplane_path *path = mail ? make_path(c, id, peer, lane) : NULL;
     if (!path) {
         if (mail) qe_mail_free(c->host, mail);
-        qe_session_on_dial_failed(&peer->session, "out of memory", cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
-        return;
+        return 0;
     }
     path->greeted = hello_size > 0;
     mail->path = id;
     mail->peer = peer->index;
     mail->dial.socket = socket;
-    mail->dial.local = c->sockets[socket - 1].bound;
+    mail->dial.local = *local;
     mail->dial.remote = *target;
     mail->dial.pinned = peer->pinned;
     mail->dial.key = peer->key;
@@ -123,9 +120,35 @@ static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_
     if (peer->ticket_size) memcpy(mail->bytes, peer->ticket, peer->ticket_size);
     if (hello_size) memcpy(mail->bytes + peer->ticket_size, hello, hello_size);
     cplane_spend_ticket(c, peer);
+    return id;
+}
+
+static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *target)
+{
+    char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+    uint32_t socket = socket_for(c, target);
+    uint64_t id = socket ? dial_from(c, peer, target, socket, &c->sockets[socket - 1].bound, peer->home) : 0;
+    if (id == 0) {
+        const char *why = socket ? "out of memory" : "no socket of the address's family";
+        qe_session_on_dial_failed(&peer->session, why, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
+        return;
+    }
     qe_session_on_dialled(&peer->session, id, peer->home, target, c->now_ns);
     cplane_log(c, QE_LOG_DEBUG, "dialling %s at %s", cplane_peer_text(peer, name), qe_addr_format(target, text));
     cplane_trace(c, "session.dial", peer, id, peer->session.dials);
+}
+
+uint64_t cplane_dial_inside(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *circuit, uint8_t lane)
+{
+    const struct qe_addr none = {0};
+    uint64_t id = dial_from(c, peer, circuit, QE_QUIC_INSIDE, &none, lane);
+    if (id == 0) return 0;
+    if (!qe_session_on_relay_dialled(&peer->session, id, lane, circuit, c->now_ns)) {
+        cplane_close_path(c, id, QE_CLOSE_LIMIT);
+        return 0;
+    }
+    cplane_trace(c, "session.dial", peer, id, peer->session.dials);
+    return id;
 }
 
 // Tells lanes who carries the peer's packets, where that has changed.
@@ -149,7 +172,8 @@ static void announce_active(struct qe_cplane *c, struct cplane_peer *peer)
     mail->peer = peer->index;
     mail->path = id;
     peer->published = id;
-    if (active && active->state == QE_PATH_OPEN && !QE_MUTANT(store_late)) cplane_store_peer(c, peer, &active->remote);
+    if (active && active->state == QE_PATH_OPEN && !active->relayed && !QE_MUTANT(store_late))
+        cplane_store_peer(c, peer, &active->remote);
 }
 
 void cplane_retry(struct qe_cplane *c)
@@ -181,7 +205,10 @@ static void log_change(struct qe_cplane *c, struct cplane_peer *peer, uint64_t c
     cplane_peer_text(peer, name);
     if (connected) {
         const struct qe_path *path = qe_session_active(&peer->session);
-        cplane_log(c, QE_LOG_INFO, "%s connected at %s%s", name, qe_addr_format(&path->remote, text),
+        const struct cplane_peer *gateway = cplane_path_gateway(c, path);
+        char by[QE_NAME_SIZE];
+        cplane_log(c, QE_LOG_INFO, "%s connected %s %s%s", name, gateway ? "through gateway" : "at",
+            gateway ? cplane_peer_text(gateway, by) : qe_addr_format(&path->remote, text),
             path->early     ? " (0-RTT)"
             : path->resumed ? " (resumed)"
                             : "");
@@ -227,9 +254,11 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     announce_active(c, peer);
     if (s->connected_ns) peer->last_connected_ns = s->connected_ns;
     log_change(c, peer, peer->last_connected_ns);
+    cplane_relay_on_session(c, peer);
     trace_way(c, peer);
     cplane_discovery_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
+    cplane_gateways_on_session(c, peer);
     cplane_peer_timer(c, peer);
 }
 
@@ -240,13 +269,27 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
     size_t count = qe_session_on_hello(&peer->session, path->id, path->hello.boot_epoch, dead, c->now_ns);
     for (size_t i = 0; i < count; i++)
         cplane_close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
+    if (count > 0) cplane_relay_on_restart(c, peer);
     cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
+    if (!cplane_carries(peer)) return;
     // What it said as claims since is newer than what it says in each hello.
     if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
     cplane_claims_doubt(c, peer);
     memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
     cplane_own_claims_heard(c, peer);
     cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
+}
+
+void cplane_peer_on_carries(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    size_t cursor = 0;
+    struct cplane_path *path;
+    c->snapshot_due = true;
+    while ((path = qe_table_each(c->paths, &cursor))) {
+        if (path->peer != peer || !path->open || !path->has_hello) continue;
+        apply_hello(c, path);
+        if (path->claims) cplane_claims_said(c, path, path->claims);
+    }
 }
 
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)
@@ -276,17 +319,26 @@ void cplane_open_path(struct qe_cplane *c, struct cplane_path *path)
     if (path->open || path->refused) return;
     if (peer && peer->leaving) return; // its lane has been told to forget it, and closes this
     if (!cplane_may_open(c, path)) return;
+    if (!cplane_relay_on_path(c, path)) {
+        cplane_close_path(c, path->id, QE_CLOSE_REFUSED);
+        return;
+    }
     say_hello(c, path);
     if (c->stopping || !qe_session_on_open(&peer->session, path->id, path->lane, info, c->now_ns)) {
         cplane_close_path(c, path->id, c->stopping ? QE_CLOSE_GOODBYE : QE_CLOSE_LIMIT);
         return;
     }
     path->open = true;
-    qe_session_on_address(&peer->session, &info->remote, false);
-    cplane_discovery_on_connected(c, &peer->id, &info->remote);
-    // Of two that were dialled at once the one that stays is where it was met.
-    const struct qe_path *active = qe_session_active(&peer->session);
-    if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, active ? &active->remote : &info->remote);
+    if (qe_circuit_is_addr(&info->remote.ip)) {
+        cplane_relay_on_opened(c, peer);
+    } else {
+        qe_session_on_address(&peer->session, &info->remote, false);
+        cplane_discovery_on_connected(c, &peer->id, &info->remote);
+        // Of two that were dialled at once the one that stays is where it was met.
+        const struct qe_path *active = qe_session_active(&peer->session);
+        const struct qe_addr *met = active && !active->relayed ? &active->remote : &info->remote;
+        if (!QE_MUTANT(store_late)) cplane_store_peer(c, peer, met);
+    }
     if (info->rtt_us) peer->rtt_us = info->rtt_us;
     cplane_say_claims(c, path);
     if (path->has_hello) apply_hello(c, path);
@@ -352,6 +404,7 @@ void cplane_on_closed(struct qe_cplane *c, const struct qe_mail *mail)
     cplane_trace(c, "session.path_closed", peer, mail->path, mail->close.end);
     if (!peer) return;
     qe_session_on_closed(&peer->session, mail->path, mail->close, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
+    cplane_relay_on_closed(c, peer, mail->path, mail->close);
     cplane_peer_refresh(c, peer);
 }
 
@@ -428,6 +481,10 @@ static void read_message(struct qe_cplane *c, struct cplane_path *path, uint8_t 
         if (too_many_claims(c, path) || !read_claims(c, path, body)) bad_message(c, path);
         return;
     }
+    if (type >= QE_MESSAGE_RELAY_OPEN && type <= QE_MESSAGE_RELAY_QUIET) {
+        if (!cplane_relay_on_message(c, path, type, body)) bad_message(c, path);
+        return;
+    }
     if (type != QE_MESSAGE_HELLO || path->has_hello || !qe_hello_decode(body, &path->hello)) {
         bad_message(c, path);
         return;
@@ -468,6 +525,7 @@ void cplane_goodbye(struct qe_cplane *c)
     size_t cursor = 0;
     const struct cplane_path *path;
     if (!c->stopping) cplane_discovery_on_stop(c);
+    if (!c->stopping) cplane_portmap_on_stop(c);
     c->stopping = true;
     for (size_t i = 0; i < c->peer_count; i++) {
         c->by_id[i]->session.stopping = true;

@@ -2,7 +2,7 @@
 // name it. One that nobody allows any more leaves in three steps, so that its index never means two peers at a time:
 // the next snapshot lacks it, each lane closes what it has with it and says that it has forgotten it, and only when all
 // have is the index free for another.
-#include "node/cplane_internal.h"
+#include "node/relay_internal.h"
 
 #include <stdio.h>
 
@@ -56,7 +56,9 @@ struct cplane_peer *cplane_peer_add(
 {
     struct cplane_peer *peer = cplane_peer_find(c, id);
     if (peer) {
+        bool carried = cplane_carries(peer);
         peer->why |= why;
+        if (!carried && cplane_carries(peer)) cplane_peer_on_carries(c, peer);
         return peer;
     }
     if (c->peer_slots == CPLANE_PEERS_MAX && c->peer_count + c->leaving_count == c->peer_slots) return NULL;
@@ -69,6 +71,8 @@ struct cplane_peer *cplane_peer_add(
     snprintf(peer->name, sizeof peer->name, "%s", name ? name : "");
     qe_session_init(&peer->session, &c->self, id);
     qe_timer_init(&peer->timer);
+    qe_list_init(&peer->circuits);
+    qe_list_init(&peer->circuit_ends);
     peer->home = id->bytes[19] % c->options.lane_count;
     peer->session_id = cplane_random64(c, QE_RANDOM_SESSION);
     c->peers[peer->index] = peer;
@@ -91,10 +95,12 @@ void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cp
     memmove(c->by_id + place, c->by_id + place + 1, (c->peer_count - place) * sizeof(struct cplane_peer *));
     peer->leaving = true;
     c->leaving_count++;
+    cplane_relay_forget(c, peer);
     peer->session.stopping = true;
     cplane_peer_timer(c, peer);
     c->snapshot_due = true;
     cplane_claims_forget(c, peer);
+    cplane_gateways_forget(c, peer);
     cplane_trace(c, "peer.leaving", peer, peer->index, 0);
 }
 
@@ -147,6 +153,7 @@ void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer)
 {
     qe_heap_set(&c->timers, &peer->timer, QE_TIME_NEVER);
     if (c->discovery) cplane_discovery_forget(c, peer);
+    qe_free(c->mem, peer->detour);
     qe_free(c->mem, peer->ticket);
     qe_free(c->mem, peer);
 }

@@ -21,6 +21,11 @@ struct qe_snapshot_peer {
     bool trusted; // it may say what it likes at once, without a proof of membership
 };
 
+// How much this node relays (qe_config_relaying); 0: no limit.
+struct qe_snapshot_relay {
+    uint64_t rate_bps, total_rate_bps, volume_bytes;
+};
+
 struct qe_snapshot {
     const struct qe_mem *mem;
     unsigned references;
@@ -33,6 +38,7 @@ struct qe_snapshot {
     uint32_t *owners;               // indexes into peers, each list ending with QE_ROUTE_NONE
     struct qe_snapshot_peer *peers; // by index, which stays the same for the life of the peer
     size_t peer_slots;
+    struct qe_snapshot_relay relay;
     bool strangers;  // nodes that are not among them may connect and prove membership
     uint32_t *by_id; // indexes, in the order of their IDs
     size_t peer_count;

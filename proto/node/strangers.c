@@ -3,6 +3,7 @@
 // are at a time is bounded, in all and of one source, and the oldest makes room: a member proves itself in its first
 // flight, so whoever waits has nothing to say.
 #include "node/lane_internal.h"
+#include "wire/relay.h"
 
 // Beyond half of these, new clients must prove their addresses first.
 #define STRANGERS_MAX 64
@@ -18,7 +19,8 @@ static bool same_source(const struct qe_conn *a, const struct qe_ip *ip)
 {
     struct qe_conn_info info;
     qe_conn_info(a, &info, 0);
-    size_t size = ip->family == 4 ? 4 : 8;
+    // Those that come through one gateway are of one source, too.
+    size_t size = ip->family == 4 ? 4 : qe_circuit_is_addr(ip) ? 12 : 8;
     return info.remote.ip.family == ip->family && memcmp(info.remote.ip.bytes, ip->bytes, size) == 0;
 }
 

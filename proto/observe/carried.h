@@ -35,6 +35,7 @@
     X(WELCOME, "welcome", "a network's secret for a new member, or a part of it")                                      \
     X(PACKET, "packet", "an overlay packet")                                                                           \
     X(FRAGMENT, "fragment", "a fragment of an overlay packet")                                                         \
+    X(RELAYED, "relayed", "a QUIC packet of others, or of an inner connection")                                        \
     X(ECHO, "echo", "an echo request")                                                                                 \
     X(ECHO_REPLY, "echo-reply", "an echo reply")                                                                       \
     X(KRPC, "krpc", "a message of the DHT")

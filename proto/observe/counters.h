@@ -20,6 +20,12 @@
     X(REASSEMBLED_PACKETS, "reassembled_packets", "Overlay packets put together from fragments")                       \
     X(TOO_BIG_SENT, "too_big_sent", "ICMP too-big messages written to the TUN interface")                              \
     X(ECHO_REQUESTS, "echo_requests", "Echo requests answered")                                                        \
+    X(RELAYED_PACKETS, "relayed_packets", "QUIC packets of others passed on")                                          \
+    X(RELAYED_BYTES, "relayed_bytes", "Bytes of QUIC packets of others passed on")                                     \
+    X(DROP_CIRCUIT, "drop_circuit", "Relayed packets in a circuit that is none, or over a relayed connection")         \
+    X(DROP_RELAY_LIMIT, "drop_relay_limit", "QUIC packets of others beyond what is relayed for them")                  \
+    X(DROP_RELAY_QUEUE, "drop_relay_queue", "Relayed packets dropped for want of room, or of a connection")            \
+    X(DROP_RELAY_SIZE, "drop_relay_size", "Relayed probes of a path MTU that did not fit the next connection")         \
     X(STRANGERS, "strangers", "Connections of unknown nodes, taken in until they prove membership")                    \
     X(MEMBERS_PROVEN, "members_proven", "Proofs of membership that were right")                                        \
     X(INVITATIONS_REDEEMED, "invitations_redeemed", "Times that the network's secret was handed over")                 \

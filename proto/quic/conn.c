@@ -15,6 +15,8 @@
 // minimum; each less the IP and UDP headers.
 static const uint16_t probes_ip4[] = {1472, 1464, 1432, 1392, 1252};
 static const uint16_t probes_ip6[] = {1452, 1444, 1412, 1372, 1232};
+// What fits one DATAGRAM frame of an outer connection with 4 more bytes, over IPv4 and IPv6, and over less.
+static const uint16_t probes_inside[] = {1440, 1420, 1408, 1360, 1232};
 
 static ngtcp2_conn *conn_of_ref(ngtcp2_crypto_conn_ref *ref)
 {
@@ -69,9 +71,11 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     settings->rand_ctx.native_handle = quic;
     if (quic->host->qlog || quic->carried) settings->qlog_write = qe_conn_on_qlog;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
-    settings->max_tx_udp_payload_size = family == 4 ? QE_PAYLOAD_MAX_IP4 : QE_PAYLOAD_MAX_IP6;
+    settings->max_tx_udp_payload_size = conn->inside  ? QE_PAYLOAD_MAX_INSIDE
+                                        : family == 4 ? QE_PAYLOAD_MAX_IP4
+                                                      : QE_PAYLOAD_MAX_IP6;
     settings->no_pmtud = QE_MUTANT(pmtu_none);
-    settings->pmtud_probes = family == 4 ? probes_ip4 : probes_ip6;
+    settings->pmtud_probes = conn->inside ? probes_inside : family == 4 ? probes_ip4 : probes_ip6;
     settings->pmtud_probeslen = sizeof probes_ip4 / sizeof probes_ip4[0];
     ngtcp2_transport_params_default(params);
     params->initial_max_stream_data_bidi_local = CONTROL_WINDOW;
@@ -95,6 +99,7 @@ struct qe_conn *qe_conn_new_server(struct qe_quic *quic, const struct qe_conn_se
     struct qe_conn *conn = qe_conn_alloc(quic);
     if (!conn) return NULL;
     conn->counted = true;
+    conn->inside = from->in->socket == QE_QUIC_INSIDE;
     quic->handshake_count++;
 
     qe_conn_settings(conn, &settings, &params, from->in->remote.ip.family);

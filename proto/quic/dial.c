@@ -102,6 +102,7 @@ int qe_quic_dial(
     struct qe_conn *conn = qe_conn_alloc(quic);
     if (!conn) goto out;
     conn->client = conn->known = true;
+    conn->inside = dial->socket == QE_QUIC_INSIDE;
     conn->dialled = conn->user = dial->user;
     if (dial->key) {
         conn->key = *dial->key;

@@ -105,6 +105,13 @@ void qe_quic_free(struct qe_quic *quic)
     qe_free(quic->mem, quic);
 }
 
+// Whether the connection is where the datagram came from, as far as that must not change.
+static bool belongs(const struct qe_conn *conn, const struct qe_datagrams *in)
+{
+    if (!conn->inside && in->socket != QE_QUIC_INSIDE) return true;
+    return conn->inside && in->socket == QE_QUIC_INSIDE && qe_addr_equal(&conn->remote, &in->remote);
+}
+
 // Whose datagram it is. NULL: nobody's, counted, and answered where that is due.
 static struct qe_conn *find(struct qe_quic *quic, const struct qe_datagrams *in, struct qe_span bytes)
 {
@@ -165,6 +172,10 @@ static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_d
     if (!(run->conn && run->short_header && short_header && memcmp(run->key, bytes.data + 1, QE_CID_SIZE) == 0)) {
         struct qe_conn *conn = find(quic, in, bytes);
         if (!conn) return;
+        if (!belongs(conn, in)) {
+            quic->stats.dropped_unknown++;
+            return;
+        }
         if (conn != run->conn) {
             run_end(run);
             run_begin(run, conn, in);

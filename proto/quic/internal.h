@@ -33,6 +33,8 @@
 // A datagram of ours never exceeds this: Ethernet's 1500 less IP (20 or 40) and UDP (8).
 #define QE_PAYLOAD_MAX_IP4 1472
 #define QE_PAYLOAD_MAX_IP6 1452
+// Inside another connection: less what a DATAGRAM frame of that one costs, and the circuit's header.
+#define QE_PAYLOAD_MAX_INSIDE (QE_PAYLOAD_MAX_IP4 - 28 - 4)
 // First destination IDs of clients, as table keys: size (1) and bytes (20).
 #define QE_INITIAL_KEY_SIZE (1 + QE_TOKEN_CID_MAX)
 
@@ -98,6 +100,7 @@ struct qe_conn {
     bool established; // told of
     bool complete;    // the TLS handshake
     bool confirmed;
+    bool inside;        // its socket is QE_QUIC_INSIDE
     bool early_offered; // a client with 0-RTT keys
     bool early_accepted;
     bool refused;    // by allow

@@ -22,6 +22,11 @@ struct qe_conn;
 // Connection IDs that we issue: 4 bytes, the first one 0x80 | lane, the others random, unique in the endpoint.
 #define QE_CID_SIZE 4
 
+// The socket of connections whose datagrams travel inside another connection, each pair of ends with an address of its
+// own. They have nothing to do with any other socket: what comes from one address is for connections with that address
+// alone, and none moves to or from it.
+#define QE_QUIC_INSIDE UINT32_MAX
+
 // Bytes of a connection's exporter (RFC 8446 §7.5).
 #define QE_EXPORT_SIZE 32
 

@@ -185,11 +185,13 @@ static int fill(struct qe_conn *conn, struct batch *batch)
         const bool probe = size > path_max;
         if (probe) note_probe(conn, size);
         if (batch->count == 0) {
+            batch->to.whole = probe;
             batch->segment = size;
             batch->to.ecn = (uint8_t)info.ecn;
             qe_conn_route(conn, path, &batch->to);
         } else if (size > batch->segment || info.ecn != batch->to.ecn || !same_path(&later.path, &first.path)) {
             put_aside(conn, batch, size, path, (uint8_t)info.ecn);
+            conn->quic->stray_to.whole = probe;
             return 0;
         }
         if (conn->quic->carried) conn->quic->carried->batch[batch->count] = conn->quic->carried->packet;

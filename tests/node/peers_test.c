@@ -42,6 +42,7 @@ static void begin(struct parts *p)
             .pool = &p->pool,
             .outbox = &p->outbox,
             .index = i,
+            .lane_count = LANES,
             .mtu = 1420,
             .connections_max = 64};
         CU_ASSERT_EQUAL_FATAL(qe_lane_new(&p->lanes[i], &lane, p->world.now_ns, 0), 0);

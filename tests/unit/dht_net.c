@@ -51,6 +51,12 @@ static void node_answer(void *user, const struct qe_dht_answer *answer)
     if (answer->closest_count) memcpy(last->closest, answer->closest, answer->closest_count * sizeof last->closest[0]);
 }
 
+static bool node_sign(void *user, struct qe_span text, uint8_t signature[64])
+{
+    const struct dht_net_node *node = user;
+    return crypto_sign_detached(signature, NULL, text.data, text.size, node->secret_key) == 0;
+}
+
 struct dht_net *dht_net_new(void)
 {
     struct dht_net *net = calloc(1, sizeof *net);
@@ -91,6 +97,8 @@ static struct dht_net_node *add(struct dht_net *net, const struct qe_dht_options
     options.user = node;
     options.random = node_random;
     options.answer = node_answer;
+    options.key = node->key;
+    options.sign = node_sign;
     if (qe_dht_new(&node->dht, &options, net->now_ns) != 0) abort();
     return node;
 }

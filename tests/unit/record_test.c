@@ -168,7 +168,7 @@ static void a_field_counts(void)
     changed.data = changed_bytes;
     struct qe_buf shorter = some_buf;
     shorter.size--;
-    const struct qe_send send = {1, 2, some_addr, other_addr, &some_buf, 1200, 2, NULL};
+    const struct qe_send send = {1, 2, some_addr, other_addr, &some_buf, 1200, 2, false, NULL};
 #define SEND(...) ((struct qe_action){.kind = QE_ACTION_SEND, .send = {__VA_ARGS__}})
     const struct qe_action actions[] = {{.kind = QE_ACTION_SEND, .send = send},
         SEND(2, 2, some_addr, other_addr, &some_buf, 1200, 2, NULL),
