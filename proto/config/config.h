@@ -215,6 +215,9 @@ int qe_config_set_relay_volume(struct qe_config *config, const struct qe_config_
 // An absolute path.
 int qe_config_set_notify_command(struct qe_config *config, const struct qe_config_source *source, const char *text);
 
+// What only the whole shows of gateways and exits; part of qe_config_finish. 0, or -1 after lines to the sink.
+int qe_config_check_traversal(const struct qe_config *config, const struct qe_config_sink *sink);
+
 // Once all is said: gives peers their names, settles defaults that depend on others, and checks what only the whole can
 // show. 0, or -1 after lines to the sink.
 int qe_config_finish(struct qe_config *config, const struct qe_config_sink *sink);

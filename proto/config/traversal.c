@@ -137,6 +137,16 @@ static bool offers_exit(const struct qe_config *config)
     return false;
 }
 
+int qe_config_check_traversal(const struct qe_config *config, const struct qe_config_sink *sink)
+{
+    const char *mistake = NULL;
+    if (!config->exit_node.text[0]) return 0;
+    if (offers_exit(config)) mistake = "network.exit_node has no place beside an advertised default route";
+    if (strcmp(config->exit_node.text, config->name) == 0) mistake = "network.exit_node is this node itself";
+    if (mistake) sink->report(sink->user, QE_LOG_ERROR, mistake);
+    return mistake ? -1 : 0;
+}
+
 // A node does not keep the names that local configuration gives.
 static void name_by_id(const struct qe_config *config, struct qe_config_node *node)
 {
@@ -146,15 +156,11 @@ static void name_by_id(const struct qe_config *config, struct qe_config_node *no
 
 int qe_config_finish_traversal(struct qe_config *config, const struct qe_config_sink *sink)
 {
-    const char *mistake = NULL;
+    int result = qe_config_check_traversal(config, sink);
     for (size_t i = 0; i < config->gateway_prefer.count; i++)
         name_by_id(config, &config->gateway_prefer.list[i]);
     for (size_t i = 0; i < config->gateway_allow.count; i++)
         name_by_id(config, &config->gateway_allow.list[i]);
-    if (!config->exit_node.text[0]) return 0;
-    if (offers_exit(config)) mistake = "network.exit_node has no place beside an advertised default route";
-    if (strcmp(config->exit_node.text, config->name) == 0) mistake = "network.exit_node is this node itself";
-    name_by_id(config, &config->exit_node);
-    if (mistake) sink->report(sink->user, QE_LOG_ERROR, mistake);
-    return mistake ? -1 : 0;
+    if (config->exit_node.text[0]) name_by_id(config, &config->exit_node);
+    return result;
 }

@@ -3,6 +3,7 @@
 
 #include "base/mutants.h"
 #include "node/join.h"
+#include "node/portmap.h"
 #include "node/relay_internal.h"
 #include "node/underlay.h"
 #include "route/overlay.h"
@@ -121,8 +122,10 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     cplane_network_look(c);
     init_addresses(c);
     cplane_claims_init(c);
+    cplane_gateways_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
-    if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0) {
+    if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0 ||
+        cplane_traversal_new(c) != 0) {
         qe_cplane_free(c);
         return -1;
     }
@@ -138,11 +141,13 @@ void qe_cplane_free(struct qe_cplane *c)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
     cplane_discovery_free(c);
+    cplane_traversal_free(c);
     cplane_invites_fini(c);
     cplane_relay_fini(c);
     sodium_memzero(&c->join, sizeof c->join);
     cplane_peers_fini(c);
     cplane_claims_fini(c);
+    cplane_portmap_fini(c);
     cplane_commands_drop(c);
     qe_free(c->mem, c->notices);
     while (!qe_list_empty(&c->actions)) {
@@ -201,8 +206,10 @@ static void check_up(struct qe_cplane *c)
         qe_cidr_format(&c->own[0], four), qe_cidr_format(&c->own[1], six));
     cplane_trace(c, "node.up", NULL, 0, 0);
     cplane_discovery_on_up(c);
+    cplane_portmap_on_up(c);
     cplane_join_on_up(c);
     cplane_names_warn(c);
+    cplane_gateways_on_up(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
@@ -230,7 +237,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
-    } else if (cplane_discovery_on_result(c, result) || cplane_join_on_result(c, result)) {
+    } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) ||
+               cplane_join_on_result(c, result)) {
         return;
     }
     check_up(c);
@@ -259,8 +267,10 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_traversal_on_network(c);
     cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
+    cplane_portmap_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
@@ -287,10 +297,13 @@ static void expire(struct qe_cplane *c)
     cplane_proofs_expire(c);
     cplane_commands_expire(c);
     cplane_claims_expire(c);
+    cplane_portmap_expire(c);
     cplane_relay_expire(c);
     cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
+    cplane_traversal_expire(c);
+    cplane_gateways_expire(c);
     settle(c);
 }
 
@@ -355,6 +368,8 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);
         cplane_discovery_on_wanted(c, peer);
+        cplane_traversal_on_wanted(c, peer);
+        cplane_detour_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
         break;
     case QE_MAIL_UNROUTED:
@@ -403,7 +418,10 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
 {
     uint64_t deadline = qe_time_min(qe_heap_deadline(&c->timers), cplane_commands_deadline(c));
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
+    deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
+    deadline = qe_time_min(deadline, cplane_traversal_deadline(c));
+    deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));
     deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);

@@ -39,6 +39,12 @@ static inline const char *peer_name(const struct cplane_peer *peer)
     return peer->name[0] ? peer->name : peer->said_name;
 }
 
+// By which way it is connected, or would be.
+static inline const char *peer_via(const struct cplane_peer *peer)
+{
+    return qe_session_is_relayed(&peer->session) ? "gateway" : "direct";
+}
+
 // report.c: the answer to a command.
 void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
 void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);
@@ -51,6 +57,8 @@ void cplane_command_free(struct qe_cplane *c, struct cplane_command *command);
 void cplane_ping(struct qe_cplane *c, const struct qe_command *given);
 // Looks whether the peer that the command waits for is there.
 void cplane_ping_look(struct qe_cplane *c, struct cplane_command *command);
+// settings.c
+void cplane_set(struct qe_cplane *c, const struct qe_command *command);
 // status.c
 void cplane_write_status(struct qe_cplane *c, struct qe_json *json);
 void cplane_write_routes(struct qe_cplane *c, struct qe_json *json);

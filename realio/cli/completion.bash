@@ -12,7 +12,7 @@ _quicether() {
             --advertise-subnet | --accept-subnet | --expires | --uses | --salt | --seq | --cas | --role | --gateway-prefer | \
             --gateway-allow | --relay-allow | --exit-node) i=$((i + 1)) ;;
         -*) ;;
-        dht | network) [ -n "$command" ] || group=${COMP_WORDS[i]} command="$group " ;;
+        dht | network | config) [ -n "$command" ] || group=${COMP_WORDS[i]} command="$group " ;;
         *)
             if [ "$command" = "$group " ]; then
                 command="$command${COMP_WORDS[i]}"

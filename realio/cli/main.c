@@ -1,5 +1,6 @@
 // quicether: the daemon and its command line.
 #include "cli/ask.h"
+#include "cli/config.h"
 #include "cli/dht.h"
 #include "cli/id.h"
 #include "cli/network.h"
@@ -67,6 +68,12 @@ static int run(const struct qe_cli_options *options)
     case QE_CLI_DHT_GET:
     case QE_CLI_DHT_PUT:
         return client(options, qe_cli_dht);
+    case QE_CLI_CONFIG_GET:
+        return client(options, qe_cli_config_get);
+    case QE_CLI_CONFIG_SET:
+        return client(options, qe_cli_config_set);
+    case QE_CLI_CONFIG_SHOW:
+        return client(options, qe_cli_config_show);
     case QE_CLI_ID:
         return options->control ? client(options, qe_cli_ask) : qe_cli_id(options, stdout, stderr);
     case QE_CLI_VERSION:

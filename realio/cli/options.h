@@ -14,6 +14,8 @@ enum qe_cli_command {
     QE_CLI_STATUS,
     QE_CLI_PEERS,
     QE_CLI_ROUTES,
+    QE_CLI_GATEWAYS,
+    QE_CLI_RELAY,
     QE_CLI_PING,
     QE_CLI_NETWORK_NEW,
     QE_CLI_NETWORK_SHOW,
@@ -25,6 +27,9 @@ enum qe_cli_command {
     QE_CLI_DHT_LOOKUP,
     QE_CLI_DHT_GET,
     QE_CLI_DHT_PUT,
+    QE_CLI_CONFIG_GET,
+    QE_CLI_CONFIG_SET,
+    QE_CLI_CONFIG_SHOW,
     QE_CLI_ID,
     QE_CLI_VERSION,
     QE_CLI_HELP,
@@ -92,12 +97,12 @@ struct qe_cli_options {
     const char *record;          // file to record to; NULL: none
     const char *record_to;       // public key to seal it to; NULL: not sealed
     uint64_t record_limit_bytes; // 0: any size
-    const char *argument;        // ping: the peer; join: the invitation; dht lookup, get, put; help: a command, or
-                                 // NULL
-    uint32_t expires_s;          // invite
-    uint32_t uses;               // invite
-    const char *salt;            // dht get and put; NULL: none
-    bool has_seq, has_cas;       // dht put
+    const char *argument;  // ping: the peer; join: the invitation; dht lookup, get, put; config get: the key; config
+                           // set: KEY=VALUE or NULL; help: a command, or NULL
+    uint32_t expires_s;    // invite
+    uint32_t uses;         // invite
+    const char *salt;      // dht get and put; NULL: none
+    bool has_seq, has_cas; // dht put
     int64_t seq, cas;
     uint32_t count;                  // ping: how many; 0: until interrupted
     uint32_t interval_ms;            // ping and watch

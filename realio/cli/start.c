@@ -1,20 +1,14 @@
 #include "cli/start.h"
 
+#include "cli/config_file.h"
 #include "config/load.h"
 #include "daemon.h"
 #include "dirs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-// The parser takes no more than this; one byte above lets it say so.
-#define FILE_SIZE_MAX ((1u << 20) + 1)
 
 static void *heap_alloc(void *user, size_t size)
 {
@@ -34,64 +28,14 @@ static void heap_free(void *user, void *ptr)
     free(ptr);
 }
 
-static const struct qe_mem heap = {NULL, heap_alloc, heap_realloc, heap_free};
-
-static int complain(const struct qe_config_sink *sink, const char *file, const char *why)
-{
-    char line[QE_CONFIG_LINE_SIZE];
-    snprintf(line, sizeof line, "cannot read the configuration file %s: %s", file, why);
-    sink->report(sink->user, QE_LOG_ERROR, line);
-    return -1;
-}
-
-// The whole file, malloc'ed; NULL with errno.
-static char *read_file(int fd, size_t *size)
-{
-    char *text = malloc(FILE_SIZE_MAX);
-    *size = 0;
-    while (text && *size < FILE_SIZE_MAX) {
-        ssize_t n = read(fd, text + *size, FILE_SIZE_MAX - *size);
-        if (n == 0) break;
-        if (n > 0) {
-            *size += (size_t)n;
-        } else if (errno != EINTR) {
-            int why = errno;
-            free(text);
-            errno = why;
-            return NULL;
-        }
-    }
-    return text;
-}
-
-// The default file could not be opened: 0 where there may be none, else -1.
-static int without_default(const char *file, int why, const struct qe_config_sink *sink)
-{
-    struct stat st;
-    char line[QE_CONFIG_LINE_SIZE];
-    if (why == ENOENT || why == ENOTDIR) return 0;
-    // Somebody else's home, as su leaves it in HOME: there is nothing for us in it. A file that is there and closed to
-    // us is another matter.
-    if (why != EACCES || stat(file, &st) == 0 || errno != EACCES) return complain(sink, file, strerror(why));
-    snprintf(line, sizeof line, "no right to look for the configuration file %s: starting without it", file);
-    sink->report(sink->user, QE_LOG_WARN, line);
-    return 0;
-}
+const struct qe_mem qe_cli_heap = {NULL, heap_alloc, heap_realloc, heap_free};
 
 static int load(struct qe_config *config, const char *file, bool must_exist, const struct qe_config_sink *sink)
 {
-    struct stat st;
+    char *text;
     size_t size;
-    // A pipe without a writer must not hold us up.
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return must_exist ? complain(sink, file, strerror(errno)) : without_default(file, errno, sink);
-    bool regular = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
-    if (regular) fcntl(fd, F_SETFL, 0);
-    char *text = regular ? read_file(fd, &size) : NULL;
-    int why = errno;
-    close(fd);
-    if (!text) return complain(sink, file, regular ? strerror(why) : "it is not a file");
-    int result = qe_config_load_text(config, text, size, file, sink);
+    if (qe_config_file_read(file, must_exist, sink, &text, &size) != 0) return -1;
+    int result = text ? qe_config_load_text(config, text, size, file, sink) : 0;
     free(text);
     return result;
 }
@@ -197,7 +141,7 @@ static int apply(struct qe_config *config, const struct qe_cli_setting *setting,
 int qe_cli_configure(const struct qe_cli_options *options, const char *default_file, const struct qe_config_sink *sink,
     struct qe_config *config)
 {
-    qe_config_init(config, &heap);
+    qe_config_init(config, &qe_cli_heap);
     const char *file = options->config ? options->config : default_file;
     if (file && load(config, file, options->config != NULL, sink) != 0) return -1;
     // All mistakes at once, as with the file.

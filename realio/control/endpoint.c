@@ -14,11 +14,15 @@
 #define SALT_HEX       128
 #define VALUE_HEX      1900
 #define INVITATION_MAX 1024
+#define KEY_MAX        63
+#define VALUE_MAX      1000
 
 static const struct qe_endpoint endpoints[] = {
     {"/v1/status", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_STATUS, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/peers", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_PEERS, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/routes", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_ROUTES, QE_RENDER_JSON, {0}, {{0}}},
+    {"/v1/gateways", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_GATEWAYS, QE_RENDER_JSON, {0}, {{0}}},
+    {"/v1/relay", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_RELAY, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/metrics", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_METRICS, QE_RENDER_METRICS_JSON, {0}, {{0}}},
     {"/v1/ping", "GET, HEAD, POST", QE_LISTENER_CONTROL, QE_COMMAND_PING, QE_RENDER_JSON, {"peer", TEXT_MAX}, {{0}}},
     {"/v1/dht/status", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_DHT_STATUS, QE_RENDER_JSON, {0}, {{0}}},
@@ -32,6 +36,7 @@ static const struct qe_endpoint endpoints[] = {
     {"/v1/invite", "POST", QE_LISTENER_CONTROL, QE_COMMAND_INVITE, QE_RENDER_JSON, {0},
         {{"expires_s", NUMBER_MAX}, {"uses", NUMBER_MAX}}},
     {"/v1/join", "POST", QE_LISTENER_CONTROL, QE_COMMAND_JOIN, QE_RENDER_JSON, {"invitation", INVITATION_MAX}, {{0}}},
+    {"/v1/set", "POST", QE_LISTENER_CONTROL, QE_COMMAND_SET, QE_RENDER_JSON, {"key", KEY_MAX}, {{"value", VALUE_MAX}}},
     {"/v1/stop", "POST", QE_LISTENER_CONTROL, QE_COMMAND_STOP, QE_RENDER_JSON, {0}, {{0}}},
     {"/metrics", "GET, HEAD", EVERYWHERE_METRICS, QE_COMMAND_METRICS, QE_RENDER_PROMETHEUS, {0}, {{0}}},
     {"/health", "GET, HEAD", EVERYWHERE_HEALTH, QE_COMMAND_STATUS, QE_RENDER_HEALTH, {0}, {{0}}},

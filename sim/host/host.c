@@ -49,6 +49,7 @@ void sim_host_fini(struct sim_host *host)
     sim_release(host->routes);
     sim_release(host->forwarded);
     sim_release(host->nat);
+    sim_host_forget_asks(host);
     sim_memory_fini(&host->memory);
     sim_box_fini(&host->box);
 }
@@ -160,6 +161,7 @@ static void forget_input(struct sim_host *host)
         sim_release(host->commands[i].argument);
     host->tun_in_count = host->result_count = host->command_count = 0;
     host->socket_count = 0;
+    sim_host_forget_asks(host);
     host->tun_open = false;
     host->route_count = host->forwarded_count = host->nat_count = 0;
     host->dns_domain[0] = '\0';

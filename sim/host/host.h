@@ -169,8 +169,9 @@ struct sim_point_settings {
     uint64_t after_ns, before_ns;
 };
 
-struct sim_undo;   // host_state.c
-struct sim_points; // host_point.c
+struct sim_undo;      // host_state.c
+struct sim_points;    // host_point.c
+struct sim_port_asks; // host_portmap.c
 
 struct sim_host {
     struct sim_box box; // the first member: the network's callbacks know the box
@@ -233,7 +234,8 @@ struct sim_host {
     uint16_t dns_id; // of the last query
     struct sim_host_counts counts;
     struct sim_host_faults faults;
-    struct sim_points *points; // NULL: none fires
+    struct sim_points *points;  // NULL: none fires
+    struct sim_port_asks *asks; // for ports at a NAT; NULL: none yet
 };
 
 void sim_hosts_init(struct sim_hosts *hosts, struct sim_engine *engine, struct sim_network *network,
@@ -322,6 +324,11 @@ void sim_host_step(struct sim_host *host, struct qe_event *event);
 void sim_host_feed_datagrams(struct sim_host *host);
 void sim_host_forget_datagrams(struct sim_host *host);
 void sim_host_act(struct sim_host *host, const struct qe_action *action);
+void sim_host_answer(struct sim_host *host, struct sim_pending_result result);
+void sim_host_map_port(struct sim_host *host, const struct qe_map_port *wanted);
+// Whether the datagram is an answer to that.
+bool sim_host_take_mapped(struct sim_host *host, const struct sim_packet *packet);
+void sim_host_forget_asks(struct sim_host *host);
 void sim_host_set_prefixes(struct qe_cidr **list, size_t *count, const struct qe_prefixes *prefixes);
 void sim_host_lend(struct sim_host *host);
 void sim_host_store(struct sim_host *host, const char *key, struct qe_span value);

@@ -93,7 +93,7 @@ static void do_deliver(struct sim_host *host, const struct qe_deliver *deliver)
     take_back(host, deliver->buf);
 }
 
-static void answer(struct sim_host *host, struct sim_pending_result result)
+void sim_host_answer(struct sim_host *host, struct sim_pending_result result)
 {
     SIM_ROOM(host->results, host->result_count, host->result_capacity);
     host->results[host->result_count++] = result;
@@ -101,7 +101,7 @@ static void answer(struct sim_host *host, struct sim_pending_result result)
 
 static void refuse(struct sim_host *host, uint64_t request, const char *text)
 {
-    answer(host, (struct sim_pending_result){.request = request, .code = QE_RESULT_UNAVAILABLE, .text = text});
+    sim_host_answer(host, (struct sim_pending_result){.request = request, .code = QE_RESULT_UNAVAILABLE, .text = text});
 }
 
 static bool port_taken(const struct sim_host *host, const struct qe_addr *bind)
@@ -142,7 +142,7 @@ static void do_socket_open(struct sim_host *host, uint64_t request, uint32_t id,
     result.local = bind;
     sim_trace_socket(
         host->hosts->trace, sim_box_who(&host->box), SIM_TRACE_SOCKET_OPEN, id, &bind, result.code == QE_RESULT_OK);
-    answer(host, result);
+    sim_host_answer(host, result);
 }
 
 static void do_socket_close(struct sim_host *host, uint32_t id)
@@ -175,7 +175,7 @@ static void do_tun_open(struct sim_host *host, const struct qe_tun_open *open)
         sim_trace_tun_open(
             host->hosts->trace, sim_box_who(&host->box), open->mtu, open->addresses, open->address_count);
     }
-    answer(host, result);
+    sim_host_answer(host, result);
 }
 
 static void do_addresses(struct sim_host *host, const struct qe_prefixes *addresses)
@@ -192,7 +192,7 @@ static void do_addresses(struct sim_host *host, const struct qe_prefixes *addres
         sim_trace_tun_open(
             host->hosts->trace, sim_box_who(&host->box), host->tun_mtu, addresses->list, addresses->count);
     }
-    answer(host, result);
+    sim_host_answer(host, result);
 }
 
 static void do_resolve(struct sim_host *host, uint64_t request, const char *name)
@@ -205,7 +205,7 @@ static void do_resolve(struct sim_host *host, uint64_t request, const char *name
     else if (result.address_count == 0)
         refuse(host, request, "Name or service not known");
     else
-        answer(host, result);
+        sim_host_answer(host, result);
 }
 
 void sim_host_act(struct sim_host *host, const struct qe_action *action)
@@ -244,12 +244,13 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         break;
     case QE_ACTION_ROUTES:
         sim_host_set_prefixes(&host->routes, &host->route_count, &action->routes);
-        answer(host, (struct sim_pending_result){.request = action->routes.request, .code = QE_RESULT_OK});
+        sim_host_answer(host, (struct sim_pending_result){.request = action->routes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_FORWARD:
         sim_host_set_prefixes(&host->forwarded, &host->forwarded_count, &action->forward.prefixes);
         host->masquerade = action->forward.masquerade;
-        answer(host, (struct sim_pending_result){.request = action->forward.prefixes.request, .code = QE_RESULT_OK});
+        sim_host_answer(
+            host, (struct sim_pending_result){.request = action->forward.prefixes.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_RESOLVE:
         do_resolve(host, action->resolve.request, action->resolve.name);
@@ -258,12 +259,10 @@ void sim_host_act(struct sim_host *host, const struct qe_action *action)
         snprintf(
             host->dns_domain, sizeof(host->dns_domain), "%s", action->dns.server.ip.family ? action->dns.domain : "");
         host->dns_server = action->dns.server;
-        answer(host, (struct sim_pending_result){.request = action->dns.request, .code = QE_RESULT_OK});
+        sim_host_answer(host, (struct sim_pending_result){.request = action->dns.request, .code = QE_RESULT_OK});
         break;
     case QE_ACTION_MAP_PORT:
-        answer(
-            host, (struct sim_pending_result){
-                      .request = action->map_port.request, .code = QE_RESULT_UNAVAILABLE, .text = "no port mapping"});
+        sim_host_map_port(host, &action->map_port);
         break;
     case QE_ACTION_NOTIFY:
         hosts->logged(hosts->user, host, QE_LOG_WARN, action->notify);

@@ -20,8 +20,8 @@ static const struct sim_socket *find_socket(const struct sim_host *host, const s
 static void deliver_plain(struct sim_host *host, struct sim_packet *packet)
 {
     struct sim_hosts *hosts = host->hosts;
-    if (!sim_host_take_resolved(host, packet) && !sim_host_unmasquerade(host, packet) &&
-        (!hosts->plain || !hosts->plain(hosts->user, host, packet))) {
+    if (!sim_host_take_mapped(host, packet) && !sim_host_take_resolved(host, packet) &&
+        !sim_host_unmasquerade(host, packet) && (!hosts->plain || !hosts->plain(hosts->user, host, packet))) {
         sim_box_drop(&host->box, packet, SIM_DROP_NO_SOCKET);
         return;
     }

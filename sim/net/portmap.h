@@ -24,6 +24,7 @@ enum sim_portmap_policy {
 
 struct sim_portmap_settings {
     bool nat_pmp, pcp;
+    bool upnp; // it is not spoken in datagrams (host/host_portmap.c)
     enum sim_portmap_policy policy;
     uint64_t lifetime_min_ns, lifetime_max_ns;
     uint32_t host_max; // mappings of one inside host; 0: no limit

@@ -158,13 +158,15 @@ static void parse_portmap(
     portmap->policy = (enum sim_portmap_policy)answer;
     sim_parse_integer(r, own, "host_mappings", 1, TABLE_MAX, &portmap->host_max);
     const struct qe_toml_value *list = sim_reader_get(r, own, "protocols", QE_TOML_ARRAY);
-    if (list) portmap->nat_pmp = portmap->pcp = false;
+    if (list) portmap->nat_pmp = portmap->pcp = portmap->upnp = false;
     for (size_t i = 0; list && i < qe_toml_size(list) && !r->failed; i++) {
         const char *text = sim_reader_text(r, qe_toml_at(list, i), "protocols");
         portmap->nat_pmp |= strcmp(text, "nat-pmp") == 0;
         portmap->pcp |= strcmp(text, "pcp") == 0;
-        if (!r->failed && strcmp(text, "nat-pmp") != 0 && strcmp(text, "pcp") != 0)
-            sim_reader_fail(r, qe_toml_at(list, i), "'protocols' has \"%s\"; expected \"nat-pmp\" or \"pcp\"", text);
+        portmap->upnp |= strcmp(text, "upnp") == 0;
+        if (!r->failed && strcmp(text, "nat-pmp") != 0 && strcmp(text, "pcp") != 0 && strcmp(text, "upnp") != 0)
+            sim_reader_fail(
+                r, qe_toml_at(list, i), "'protocols' has \"%s\"; expected \"nat-pmp\", \"pcp\" or \"upnp\"", text);
     }
     // Lifetimes travel as whole seconds in 32 bits.
     if (!r->failed && (portmap->lifetime_min_ns > portmap->lifetime_max_ns || portmap->lifetime_max_ns < SECONDS(1) ||

@@ -68,7 +68,8 @@ static const struct {
     {NAT "forward = [{port = 1, to = \"10.0.0.2:1\"}, {port = 2, to = \"10.0.0.2:1\"}]\n" LINKS,
         "f.toml:9: this forward's port or target has another forward already"},
     {NAT "forward = [5]\n" LINKS, "f.toml:9: a forward is an integer; expected a table"},
-    {PORTMAP "protocols = [\"upnp\"]\n" LINKS, "f.toml:10: 'protocols' has \"upnp\"; expected \"nat-pmp\" or \"pcp\""},
+    {PORTMAP "protocols = [\"igd\"]\n" LINKS,
+        "f.toml:10: 'protocols' has \"igd\"; expected \"nat-pmp\", \"pcp\" or \"upnp\""},
     {PORTMAP "answer = \"maybe\"\n" LINKS,
         "f.toml:10: 'answer' is \"maybe\"; expected one of \"grant\", \"not-authorized\", \"network-failure\", "
         "\"no-resources\", \"silent\""},

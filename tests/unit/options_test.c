@@ -76,6 +76,8 @@ static void each_line_means_what_it_says(void)
         {"--json status", "status json"},
         {"--control /s peers --watch", "peers watch control=/s"},
         {"routes --json", "routes json"},
+        {"gateways --json", "gateways json"},
+        {"relay", "relay"},
         {"ping home", "ping argument=home"},
         {"ping --count 2 home --interval=.5", "ping argument=home count=2 interval_ms=500"},
         {"ping --count 0 -- --odd", "ping argument=--odd count=0"},
@@ -100,6 +102,10 @@ static void each_line_means_what_it_says(void)
         {"--json network show --control /s", "network show json control=/s"},
         {"network --force leave", "network leave force"},
         {"network --help", "network group help"},
+        {"config get node.name --config f", "config get config=f argument=node.name"},
+        {"config set --gateway-prefer a --json --control s", "config set json control=s gateway-prefer=a"},
+        {"config set relay.rate=1Mbit/s", "config set argument=relay.rate=1Mbit/s"},
+        {"config show --json", "config show json"},
         {"dht status", "dht status"},
         {"dht lookup 10.1.0.0/16 --json", "dht lookup json argument=10.1.0.0/16"},
         {"dht get 12 --salt x", "dht get salt=x argument=12"},
@@ -121,6 +127,8 @@ static void each_line_means_what_it_says(void)
         {"fly --help", "error: there is no command 'fly'; 'quicether --help' lists them"},
         {"dht", "error: 'quicether dht' wants to know what; see 'quicether dht --help'"},
         {"dht fly", "error: there is no command 'dht fly'; 'quicether dht --help' lists them"},
+        {"config set --peer a", "error: 'quicether config set' takes no --peer; see 'quicether config set --help'"},
+        {"config get", "error: 'quicether config get' wants a KEY; see 'quicether config get --help'"},
         {"dht lookup", "error: 'quicether dht lookup' wants a TARGET; see 'quicether dht lookup --help'"},
         {"dht status x", "error: 'x' is one argument too many; see 'quicether dht status --help'"},
         {"dht nodes --salt x", "error: 'quicether dht nodes' takes no --salt; see 'quicether dht nodes --help'"},
@@ -227,7 +235,7 @@ static void helps_and_parsers_agree(void)
             argv[argc++] = option;
             if (!strstr(flags, flag)) argv[argc++] = value;
             bool wants = command == QE_CLI_PING || command == QE_CLI_JOIN || command == QE_CLI_DHT_LOOKUP ||
-                         command == QE_CLI_DHT_GET || command == QE_CLI_DHT_PUT;
+                         command == QE_CLI_DHT_GET || command == QE_CLI_DHT_PUT || command == QE_CLI_CONFIG_GET;
             if (wants) argv[argc++] = value;
             struct qe_cli_options o;
             CU_ASSERT_EQUAL(qe_cli_parse(argc, argv, &o, error) == 0, offered);
