@@ -266,8 +266,10 @@ static void on_over(struct qe_cplane *c, struct traversal_attempt *a)
         // Less would find the budgets spent.
         if (x->at_ns < c->now_ns + QE_BUDGET_WINDOW_NS) x->at_ns = c->now_ns + QE_BUDGET_WINDOW_NS;
     }
+    bool vain = !a->attempt.proven, there = a->answered || !a->attempt.caller;
     end(c, a);
     if (!peer) return;
+    if (vain) cplane_detour_on_direct_failed(c, peer, there ? CPLANE_UNDIRECT_NAT : CPLANE_UNDIRECT_ABSENT);
     cplane_traversal_on_peer(c, peer);
     cplane_peer_timer(c, peer);
 }
