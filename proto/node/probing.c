@@ -122,7 +122,9 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
     // An attempt is between two nodes.
     if (a && memcmp(probe.from, a->attempt.peer.bytes, sizeof probe.from) != 0) a = NULL;
     bool echoes = a && probe.echo == number(c, probe.attempt, &in->remote, in->socket);
-    if (probe.echo != 0 && !echoes) {
+    // An answer to what was asked of another address, as of a NAT that has another mapping for this one by now: it proves
+    // nothing, but may ask.
+    if (probe.echo != 0 && !echoes && (!a || probe.ask == 0)) {
         drop(c);
         return;
     }
