@@ -31,6 +31,7 @@ endif()
 qe_static_library(microhttpd microhttpd microhttpd.h)
 qe_static_library(capng cap-ng cap-ng.h)
 qe_static_library(seccomp seccomp seccomp.h)
+qe_static_library(miniupnpc miniupnpc miniupnpc/miniupnpc.h)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)

@@ -196,10 +196,8 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
     case QE_ACTION_FORWARD:
     case QE_ACTION_RESOLVE:
     case QE_ACTION_DNS:
-        qe_io_ask(io, action);
-        break;
     case QE_ACTION_MAP_PORT:
-        qe_io_answer(io, action->map_port.request, QE_RESULT_UNAVAILABLE, "no port mapping");
+        qe_io_ask(io, action);
         break;
     case QE_ACTION_NOTIFY:
         qe_log_text(io->options.log, QE_LOG_WARN, action->notify);

@@ -2,6 +2,8 @@
 // a helper they are unavailable.
 #include "io_internal.h"
 
+#include "nat/port_client.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +96,21 @@ static void ask_prefixes(struct qe_io *io, enum qe_kernel_kind kind, const struc
     ask(io, prefixes->request, fill(message, prefixes->list, prefixes->count) != 0);
 }
 
+// The nonce is the same in the next life of the daemon: after a crash the mapping is still its own (RFC 6887 §11.2).
+static void ask_port(struct qe_io *io, const struct qe_map_port *wanted)
+{
+    static const char what[] = "port mapping";
+    uint8_t mac[32];
+    struct qe_kernel_message *message = begin(io, QE_KERNEL_MAP_PORT, wanted->request);
+    if (!message) return;
+    message->number = wanted->interface;
+    message->addr.port = wanted->port;
+    message->seconds = wanted->lifetime_s;
+    if (io->host.secret(io, QE_SECRET_IDENTITY, QE_SECRET_MAC, qe_span(what, sizeof what), mac, sizeof mac) == 0)
+        memcpy(message->text, mac, QE_PORT_NONCE_SIZE);
+    ask(io, wanted->request, false);
+}
+
 bool qe_io_ask(struct qe_io *io, const struct qe_action *action)
 {
     struct qe_kernel_message *message;
@@ -118,6 +135,9 @@ bool qe_io_ask(struct qe_io *io, const struct qe_action *action)
         if (!message) return true;
         message->addr = action->dns.server;
         ask(io, action->dns.request, set_text(message, action->dns.domain ? action->dns.domain : "") != 0);
+        return true;
+    case QE_ACTION_MAP_PORT:
+        ask_port(io, &action->map_port);
         return true;
     default:
         return false;
@@ -158,7 +178,9 @@ static void take_result(struct qe_io *io, const struct qe_kernel_message *messag
     for (size_t i = 0; i < message->count && i < QE_KERNEL_RESOLVED_MAX; i++)
         addresses[event.result.address_count++] = message->list[i].ip;
     memcpy(text, message->text, sizeof text);
-    if (message->code != QE_RESULT_OK) event.result.text = text;
+    event.result.local = message->addr;
+    event.result.lifetime_s = message->seconds;
+    if (message->code != QE_RESULT_OK || message->seconds) event.result.text = text;
     qe_io_step(io, &event);
 }
 

@@ -13,10 +13,10 @@
 
 enum qe_index_kind {
     QE_INDEX_MEMBER = 1, // key: the shard (1 byte); value: the inside of the member's node record
-    QE_INDEX_GATEWAY,
-    QE_INDEX_NAME,    // key: the name; value: its owner's overlay addresses, each family (1) and bytes
-    QE_INDEX_ADDRESS, // key: an overlay address, 4 or 16 bytes; value: none
-    QE_INDEX_SUBNET,  // key: qe_index_subnet_key; value: none
+    QE_INDEX_GATEWAY,    // key: none; value: as for a member
+    QE_INDEX_NAME,       // key: the name; value: its owner's overlay addresses, each family (1) and bytes
+    QE_INDEX_ADDRESS,    // key: an overlay address, 4 or 16 bytes; value: none
+    QE_INDEX_SUBNET,     // key: qe_index_subnet_key; value: none
 };
 
 #define QE_INDEX_KEY_MAX   128

@@ -1,11 +1,13 @@
-// What this node says of itself: its node record, and in a private network the same as an entry among the members. It
-// is said again before it expires, and at once when it would say something else.
+// What this node says of itself: its node record, and the same as an entry among the members of a private network, and
+// among the gateways. It is said again before it expires, and at once when it would say something else.
 #include "node/discovery_internal.h"
 #include "node/portmap.h"
 
-#define LIFETIME_S      3600
-#define LOOK_NS         (15 * QE_NS_PER_S) // for what nobody tells: what others see this node as
-#define SETTLE_NS       (2 * QE_NS_PER_S)  // between two publications
+#define LIFETIME_S 3600
+// For what nobody tells: what others see this node as. At first sooner, as their answers come in.
+#define LOOK_FIRST_NS   (1 * QE_NS_PER_S)
+#define LOOK_NS         (15 * QE_NS_PER_S)
+#define SETTLE_NS       (2 * QE_NS_PER_S) // between two publications
 #define RETRY_FIRST_NS  (5 * QE_NS_PER_S)
 #define RETRY_LAST_NS   (300 * QE_NS_PER_S)
 #define ERROR_SEQ_LOWER 302 // BEP 44
@@ -73,6 +75,7 @@ void announce_compose(struct qe_cplane *c, struct qe_node_record *r)
     add_endpoints(c, r);
     for (size_t i = 0; i < 2; i++)
         r->addresses[r->address_count++] = c->own[i].ip;
+    cplane_gateways_compose(c, r);
     for (size_t i = 0; i < c->config->advertise.count && i < QE_NODE_RECORD_SUBNETS_MAX; i++)
         r->subnets[r->subnet_count++] = c->config->advertise.list[i];
 }
@@ -82,6 +85,12 @@ void announce_wake(struct qe_cplane *c, uint64_t within_ns)
     struct discovery_announce *a = &c->discovery->announce;
     a->at_ns = qe_time_min(a->at_ns, c->now_ns + within_ns);
     discovery_wake(c, a->at_ns);
+}
+
+static uint64_t look_wait(const struct discovery_announce *a)
+{
+    uint64_t wait = LOOK_FIRST_NS << (a->looks < 4 ? a->looks : 4);
+    return wait < LOOK_NS ? wait : LOOK_NS;
 }
 
 // A put is over; with the last one it shows how they went.
@@ -97,7 +106,7 @@ static void on_put_end(struct qe_cplane *c, bool stored)
     } else {
         a->refresh_at_ns = c->now_ns + discovery_back_off(c, a->failures++, RETRY_FIRST_NS, RETRY_LAST_NS);
     }
-    announce_wake(c, a->refresh_at_ns - c->now_ns < LOOK_NS ? a->refresh_at_ns - c->now_ns : LOOK_NS);
+    announce_wake(c, qe_time_min(a->refresh_at_ns - c->now_ns, look_wait(a)));
 }
 
 static void on_own_found(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
@@ -144,15 +153,14 @@ static bool put_item(struct qe_cplane *c, bool sealed)
     return discovery_ask(c, &request, on_item_put, 0) != 0;
 }
 
-static bool put_entry(struct qe_cplane *c)
+static bool put_entry(struct qe_cplane *c, bool network, enum qe_index_kind kind, struct qe_span key)
 {
     uint8_t inner[QE_NODE_RECORD_INNER_MAX], room[QE_DHT_RECORD_MAX];
     struct discovery_announce *a = &c->discovery->announce;
     struct qe_index_place place;
     struct qe_dht_record record;
-    uint8_t shard = discovery_shard(&c->self);
     size_t size = qe_node_record_write(&a->said, c->host, inner);
-    if (size == 0 || !qe_index_locate(c->host, true, QE_INDEX_MEMBER, qe_span(&shard, 1), &place)) return false;
+    if (size == 0 || !qe_index_locate(c->host, network, kind, key, &place)) return false;
     if (!qe_index_write(c->host, &place, a->said.issued_ms, qe_span(inner, size), room, &record)) return false;
     const struct qe_dht_request request = {.kind = QE_DHT_INDEX_PUT, .target = place.target, .record = &record};
     return discovery_ask(c, &request, on_entry_put, 0) != 0;
@@ -170,8 +178,14 @@ static void publish(struct qe_cplane *c, const struct qe_node_record *record)
     a->under_way = 1; // until all have begun
     bool begun = put_item(c, sealed);
     a->under_way += begun;
+    uint8_t shard = discovery_shard(&c->self);
     if (sealed) {
-        bool listed = put_entry(c);
+        bool listed = put_entry(c, true, QE_INDEX_MEMBER, qe_span(&shard, 1));
+        a->under_way += listed;
+        begun = begun && listed;
+    }
+    if (record->role == QE_ROLE_GATEWAY) {
+        bool listed = put_entry(c, sealed, QE_INDEX_GATEWAY, qe_span(&shard, 0));
         a->under_way += listed;
         begun = begun && listed;
     }
@@ -194,6 +208,8 @@ void announce_expire(struct qe_cplane *c)
         discovery_wake(c, pending_ns);
         return;
     }
+    if (a->looks < UINT8_MAX) a->looks++;
+    cplane_gateways_look(c);
     if (qe_dht_external(c->discovery->dht, 4, &seen)) cplane_portmap_on_seen(c, &seen.ip);
     announce_compose(c, &record);
     bool changed =
@@ -204,7 +220,7 @@ void announce_expire(struct qe_cplane *c)
     else if (changed || a->refresh_at_ns <= c->now_ns)
         publish(c, &record);
     else
-        announce_wake(c, LOOK_NS);
+        announce_wake(c, look_wait(a));
 }
 
 static bool add_place(struct qe_invitation *invitation, const struct qe_place *place)

@@ -197,6 +197,7 @@ static void set_subnets(
 void cplane_claims_said(struct qe_cplane *c, struct cplane_path *path, const struct qe_claims *claims)
 {
     struct cplane_peer *peer = path->peer;
+    if (!cplane_carries(peer)) return;
     bool same_boot = peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch;
     if (same_boot && claims->number < peer->claims_number) return;
     peer->claims_boot = path->hello.boot_epoch;
@@ -212,7 +213,7 @@ void cplane_claims_recorded(
     struct qe_cplane *c, struct cplane_peer *peer, const struct qe_cidr *subnets, size_t count, uint64_t lifetime_s)
 {
     enum qe_session_state state = qe_session_state(&peer->session);
-    if (peer->leaving || state == QE_SESSION_CONNECTED) return;
+    if (peer->leaving || !cplane_carries(peer) || state == QE_SESSION_CONNECTED) return;
     int64_t kept_s = lifetime_s < INT32_MAX ? (int64_t)lifetime_s : INT32_MAX;
     set_subnets(c, peer, subnets, count, now_s(c) + kept_s);
 }

@@ -122,6 +122,7 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     cplane_network_look(c);
     init_addresses(c);
     cplane_claims_init(c);
+    cplane_gateways_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
     if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0 ||
         cplane_traversal_new(c) != 0) {
@@ -208,6 +209,7 @@ static void check_up(struct qe_cplane *c)
     cplane_portmap_on_up(c);
     cplane_join_on_up(c);
     cplane_names_warn(c);
+    cplane_gateways_on_up(c);
     for (size_t i = 0; i < c->peer_count; i++)
         cplane_peer_timer(c, c->by_id[i]);
 }
@@ -301,6 +303,7 @@ static void expire(struct qe_cplane *c)
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
     cplane_traversal_expire(c);
+    cplane_gateways_expire(c);
     settle(c);
 }
 
@@ -366,6 +369,7 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
         qe_session_on_wanted(&peer->session, c->now_ns);
         cplane_discovery_on_wanted(c, peer);
         cplane_traversal_on_wanted(c, peer);
+        cplane_detour_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
         break;
     case QE_MAIL_UNROUTED:
@@ -417,6 +421,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
     deadline = qe_time_min(deadline, cplane_traversal_deadline(c));
+    deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));
     deadline = qe_time_min(deadline, cplane_exit_deadline(c));
     if (c->welcomes_due) deadline = qe_time_min(deadline, c->now_ns);

@@ -12,6 +12,7 @@
 #include "node/claims.h"
 #include "node/cplane.h"
 #include "node/exit.h"
+#include "node/gateways.h"
 #include "node/notices.h"
 #include "node/snapshot.h"
 #include "session/session.h"
@@ -36,9 +37,10 @@
 // Why a peer may connect, as bits.
 enum cplane_why {
     CPLANE_WHY_CONFIG = 1,
-    CPLANE_WHY_MEMBER = 2,  // of this node's private network, as its record says
-    CPLANE_WHY_PROVEN = 4,  // likewise, as it has proven itself (proof.c)
-    CPLANE_WHY_INVITER = 8, // it invited this node
+    CPLANE_WHY_MEMBER = 2,   // of this node's private network, as its record says
+    CPLANE_WHY_PROVEN = 4,   // likewise, as it has proven itself (proof.c)
+    CPLANE_WHY_INVITER = 8,  // it invited this node
+    CPLANE_WHY_GATEWAY = 16, // it relays for this node; by itself that lets no overlay packet go to it, or come from it
 };
 
 // How a peer is connected.
@@ -102,14 +104,20 @@ struct cplane_peer {
     size_t announced_count;
     struct cplane_seek seek;
     struct cplane_crossing *crossing; // NULL: nobody has said where it is
-    char said_name[QE_NAME_SIZE];     // how it calls itself; "" for not at all
-    uint64_t claims_boot;             // the boot that it said claims in, and
-    uint64_t claims_number;           // which of them were the last; 0: it said none
-    bool has_subnets;                 // it claims networks
-    bool doubted;                     // it is there, and has not said so itself
-    enum qe_session_state standing;   // of its session, as of when owners of networks were last chosen
-    uint64_t rtt_us;                  // of its newest path, when that opened; 0: not known
-    uint8_t *ticket;                  // for the next dialling; NULL: none
+    // As its record says; none was found: 0.
+    uint8_t role;
+    uint32_t capabilities;
+    struct qe_node_id gateways[4];
+    size_t gateway_count;
+    struct cplane_detour *detour;   // NULL: it is reached directly, or nobody tries
+    char said_name[QE_NAME_SIZE];   // how it calls itself; "" for not at all
+    uint64_t claims_boot;           // the boot that it said claims in, and
+    uint64_t claims_number;         // which of them were the last; 0: it said none
+    bool has_subnets;               // it claims networks
+    bool doubted;                   // it is there, and has not said so itself
+    enum qe_session_state standing; // of its session, as of when owners of networks were last chosen
+    uint64_t rtt_us;                // of its newest path, when that opened; 0: not known
+    uint8_t *ticket;                // for the next dialling; NULL: none
     size_t ticket_size;
     bool ticket_stored;
     struct qe_addr stored_addr; // as in the state
@@ -264,6 +272,7 @@ struct qe_cplane {
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
     struct cplane_traversal *traversal;
+    struct cplane_gateways gateways;
     struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
     struct cplane_notice *notices; // CPLANE_NOTICES_MAX; NULL: none was told yet
@@ -293,6 +302,11 @@ struct cplane_peer *cplane_peer_add(
 struct cplane_peer *cplane_peer_find(const struct qe_cplane *c, const struct qe_node_id *id);
 // Takes a reason back. A peer without any is disconnected and forgotten: `peer` may be gone at the next letter.
 void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cplane_why why);
+// Whether overlay packets may be exchanged with it.
+static inline bool cplane_carries(const struct cplane_peer *peer)
+{
+    return (peer->why & ~(unsigned)CPLANE_WHY_GATEWAY) != 0;
+}
 // Tells lanes to forget those that leave.
 void cplane_forget_leaving(struct qe_cplane *c);
 void cplane_on_forgotten(struct qe_cplane *c, const struct qe_mail *mail);
@@ -302,6 +316,8 @@ void cplane_peers_fini(struct qe_cplane *c);
 
 // peering.c
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer);
+// What the peer said while it was no more than a gateway counts from now on.
+void cplane_peer_on_carries(struct qe_cplane *c, struct cplane_peer *peer);
 // Does what the session's new state asks for.
 void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer);
 // True: the letter is kept.

@@ -52,6 +52,7 @@ struct discovery_announce {
     unsigned failures;
     uint64_t published_ns;
     uint8_t under_way; // puts
+    uint8_t looks;     // how often it was looked at; no more than it can count
     bool failed, sealed;
 };
 

@@ -260,6 +260,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     cplane_discovery_on_peer(c, peer);
     cplane_traversal_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
+    cplane_gateways_on_session(c, peer);
     cplane_peer_timer(c, peer);
 }
 
@@ -272,12 +273,25 @@ static void apply_hello(struct qe_cplane *c, struct cplane_path *path)
         cplane_close_path(c, dead[i], QE_CLOSE_SUPERSEDED);
     if (count > 0) cplane_relay_on_restart(c, peer);
     cplane_trace(c, "session.hello", peer, path->id, path->hello.boot_epoch);
+    if (!cplane_carries(peer)) return;
     // What it said as claims since is newer than what it says in each hello.
     if (peer->claims_number > 0 && peer->claims_boot == path->hello.boot_epoch) return;
     cplane_claims_doubt(c, peer);
     memcpy(peer->said_name, path->hello.name, sizeof peer->said_name);
     cplane_own_claims_heard(c, peer);
     cplane_claim(c, peer, path->hello.addresses, path->hello.address_count);
+}
+
+void cplane_peer_on_carries(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    size_t cursor = 0;
+    struct cplane_path *path;
+    c->snapshot_due = true;
+    while ((path = qe_table_each(c->paths, &cursor))) {
+        if (path->peer != peer || !path->open || !path->has_hello) continue;
+        apply_hello(c, path);
+        if (path->claims) cplane_claims_said(c, path, path->claims);
+    }
 }
 
 static void say_hello(struct qe_cplane *c, struct cplane_path *path)

@@ -56,7 +56,9 @@ struct cplane_peer *cplane_peer_add(
 {
     struct cplane_peer *peer = cplane_peer_find(c, id);
     if (peer) {
+        bool carried = cplane_carries(peer);
         peer->why |= why;
+        if (!carried && cplane_carries(peer)) cplane_peer_on_carries(c, peer);
         return peer;
     }
     if (c->peer_slots == CPLANE_PEERS_MAX && c->peer_count + c->leaving_count == c->peer_slots) return NULL;
@@ -98,6 +100,7 @@ void cplane_peer_disallow(struct qe_cplane *c, struct cplane_peer *peer, enum cp
     cplane_peer_timer(c, peer);
     c->snapshot_due = true;
     cplane_claims_forget(c, peer);
+    cplane_gateways_forget(c, peer);
     cplane_trace(c, "peer.leaving", peer, peer->index, 0);
 }
 
@@ -152,6 +155,7 @@ void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer)
     if (c->discovery) cplane_discovery_forget(c, peer);
     if (c->traversal) cplane_traversal_forget(c, peer);
     qe_free(c->mem, peer->crossing);
+    qe_free(c->mem, peer->detour);
     qe_free(c->mem, peer->ticket);
     qe_free(c->mem, peer);
 }

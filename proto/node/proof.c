@@ -28,7 +28,7 @@ void cplane_network_look(struct qe_cplane *c)
 
 bool cplane_trusts(const struct qe_cplane *c, const struct cplane_peer *peer)
 {
-    return peer->why & CPLANE_WHY_CONFIG || (c->member && peer->why & CPLANE_WHY_PROVEN);
+    return peer->why & (CPLANE_WHY_CONFIG | CPLANE_WHY_GATEWAY) || (c->member && peer->why & CPLANE_WHY_PROVEN);
 }
 
 static int make_proof(const struct qe_cplane *c, const struct cplane_path *path, bool ours, uint8_t mac[QE_PROOF_SIZE])

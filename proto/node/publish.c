@@ -10,7 +10,7 @@ static const struct cplane_peer *owner_of(
 {
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct cplane_peer *peer = c->by_id[i];
-        if (peer == except || !peer->said_hello) continue;
+        if (peer == except || !peer->said_hello || !cplane_carries(peer)) continue;
         for (size_t j = 0; j < peer->address_count; j++)
             if (qe_ip_equal(&peer->addresses[j], ip)) return peer;
     }
@@ -25,7 +25,7 @@ static bool expected_of_another(const struct qe_cplane *c, const struct qe_ip *i
     for (size_t i = 0; i < c->peer_count; i++) {
         const struct cplane_peer *peer = c->by_id[i];
         struct qe_cidr derived = qe_overlay_ip4(&peer->id, 0);
-        if (peer != except && !peer->said_hello && qe_ip_equal(&derived.ip, ip)) return true;
+        if (peer != except && !peer->said_hello && cplane_carries(peer) && qe_ip_equal(&derived.ip, ip)) return true;
     }
     return false;
 }
@@ -143,11 +143,11 @@ static bool fill(struct qe_cplane *c, struct qe_snapshot *s)
         const struct cplane_peer *peer = c->by_id[i];
         s->peers[peer->index] = (struct qe_snapshot_peer){peer->id, peer->home, true, cplane_trusts(c, peer)};
         s->by_id[i] = peer->index;
-        if (peer->said_hello && !add_routes(s, peer)) return false;
+        if (peer->said_hello && cplane_carries(peer) && !add_routes(s, peer)) return false;
     }
     for (size_t i = 0; i < c->peer_count; i++) {
         struct cplane_peer *peer = c->by_id[i];
-        if (peer->said_hello) continue;
+        if (peer->said_hello || !cplane_carries(peer)) continue;
         expect_addresses(c, peer);
         if (!add_routes(s, peer)) return false;
     }

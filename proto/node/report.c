@@ -89,16 +89,40 @@ static struct peer_report gather(const struct cplane_command *command, const str
     return r;
 }
 
+static const char *source_of(const struct cplane_peer *peer)
+{
+    if (peer->why & CPLANE_WHY_CONFIG) return "configured";
+    return cplane_carries(peer) ? "member" : "gateway";
+}
+
+static void text_or_null(struct qe_json *json, const char *key, const char *text)
+{
+    qe_json_key(json, key);
+    if (text && *text)
+        qe_json_string(json, text);
+    else
+        qe_json_null(json);
+}
+
+// By which way a peer is connected; `gateway` NULL: directly, or not at all.
+static void write_way(struct qe_json *json, const struct cplane_peer *gateway)
+{
+    char id[QE_NODE_ID_TEXT_SIZE];
+    member(json, "via", gateway ? "gateway" : "direct");
+    text_or_null(json, "gateway", gateway ? qe_node_id_format(&gateway->id, id) : NULL);
+    text_or_null(json, "gateway_name", gateway ? peer_name(gateway) : NULL);
+}
+
 static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_peer *peer, const struct peer_report *r)
 {
     struct qe_session *s = &peer->session;
     const struct qe_path *path = qe_session_active(s);
     enum qe_session_state state = qe_session_state(s);
-    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
+    char id[QE_NODE_ID_TEXT_SIZE], text[QE_ADDR_TEXT_SIZE];
     qe_json_object_begin(json);
     member(json, "node_id", qe_node_id_format(&peer->id, id));
     member(json, "name", peer_name(peer));
-    member(json, "source", peer->why & CPLANE_WHY_CONFIG ? "configured" : "member");
+    member(json, "source", source_of(peer));
     member(json, "state", qe_session_state_name(state));
     const struct cplane_peer *gateway = path ? cplane_path_gateway(c, path) : NULL;
     bool at = path && !path->relayed;
@@ -107,7 +131,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
         qe_json_string(json, qe_addr_format(at ? &path->remote : &s->candidates[0], text));
     else
         qe_json_null(json);
-    member(json, "via", gateway ? cplane_peer_text(gateway, name) : "direct");
+    write_way(json, gateway);
     number_if(json, "rtt_us", r->active && r->active->rtt_us, r->active ? r->active->rtt_us : 0);
     qe_json_key(json, "overlay_addresses");
     qe_json_array_begin(json);
@@ -125,11 +149,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     number(json, "dials", s->dials);
     bool waits = state == QE_SESSION_BACKOFF;
     number_if(json, "retry_in_ms", waits, s->dial_at_ns > c->now_ns ? (s->dial_at_ns - c->now_ns) / QE_NS_PER_MS : 0);
-    qe_json_key(json, "last_error");
-    if (s->last_error[0])
-        qe_json_string(json, s->last_error);
-    else
-        qe_json_null(json);
+    text_or_null(json, "last_error", s->last_error);
     qe_json_object_end(json);
 }
 
@@ -291,9 +311,15 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
     case QE_COMMAND_JOIN:
         cplane_join(c, command);
         break;
-    case QE_COMMAND_NETCHECK:
     case QE_COMMAND_GATEWAYS:
+        cplane_write_gateways(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
     case QE_COMMAND_RELAY:
+        cplane_write_relay(c, &json);
+        cplane_reply(c, command->id, 200, &json);
+        break;
+    case QE_COMMAND_NETCHECK:
         cplane_reply_error(c, command->id, 404, "not available");
         break;
     case QE_COMMAND_SET:

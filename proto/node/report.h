@@ -39,6 +39,12 @@ static inline const char *peer_name(const struct cplane_peer *peer)
     return peer->name[0] ? peer->name : peer->said_name;
 }
 
+// By which way it is connected, or would be.
+static inline const char *peer_via(const struct cplane_peer *peer)
+{
+    return qe_session_is_relayed(&peer->session) ? "gateway" : "direct";
+}
+
 // report.c: the answer to a command.
 void cplane_reply(struct qe_cplane *c, uint64_t command, int status, struct qe_json *json);
 void cplane_reply_error(struct qe_cplane *c, uint64_t command, int status, const char *text);

@@ -13,9 +13,10 @@
 #define SEEK_BURST     16
 #define SEEK_REFILL_NS (60 * QE_NS_PER_S)
 
+// Whether there is nothing to look for. Where a peer is reached by a gateway, its addresses are worth knowing.
 static bool connected(const struct cplane_peer *peer)
 {
-    return qe_session_state(&peer->session) == QE_SESSION_CONNECTED;
+    return qe_session_is_direct(&peer->session);
 }
 
 // A member of a large network is dialled when there are packets for it, where it was last; only if it is not there is
@@ -96,6 +97,7 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
     if (!newer && !had_none) return true;
     cplane_traversal_learn(c, peer, record->endpoints, record->endpoint_count);
     take_addresses(c, peer, record);
+    cplane_gateways_on_record(c, peer, record);
     uint64_t age_s = c->wall_ms > record->issued_ms ? (c->wall_ms - record->issued_ms) / 1000 : 0;
     cplane_claims_recorded(
         c, peer, record->subnets, record->subnet_count, record->lifetime_s > age_s ? record->lifetime_s - age_s : 0);

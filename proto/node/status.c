@@ -56,7 +56,7 @@ static void write_route(struct qe_cplane *c, struct qe_json *json, const struct 
     member(json, "destination", qe_cidr_format(&host, text));
     member(json, "next_hop", peer ? qe_node_id_format(&peer->id, id) : "local");
     member(json, "name", peer ? peer_name(peer) : c->config->name);
-    member(json, "via", peer ? "direct" : "local");
+    member(json, "via", peer ? peer_via(peer) : "local");
     member(json, "interface", c->config->tun_name);
     member(json, "origin", peer ? "address" : "local");
     member(json, "state", peer && !peer->session.active ? "down" : "active");

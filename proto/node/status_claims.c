@@ -132,7 +132,7 @@ void cplane_write_subnets(struct qe_cplane *c, struct qe_json *json)
         member(json, "destination", qe_cidr_format(&claim->subnet, text));
         member(json, "next_hop", qe_node_id_format(&peer->id, id));
         member(json, "name", peer_name(peer));
-        member(json, "via", "direct");
+        member(json, "via", peer_via(peer));
         member(json, "interface", c->config->tun_name);
         member(json, "origin", "subnet");
         member(json, "state", !peer->session.active ? "down" : claim->in_use ? "active" : "standby");

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/interrupt.h"
 #include "cli/show.h"
+#include "cli/show_gateways.h"
 
 #include <string.h>
 #include <time.h>
@@ -22,6 +23,10 @@ static const char *target_of(enum qe_cli_command command)
         return "/v1/peers";
     case QE_CLI_ROUTES:
         return "/v1/routes";
+    case QE_CLI_GATEWAYS:
+        return "/v1/gateways";
+    case QE_CLI_RELAY:
+        return "/v1/relay";
     default:
         return "/v1/status";
     }
@@ -56,6 +61,8 @@ static int show(const struct qe_cli_world *world, const json_t *json)
     }
     if (command == QE_CLI_PEERS) return qe_show_peers(json, world->out);
     if (command == QE_CLI_ROUTES) return qe_show_routes(json, world->out);
+    if (command == QE_CLI_GATEWAYS) return qe_show_gateways(json, world->out);
+    if (command == QE_CLI_RELAY) return qe_show_relay(json, world->out);
     return qe_show_status(json, world->out);
 }
 

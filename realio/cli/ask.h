@@ -18,7 +18,7 @@ struct qe_cli_world {
     FILE *err;
 };
 
-// status, peers and routes; also `id` and `version` where they name a socket.
+// status, peers, routes, gateways and relay; also `id` and `version` where they name a socket.
 int qe_cli_ask(const struct qe_cli_world *world);
 int qe_cli_ping(const struct qe_cli_world *world);
 int qe_cli_stop(const struct qe_cli_world *world);

@@ -14,8 +14,8 @@
     (ON(QE_CLI_DHT_STATUS) | ON(QE_CLI_DHT_NODES) | ON(QE_CLI_DHT_LOOKUP) | ON(QE_CLI_DHT_GET) | ON(QE_CLI_DHT_PUT))
 #define ON_NETWORK (ON(QE_CLI_NETWORK_NEW) | ON(QE_CLI_NETWORK_SHOW) | ON(QE_CLI_NETWORK_LEAVE))
 #define ON_CLIENTS                                                                                                     \
-    (ON(QE_CLI_STOP) | ON(QE_CLI_STATUS) | ON(QE_CLI_PEERS) | ON(QE_CLI_ROUTES) | ON(QE_CLI_PING) |                    \
-        ON(QE_CLI_INVITE) | ON(QE_CLI_JOIN) | ON(QE_CLI_NETWORK_SHOW) | ON_DHT)
+    (ON(QE_CLI_STOP) | ON(QE_CLI_STATUS) | ON(QE_CLI_PEERS) | ON(QE_CLI_ROUTES) | ON(QE_CLI_GATEWAYS) |                \
+        ON(QE_CLI_RELAY) | ON(QE_CLI_PING) | ON(QE_CLI_INVITE) | ON(QE_CLI_JOIN) | ON(QE_CLI_NETWORK_SHOW) | ON_DHT)
 #define ON_CONFIG      (ON(QE_CLI_CONFIG_GET) | ON(QE_CLI_CONFIG_SET) | ON(QE_CLI_CONFIG_SHOW))
 #define ON_SET         (ON_START | ON(QE_CLI_CONFIG_SET))
 #define ON_WATCHERS    (ON(QE_CLI_STATUS) | ON(QE_CLI_PEERS))
@@ -134,6 +134,9 @@ static const struct command_row command_rows[QE_CLI_COMMAND_COUNT] = {
     [QE_CLI_STATUS] = {"status", NULL, false, "show the node: its ID, TUN interface, peers and paths"},
     [QE_CLI_PEERS] = {"peers", NULL, false, "list the peers"},
     [QE_CLI_ROUTES] = {"routes", NULL, false, "list the routes"},
+    [QE_CLI_GATEWAYS] = {"gateways", NULL, false,
+        "list the gateways that are known, and through which others reach the node"},
+    [QE_CLI_RELAY] = {"relay", NULL, false, "show for whom this node relays, and how much"},
     [QE_CLI_PING] = {"ping", "PEER", true,
         "measure the round-trip time to a peer: its ID, a unique start of it, name or address"},
     [QE_CLI_NETWORK_NEW] = {"network new", NULL, false, "make a private network, with this node as its first member"},

@@ -14,6 +14,8 @@ enum qe_cli_command {
     QE_CLI_STATUS,
     QE_CLI_PEERS,
     QE_CLI_ROUTES,
+    QE_CLI_GATEWAYS,
+    QE_CLI_RELAY,
     QE_CLI_PING,
     QE_CLI_NETWORK_NEW,
     QE_CLI_NETWORK_SHOW,

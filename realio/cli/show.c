@@ -156,7 +156,16 @@ int qe_show_status(const json_t *status, FILE *out)
     return 0;
 }
 
-// "Connected", "Connected (gateway)", "Backoff (retry in 4s: no answer)".
+// "Connected", "Connected (gateway colo), not direct: WHY".
+static void connected_status(const json_t *peer, const char *via, char cell[CELL_SIZE])
+{
+    const char *gateway = qe_plain_text(peer, "gateway_name"), *why = qe_plain_text(peer, "not_direct");
+    if (!gateway) gateway = qe_plain_text(peer, "gateway");
+    snprintf(cell, CELL_SIZE, "Connected (%.20s%s%.64s)%s%.120s", via, gateway ? " " : "", gateway ? gateway : "",
+        why ? ", not direct: " : "", why ? why : "");
+}
+
+// "Connected", "Connected (gateway colo)", "Backoff (retry in 4s: no answer)".
 static void peer_status(const json_t *peer, char cell[CELL_SIZE])
 {
     const char *state = qe_plain_text(peer, "state");
@@ -167,7 +176,7 @@ static void peer_status(const json_t *peer, char cell[CELL_SIZE])
     capitalise(state ? state : "-", word, sizeof(word));
     if (state && strcmp(state, "connected") == 0) {
         if (via && strcmp(via, "direct") != 0)
-            snprintf(cell, CELL_SIZE, "%s (%.64s)", word, via);
+            connected_status(peer, via, cell);
         else
             snprintf(cell, CELL_SIZE, "%s", word);
         return;

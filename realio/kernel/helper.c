@@ -2,6 +2,7 @@
 
 #include "forward.h"
 #include "kernel/message.h"
+#include "portmap.h"
 #include "privilege.h"
 #include "resolve.h"
 #include "resolved.h"
@@ -33,6 +34,7 @@ struct helper {
     struct qe_forward forward;
     struct qe_resolved resolved;
     struct qe_resolve resolve;
+    struct qe_portmap portmap;
     struct qe_rpfilter filter;
 };
 
@@ -162,6 +164,9 @@ static void serve(struct helper *h)
         // The look-up answers for itself.
         if (qe_resolve_begin(&h->resolve, h->socket, in->text, in->request, text) == 0) return;
         break;
+    case QE_KERNEL_MAP_PORT:
+        if (qe_portmap_begin(&h->portmap, in, text) == 0) return;
+        break;
     default:
         return;
     }
@@ -178,12 +183,20 @@ static void on_children(struct helper *h)
         answer(h, request, QE_RESULT_REFUSED, "no answer in time");
 }
 
+static void on_portmaps(struct helper *h)
+{
+    while (qe_portmap_next(&h->portmap, h->out))
+        send_out(h, -1);
+}
+
 static void undo(struct helper *h)
 {
+    qe_portmap_give_back(&h->portmap);
     qe_resolve_end(&h->resolve);
     qe_resolved_end(&h->resolved);
     qe_forward_end(&h->forward);
     qe_routes_end(&h->routes);
+    qe_portmap_end(&h->portmap);
 }
 
 // The daemon's other descriptors, its terminal among them, are none of ours; nor are the signals that end it: it ends,
@@ -222,10 +235,12 @@ void qe_kernel_helper(int socket)
     if (!h->in || !h->out || settle(h)) _exit(1);
     qe_privilege_keep_network();
     for (;;) {
-        struct pollfd ready[] = {{h->socket, POLLIN, 0}, {h->children, POLLIN, 0}};
+        struct pollfd ready[2 + QE_PORTMAP_RUNNING_MAX] = {{h->socket, POLLIN, 0}, {h->children, POLLIN, 0}};
+        size_t count = 2 + qe_portmap_poll(&h->portmap, ready + 2);
         int fd;
-        if (poll(ready, 2, -1) < 0 && errno != EINTR) break;
+        if (poll(ready, count, -1) < 0 && errno != EINTR) break;
         if (ready[1].revents) on_children(h);
+        on_portmaps(h);
         if (!ready[0].revents) continue;
         int result = qe_kernel_receive(h->socket, h->in, &fd, true);
         // Nothing that the daemon would say.

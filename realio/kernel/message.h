@@ -27,6 +27,8 @@ enum qe_kernel_kind {
     QE_KERNEL_DNS,     // text: the domain, addr: the server; family 0: none
     QE_KERNEL_RESOLVE, // text: the name
     QE_KERNEL_SOCKET,  // addr: what to bind, number: the node's ID for it, flag: of the underlay. The answer brings it
+    // number: the interface, addr: the port, seconds: for how long, text: the nonce. The answer has addr and seconds
+    QE_KERNEL_MAP_PORT,
     QE_KERNEL_REQUESTS_END,
     // From the helper.
     QE_KERNEL_RESULT, // code; text: why not; list: RESOLVE's addresses; number and addr as in SOCKET
@@ -39,6 +41,7 @@ struct qe_kernel_message {
     uint64_t request;
     uint32_t number;
     uint32_t count;
+    uint32_t seconds;
     struct qe_addr addr;
     bool flag;
     char text[QE_KERNEL_TEXT_SIZE];

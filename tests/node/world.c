@@ -18,9 +18,16 @@ static void *counted_alloc(void *user, size_t size)
     if (!block) return NULL;
     block[0] = size;
     w->memory += size;
+    ((struct world_host *)user)->memory += size;
     if (w->memory > w->memory_max) w->memory_max = w->memory;
     w->blocks++;
     return block + 2;
+}
+
+static void look_for_marker(struct world_host *h, const uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0; h->marker.size && at + h->marker.size <= size; at++)
+        if (bytes[at] == h->marker.data[0] && memcmp(bytes + at, h->marker.data, h->marker.size) == 0) h->marked++;
 }
 
 static void counted_free(void *user, void *ptr)
@@ -28,7 +35,9 @@ static void counted_free(void *user, void *ptr)
     struct world *w = ((struct world_host *)user)->world;
     if (!ptr) return;
     size_t *block = (size_t *)ptr - 2;
+    look_for_marker(user, ptr, block[0]);
     w->memory -= block[0];
+    ((struct world_host *)user)->memory -= block[0];
     w->blocks--;
     free(block);
 }
@@ -111,6 +120,7 @@ void world_init(struct world *w, uint64_t seed)
     w->seed = seed;
     w->now_ns = QE_NS_PER_S;
     w->delay_ns = 10 * QE_NS_PER_MS;
+    w->link_ns = 100 * QE_NS_PER_MS;
     if (sodium_init() < 0) abort();
     // One for the whole program, as in the simulator: it holds nothing of a node.
     static struct qe_tls_library *shared;
@@ -183,12 +193,30 @@ static void hash_bytes(struct world *w, const void *bytes, size_t size)
         w->hash = (w->hash ^ p[i]) * UINT64_C(1099511628211);
 }
 
+// When what comes to a link at that time has passed it; 0: it is lost.
+static uint64_t pass_link(const struct world *w, uint64_t at_ns, uint64_t rate_bps, uint64_t *busy_ns, size_t size)
+{
+    if (rate_bps == 0) return at_ns;
+    if (*busy_ns < at_ns) *busy_ns = at_ns;
+    if (*busy_ns - at_ns > w->link_ns) return 0;
+    *busy_ns += (size + 28) * 8 * QE_NS_PER_S / rate_bps;
+    return *busy_ns;
+}
+
 static void launch(struct world *w, const struct qe_addr *from, const struct qe_addr *to, uint8_t ecn,
     const uint8_t *bytes, size_t size)
 {
+    uint64_t at_ns = w->now_ns;
+    for (size_t i = 0; i < w->host_count && at_ns != 0; i++)
+        if (qe_ip_equal(&w->hosts[i].ip, &from->ip))
+            at_ns = pass_link(w, at_ns, w->hosts[i].rate_bps, &w->hosts[i].out_busy_ns, size);
+    if (at_ns != 0) at_ns += w->delay_ns;
+    for (size_t i = 0; i < w->host_count && at_ns != 0; i++)
+        if (qe_ip_equal(&w->hosts[i].ip, &to->ip))
+            at_ns = pass_link(w, at_ns, w->hosts[i].rate_bps, &w->hosts[i].in_busy_ns, size);
+    if (at_ns == 0) return;
     struct world_datagram *d = malloc(sizeof *d + size);
-    *d = (struct world_datagram){
-        .at_ns = w->now_ns + w->delay_ns, .from = *from, .to = *to, .ecn = ecn, .size = (uint32_t)size};
+    *d = (struct world_datagram){.at_ns = at_ns, .from = *from, .to = *to, .ecn = ecn, .size = (uint32_t)size};
     memcpy(d->bytes, bytes, size);
     struct world_datagram **at = &w->flight;
     while (*at && (*at)->at_ns <= d->at_ns)

@@ -62,6 +62,11 @@ struct world_host {
     size_t route_count, forwarded_count, address_count;
     bool masquerade;
     uint64_t sends, sent_bytes;
+    size_t memory;     // bytes that it has allocated
+    uint64_t rate_bps; // of its link, both ways each; 0: no limit
+    uint64_t out_busy_ns, in_busy_ns;
+    struct qe_span marker; // looked for in all memory that the node gives back
+    uint64_t marked;       // how often it was there
     // The NAT that gives out ports: where to (family 0: none is there), and for how long.
     struct qe_addr maps_at;
     uint32_t maps_for_s;
@@ -94,7 +99,8 @@ struct world {
     uint64_t now_ns;
     uint64_t seed;
     uint64_t delay_ns;
-    bool cut; // the network carries nothing
+    uint64_t link_ns; // what a limited link holds before it loses
+    bool cut;         // the network carries nothing
     // Whether the network loses what goes from one to the other; NULL: nothing.
     bool (*loses)(const struct world *w, const struct qe_ip *from, const struct qe_ip *to);
     struct world_name names[WORLD_NAMES_MAX];

@@ -58,6 +58,12 @@ static void on_command(void *user, const struct qe_command *command)
         body = "{\"stopping\":true}";
         stopping = true;
         break;
+    case QE_COMMAND_GATEWAYS:
+        body = "{\"behind_nat\":true,\"gateways\":[]}";
+        break;
+    case QE_COMMAND_RELAY:
+        body = "{\"relays\":false}";
+        break;
     case QE_COMMAND_PING:
         pings++;
         if (strcmp(command->argument, "home") == 0) {
@@ -191,6 +197,11 @@ static void what_the_daemon_says_is_shown_or_passed_on(void)
     check(qe_cli_ask, "peers", 0, "NodeID | Address | RTT | Status\n", "");
     check(qe_cli_ask, "peers --json", 0, "{\"peers\":[]}\n", "");
     check(qe_cli_ask, "routes", 0, "Destination | Next Hop | Interface\n", "");
+    check(qe_cli_ask, "gateways", 0,
+        "Gateway | State | RTT (ms) | Why | Peers\n"
+        "This node is behind a NAT, and there is no gateway through which others could reach it\n",
+        "");
+    check(qe_cli_ask, "relay", 0, "This node does not relay for others\n", "");
     check(qe_cli_ask, "id", 0, "qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "");
     check(qe_cli_ask, "id --json", 0, "{\"node_id\":\"qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}\n", "");
     check(qe_cli_ask, "version", 0, "daemon: quicether 0.1.0\n", "");

@@ -76,6 +76,8 @@ static void each_line_means_what_it_says(void)
         {"--json status", "status json"},
         {"--control /s peers --watch", "peers watch control=/s"},
         {"routes --json", "routes json"},
+        {"gateways --json", "gateways json"},
+        {"relay", "relay"},
         {"ping home", "ping argument=home"},
         {"ping --count 2 home --interval=.5", "ping argument=home count=2 interval_ms=500"},
         {"ping --count 0 -- --odd", "ping argument=--odd count=0"},

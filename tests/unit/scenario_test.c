@@ -243,7 +243,7 @@ static const struct {
         "one-rtt, "
         "ack, ping, crypto, ticket, path-challenge, path-response, new-connection-id, retire-connection-id, "
         "handshake-done, mtu-probe, stateless-reset, goodbye, close, control, hello, proof, join, welcome, packet, "
-        "fragment, echo, "
+        "fragment, relayed, echo, "
         "echo-reply, krpc"},
     {BASE "[[trigger]]\non = {from = \"a\"}\ndrop = true\n",
         "f.toml:12: 'on' has no 'message'; expected one such as \"hello\", or \"any\""},

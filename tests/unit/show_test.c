@@ -1,5 +1,6 @@
 #include "cli/show.h"
 #include "cli/show_dht.h"
+#include "cli/show_gateways.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -153,6 +154,9 @@ static void peers_have_the_specification_s_columns(void)
         ","
         "{\"node_id\":\"qedef4562222222222222222222222222a\",\"name\":\"home\",\"state\":\"connected\","
         "\"address\":\"198.51.100.1:9000\",\"via\":\"gateway\",\"rtt_us\":120000},"
+        "{\"node_id\":\"qerst4562222222222222222222222222a\",\"name\":\"\",\"state\":\"connected\",\"address\":null,"
+        "\"via\":\"gateway\",\"gateway\":\"qeabc\",\"gateway_name\":\"colo\",\"not_direct\":\"its NAT lets nothing "
+        "in\"},"
         "{\"node_id\":\"qeghi4562222222222222222222222222a\",\"name\":\"\",\"state\":\"backoff\","
         "\"address\":\"[2001:db8::1]:9000\",\"via\":\"direct\",\"rtt_us\":null,\"retry_in_ms\":3200,"
         "\"last_error\":\"no answer\"},"
@@ -161,6 +165,8 @@ static void peers_have_the_specification_s_columns(void)
         "NodeID            | Address            | RTT   | Status\n"
         "qexyz78922        | 203.0.113.5:9000   | 15ms  | Connected\n"
         "qedef45622 (home) | 198.51.100.1:9000  | 120ms | Connected (gateway)\n"
+        "qerst45622        | -                  | -     | Connected (gateway colo), not direct: its NAT lets nothing "
+        "in\n"
         "qeghi45622        | [2001:db8::1]:9000 | -     | Backoff (retry in 4s: no answer)\n"
         "qejkl45622        | -                  | -     | Waiting\n");
     check(qe_show_peers, "{\"peers\":[]}", "NodeID | Address | RTT | Status\n");
@@ -176,6 +182,36 @@ static void short_ids_are_as_long_as_it_takes_to_tell_them_apart(void)
         "qeaaaaaaaaaaaab | -       | -   | Waiting\n"
         "qebbbbbbbbbbbbb | -       | -   | Waiting\n"
         "qeaaaaaaaaaaaac | -       | -   | Waiting\n");
+}
+
+static void gateways_tell_why_they_are_known_and_who_is_reached_through_them(void)
+{
+    check(qe_show_gateways,
+        "{\"behind_nat\":true,\"gateways\":[{\"node_id\":\"qea\",\"name\":\"cloud\",\"why\":[\"preferred\",\"listed\"],"
+        "\"state\":\"connected\",\"rtt_us\":23140,\"retry_in_ms\":null,\"published\":true,\"relayed\":[\"qex\",\"qey\"]"
+        "},"
+        "{\"node_id\":\"qeb\",\"name\":\"\",\"why\":[\"named\"],\"state\":\"unhealthy\",\"rtt_us\":null,"
+        "\"retry_in_ms\":1200,\"published\":false,\"relayed\":[]},{\"name\":\"\\u001bd\",\"published\":true}]}",
+        "Gateway | State                         | RTT (ms) | Why               | Peers\n"
+        "cloud   | connected                     | 23       | preferred, listed | 2\n"
+        "qeb     | unhealthy, tried again in 2 s | -        | named             | 0\n"
+        "?d      | -                             | -        | -                 | 0\n"
+        "Others reach this node through cloud and ?d\n");
+    check(qe_show_gateways, "{}", "Gateway | State | RTT (ms) | Why | Peers\n");
+}
+
+static void relaying_tells_for_whom(void)
+{
+    check(qe_show_relay, "{\"relays\":false}", "This node does not relay for others\n");
+    check(qe_show_relay,
+        "{\"relays\":true,\"role\":\"gateway\",\"allow\":\"allowed\",\"nodes\":[{\"node_id\":\"qea\",\"circuits\":2,"
+        "\"relayed_bytes\":3210000,\"dropped_packets\":7}]}",
+        "This node is a gateway, for members of its network and its peers\n"
+        "Node | Circuits | Relayed | Dropped\n"
+        "qea  | 2        | 3.2 MB  | 7\n");
+    check(qe_show_relay, "{\"relays\":true,\"role\":\"emergency\",\"allow\":\"members\"}",
+        "This node relays where there is no gateway, for members of its network\n"
+        "Node | Circuits | Relayed | Dropped\n");
 }
 
 static void routes_have_the_specification_s_columns(void)
@@ -243,6 +279,9 @@ static const struct unit_case cases[] = {
     {"answers about the DHT say how much it took", answers_about_the_dht_say_how_much_it_took},
     {"peers have the specification's columns", peers_have_the_specification_s_columns},
     {"short IDs are as long as it takes to tell them apart", short_ids_are_as_long_as_it_takes_to_tell_them_apart},
+    {"gateways tell why they are known, and who is reached through them",
+        gateways_tell_why_they_are_known_and_who_is_reached_through_them},
+    {"relaying tells for whom", relaying_tells_for_whom},
     {"routes have the specification's columns", routes_have_the_specification_s_columns},
     {"other shapes and control characters do no harm", other_shapes_and_control_characters_do_no_harm},
     {"times have about three digits", times_have_about_three_digits},
