@@ -181,6 +181,8 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     if (command->verb == QE_COMMAND_PEERS)
         write_peers(c, &json, command);
+    else if (command->verb == QE_COMMAND_RELAY)
+        cplane_write_relay(c, &json, command);
     else
         cplane_write_metrics(c, &json, command);
     cplane_reply(c, command->id, 200, &json);
@@ -287,6 +289,7 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         break;
     case QE_COMMAND_PEERS:
     case QE_COMMAND_METRICS:
+    case QE_COMMAND_RELAY:
         ask_lanes(c, command);
         break;
     case QE_COMMAND_PING:
@@ -313,10 +316,6 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         break;
     case QE_COMMAND_GATEWAYS:
         cplane_write_gateways(c, &json);
-        cplane_reply(c, command->id, 200, &json);
-        break;
-    case QE_COMMAND_RELAY:
-        cplane_write_relay(c, &json);
         cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_NETCHECK:
