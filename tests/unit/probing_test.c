@@ -173,7 +173,7 @@ static void a_search_asks_each_port_once(void)
             count++;
         }
         CU_ASSERT_EQUAL(count, QE_SEARCH_PORTS);
-        CU_ASSERT_TRUE(twice <= 8);
+        CU_ASSERT_TRUE(twice <= 64); // those near the base
         CU_ASSERT_TRUE(near >= 32 || base > 65536 - 256);
     }
 }
