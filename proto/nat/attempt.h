@@ -38,6 +38,7 @@ struct qe_candidate {
     uint8_t vouchers;     // nodes at different addresses that see it there now; 2: or more
     struct qe_ip voucher; // the first of them
     bool proven;          // an echo came from there
+    uint32_t socket;      // where that came in; 0: nothing was heard
     uint64_t from_ns;     // when it became known
     uint64_t at_ns;       // when to ask next; QE_TIME_NEVER: not again
 };

@@ -237,6 +237,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
+    } else if (cplane_traversal_on_result(c, result)) {
+        return;
     } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) ||
                cplane_join_on_result(c, result)) {
         return;
@@ -358,6 +360,7 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_SILENT:
         if (!peer) break; // a stranger
         qe_session_on_silent(&peer->session, mail->path, c->now_ns);
+        cplane_traversal_on_damage(c);
         cplane_peer_refresh(c, peer);
         break;
     case QE_MAIL_HEARD:

@@ -3,6 +3,7 @@
 // when an address is new, then ever more rarely, and sooner where packets wait.
 #include "node/traversal_internal.h"
 
+#include "dht/network.h"
 #include "node/discovery_internal.h"
 
 // Between two attempts at the same addresses: the first one is as long as budgets say (nat/budget.h).
@@ -26,7 +27,7 @@ int cplane_traversal_new(struct qe_cplane *c)
     struct cplane_traversal *t = qe_zalloc(c->mem, 1, sizeof *t);
     if (!t) return -1;
     qe_list_init(&t->attempts);
-    t->at_ns = QE_TIME_NEVER;
+    t->at_ns = t->look_at_ns = QE_TIME_NEVER;
     c->traversal = t;
     c->host->random(c->host->user, QE_RANDOM_NAT, t->secret, sizeof t->secret);
     c->host->random(c->host->user, QE_RANDOM_NAT, secret, sizeof secret);
@@ -36,6 +37,7 @@ int cplane_traversal_new(struct qe_cplane *c)
 
 static void end(struct qe_cplane *c, struct traversal_attempt *a)
 {
+    searching_end(c, a);
     qe_list_remove(&a->link);
     c->traversal->attempt_count--;
     qe_free(c->mem, a);
@@ -48,6 +50,7 @@ void cplane_traversal_free(struct qe_cplane *c)
     while (!qe_list_empty(&t->attempts))
         end(c, qe_container(t->attempts.next, struct traversal_attempt, link));
     qe_budget_free(t->budget);
+    qe_free(c->mem, t->sockets);
     qe_free(c->mem, t);
     c->traversal = NULL;
 }
@@ -172,17 +175,12 @@ void traversal_end_called(struct qe_cplane *c, const struct qe_node_id *peer)
     }
 }
 
-// Whether the peer is behind a NAT, as far as its endpoints tell: others see it where it does not see itself.
+// Whether the peer is behind a NAT, as far as its endpoints tell: it has no interface with an address of the internet.
 static bool is_behind_nat(const struct cplane_crossing *x)
 {
-    for (size_t i = 0; i < x->said_count; i++) {
-        bool own = false;
-        if (x->said[i].kind == QE_ENDPOINT_HOST) continue;
-        for (size_t j = 0; j < x->said_count; j++)
-            own |= x->said[j].kind == QE_ENDPOINT_HOST && qe_ip_equal(&x->said[j].addr.ip, &x->said[i].addr.ip);
-        if (!own) return true;
-    }
-    return false;
+    for (size_t i = 0; i < x->said_count; i++)
+        if (x->said[i].kind == QE_ENDPOINT_HOST && !qe_dht_address_private(&x->said[i].addr.ip)) return false;
+    return true;
 }
 
 static void call(struct qe_cplane *c, struct cplane_peer *peer)
@@ -245,6 +243,7 @@ void traversal_on_proven(struct qe_cplane *c, struct traversal_attempt *a, struc
     struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
     qe_count(&c->counters, QE_COUNT_PUNCH_PROVEN);
     cplane_trace(c, "punch.proven", peer, a->attempt.id, candidate->kind);
+    searching_on_proven(c, candidate->socket, &candidate->addr);
     if (!peer) return; // it dials, and proves that it may
     if (a->attempt.caller) {
         dial(c, peer, &candidate->addr);
@@ -266,10 +265,11 @@ static void on_over(struct qe_cplane *c, struct traversal_attempt *a)
         // Less would find the budgets spent.
         if (x->at_ns < c->now_ns + QE_BUDGET_WINDOW_NS) x->at_ns = c->now_ns + QE_BUDGET_WINDOW_NS;
     }
-    bool vain = !a->attempt.proven, there = a->answered || !a->attempt.caller;
+    bool vain = peer && !a->attempt.proven && !qe_session_is_direct(&peer->session);
+    enum cplane_undirect why = a->attempt.caller && !a->answered ? CPLANE_UNDIRECT_ABSENT : CPLANE_UNDIRECT_NAT;
     end(c, a);
     if (!peer) return;
-    if (vain) cplane_detour_on_direct_failed(c, peer, there ? CPLANE_UNDIRECT_NAT : CPLANE_UNDIRECT_ABSENT);
+    if (vain) cplane_detour_on_direct_failed(c, peer, why);
     cplane_traversal_on_peer(c, peer);
     cplane_peer_timer(c, peer);
 }
@@ -318,6 +318,7 @@ static void work(struct qe_cplane *c, struct traversal_attempt *a)
     if (!done) {
         ask_all(c, &a->attempt);
         tell(c, a, peer);
+        searching_work(c, a, peer);
     }
     if (a->dial_at_ns <= c->now_ns) {
         a->dial_at_ns = QE_TIME_NEVER;
@@ -339,6 +340,7 @@ void cplane_traversal_expire(struct qe_cplane *c)
     struct qe_list *next;
     if (t->at_ns > c->now_ns || !c->up || c->stopping) return;
     t->at_ns = QE_TIME_NEVER; // each says when it is due again
+    searching_look(c);
     for (struct qe_list *at = t->attempts.next; at != &t->attempts; at = next) {
         next = at->next;
         work(c, qe_container(at, struct traversal_attempt, link));
