@@ -280,8 +280,9 @@ static void read_index(struct qe_cplane *c)
     struct cplane_gateways *g = &c->gateways;
     struct qe_index_place place;
     if (!g->read_wanted || g->reading) return;
-    if (g->read_at_ns > c->now_ns || !discovery_joined(c)) {
-        cplane_gateways_wake(c, g->read_at_ns > c->now_ns ? g->read_at_ns : c->now_ns + READ_FIRST_NS);
+    if (g->read_at_ns <= c->now_ns && !discovery_joined(c)) g->read_at_ns = c->now_ns + READ_FIRST_NS;
+    if (g->read_at_ns > c->now_ns) {
+        cplane_gateways_wake(c, g->read_at_ns);
         return;
     }
     g->read_wanted = false;
