@@ -124,7 +124,8 @@ int qe_cplane_new(struct qe_cplane **out, const struct qe_cplane_options *option
     cplane_claims_init(c);
     cplane_gateways_init(c);
     c->paths = qe_table_new(c->mem, sizeof(uint64_t), QE_CONFIG_PEERS_MAX * QE_SESSION_PATHS_MAX * 2, secret);
-    if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0) {
+    if (!c->paths || cplane_relay_init(c, secret) != 0 || cplane_peers_init(c) != 0 || cplane_discovery_new(c) != 0 ||
+        cplane_traversal_new(c) != 0) {
         qe_cplane_free(c);
         return -1;
     }
@@ -140,6 +141,7 @@ void qe_cplane_free(struct qe_cplane *c)
         cplane_path_free(c, path);
     qe_table_free(c->paths);
     cplane_discovery_free(c);
+    cplane_traversal_free(c);
     cplane_invites_fini(c);
     cplane_relay_fini(c);
     sodium_memzero(&c->join, sizeof c->join);
@@ -265,6 +267,7 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
         link->addresses[link->address_count++] = event->addresses[i];
     cplane_trace(c, "link", NULL, link->interface, link->up);
     cplane_discovery_on_addresses(c);
+    cplane_traversal_on_network(c);
     cplane_own_claims_on_link(c);
     cplane_underlay_on_link(c, link);
     cplane_portmap_on_link(c, link);
@@ -299,6 +302,7 @@ static void expire(struct qe_cplane *c)
     cplane_exit_expire(c);
     if (c->retry_at_ns <= c->now_ns) cplane_retry(c);
     cplane_discovery_expire(c);
+    cplane_traversal_expire(c);
     cplane_gateways_expire(c);
     settle(c);
 }
@@ -364,6 +368,7 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);
         cplane_discovery_on_wanted(c, peer);
+        cplane_traversal_on_wanted(c, peer);
         cplane_detour_on_wanted(c, peer);
         cplane_peer_timer(c, peer);
         break;
@@ -415,6 +420,7 @@ uint64_t qe_cplane_deadline(const struct qe_cplane *c)
     deadline = qe_time_min(deadline, cplane_claims_deadline(c));
     deadline = qe_time_min(deadline, cplane_portmap_deadline(c));
     deadline = qe_time_min(deadline, qe_heap_deadline(&c->proofs));
+    deadline = qe_time_min(deadline, cplane_traversal_deadline(c));
     deadline = qe_time_min(deadline, cplane_gateways_deadline(c));
     deadline = qe_time_min(deadline, cplane_relay_deadline(c));
     deadline = qe_time_min(deadline, cplane_exit_deadline(c));

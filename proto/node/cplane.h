@@ -30,9 +30,12 @@ void qe_cplane_step(struct qe_cplane *cplane, const struct qe_event *event);
 bool qe_cplane_read(struct qe_cplane *cplane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms);
 // Takes in one datagram of a DHT.
 void qe_cplane_datagram(struct qe_cplane *cplane, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms);
+// Takes in one probe of an address (nat/probe.h).
+void qe_cplane_probe(struct qe_cplane *cplane, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms);
 // Takes in queries that came to the DNS socket (CPLANE_DNS_SOCKET).
 void qe_cplane_dns_datagram(struct qe_cplane *cplane, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms);
-// The next datagram of the DHT or answer of the DNS, in a buffer of the pool; false where there is none, or no buffer.
+// The next datagram of the DHT, probe, or answer of the DNS, in a buffer of the pool; false where there is none, or no
+// buffer.
 bool qe_cplane_send(struct qe_cplane *cplane, struct qe_pool *pool, struct qe_action *action);
 // The next action that is no packet. QE_ACTION_STOPPED never comes from here.
 bool qe_cplane_next(struct qe_cplane *cplane, struct qe_action *action);

@@ -1,11 +1,13 @@
 // The inside of the control plane, shared by cplane.c (life, events), peers.c (who may connect), peering.c (sessions),
-// publish.c (addresses and the snapshot), state.c (what is stored) report.c (commands) and metrics.c.
+// publish.c (addresses and the snapshot), state.c (what is stored) report.c (commands), traversal.c (addresses that
+// are not proven yet) and metrics.c.
 #ifndef QE_NODE_CPLANE_INTERNAL_H
 #define QE_NODE_CPLANE_INTERNAL_H
 
 #include "base/heap.h"
 #include "base/table.h"
 #include "base/time.h"
+#include "discovery/node_record.h"
 #include "identity/invitation.h"
 #include "node/claims.h"
 #include "node/cplane.h"
@@ -57,6 +59,18 @@ struct cplane_seek {
     unsigned public_lookups; // there, in a row
 };
 
+// How the node crosses NATs to a peer (traversal.c).
+struct cplane_crossing {
+    struct qe_endpoint said[QE_NODE_RECORD_ENDPOINTS_MAX]; // where it is, as somebody says
+    size_t said_count;
+    uint64_t at_ns;     // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
+    uint64_t tried_ns;  // when the last attempt began; 0: none did
+    uint64_t attempt;   // this node's own that is under way; 0: none
+    unsigned failures;  // in a row
+    bool wanted;        // packets wait
+    uint64_t called_ms; // the time of the peer's last call, by its own clock
+};
+
 struct cplane_peer {
     uint32_t index;
     struct qe_node_id id;
@@ -89,6 +103,7 @@ struct cplane_peer {
     struct qe_ip announced[4]; // overlay addresses, as the DHT has them
     size_t announced_count;
     struct cplane_seek seek;
+    struct cplane_crossing *crossing; // NULL: nobody has said where it is
     // As its record says; none was found: 0.
     uint8_t role;
     uint32_t capabilities;
@@ -256,6 +271,7 @@ struct qe_cplane {
     struct qe_counters counters;
     uint64_t durations[CPLANE_DURATIONS + 1], duration_sum_s, duration_count;
     struct cplane_discovery *discovery;
+    struct cplane_traversal *traversal;
     struct cplane_gateways gateways;
     struct cplane_portmaps *portmaps; // portmap.c; NULL: none was wanted yet
     struct cplane_exit exit;
@@ -368,6 +384,8 @@ void cplane_discovery_on_join(struct qe_cplane *c);
 // Adds where this node can be reached, in at most that many places, and nodes to begin with.
 void cplane_invitation_places(struct qe_cplane *c, struct qe_invitation *invitation, size_t own_max);
 // Packets wait for a peer that is not connected.
+// Looks the peer up now, connected or not.
+void cplane_discovery_seek(struct qe_cplane *c, struct cplane_peer *peer);
 void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
 // Packets wait for an overlay address that no peer has.
 void cplane_discovery_on_unrouted(struct qe_cplane *c, const struct qe_ip *ip);
@@ -454,6 +472,28 @@ bool cplane_choose_owners(struct qe_cplane *c);
 void cplane_tell_routes(struct qe_cplane *c);
 // Adds the routes to accepted networks. False without memory.
 bool cplane_add_subnets(const struct qe_cplane *c, struct qe_snapshot *snapshot);
+
+// traversal.c
+int cplane_traversal_new(struct qe_cplane *c);
+void cplane_traversal_free(struct qe_cplane *c);
+// Addresses at which the peer may be: whether it is there is found out before it is dialled.
+void cplane_traversal_learn(
+    struct qe_cplane *c, struct cplane_peer *peer, const struct qe_endpoint *list, size_t count);
+// There is an address at which the peer was met, or may be.
+bool cplane_knows_address(const struct cplane_peer *peer);
+void cplane_traversal_on_wanted(struct qe_cplane *c, struct cplane_peer *peer);
+// Nodes have answered that may pass a call on to the peer.
+void cplane_traversal_on_looked_up(struct qe_cplane *c, struct cplane_peer *peer);
+// The peer's session is in another state, maybe, or it is time to try.
+void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
+uint64_t cplane_crossing_deadline(const struct cplane_peer *peer);
+// This node's addresses changed.
+void cplane_traversal_on_network(struct qe_cplane *c);
+void cplane_traversal_forget(struct qe_cplane *c, struct cplane_peer *peer);
+void cplane_traversal_expire(struct qe_cplane *c);
+uint64_t cplane_traversal_deadline(const struct qe_cplane *c);
+// The next probe to be sent. False where there is none, or no buffer.
+bool cplane_probe_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action *action);
 
 // state.c
 // False without memory.

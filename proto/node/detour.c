@@ -143,9 +143,6 @@ static void tell(struct qe_cplane *c, struct cplane_peer *peer, bool gateways)
     snprintf(peer->session.last_error, sizeof peer->session.last_error, "both behind NAT that does not allow it, %s",
         missing);
     cplane_log(c, QE_LOG_WARN, "cannot connect to %s: both behind NAT that does not allow it, %s", name, missing);
-    cplane_log(c, QE_LOG_WARN,
-        "to connect, run a gateway where both can reach it (quicether start --role gateway --public-ip IP) and name it "
-        "(quicether config set --gateway-prefer ID), or allow another's (quicether config set --gateway-allow ID)");
     cplane_notify(c,
         "cannot connect to %s: both behind NAT that does not allow it, %s. Run one (quicether start --role gateway "
         "--public-ip IP), or allow another's (quicether config set --gateway-allow ID)",

@@ -181,7 +181,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     static const uint64_t carried = QE_CARRIED_BIT(KRPC);
     struct cplane_discovery *d = c->discovery;
     struct qe_send send;
-    if (cplane_dns_send(c, pool, action)) return true;
+    if (cplane_dns_send(c, pool, action) || cplane_probe_send(c, pool, action)) return true;
     if (!d->stirred && d->staged.size == 0) return false;
     for (;;) {
         if (d->staged.size == 0 && !qe_dht_next(d->dht, d->staged_bytes, &d->staged, c->now_ns) &&

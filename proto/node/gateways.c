@@ -3,6 +3,7 @@
 // that others cannot dial keeps a connection to a few, and says in its record that it can be reached through them.
 #include "node/gateways.h"
 
+#include "dht/signal.h"
 #include "node/discovery_internal.h"
 #include "node/relay.h"
 
@@ -66,6 +67,26 @@ static bool is_kept(const struct cplane_gateways *g, const struct qe_node_id *id
     return false;
 }
 
+// Signals reach this node by its gateways, too (dht/signal.h).
+static void register_at_kept(struct qe_cplane *c)
+{
+    struct cplane_gateways *g = &c->gateways;
+    for (size_t i = 0; i < g->kept_count; i++) {
+        struct cplane_peer *peer = cplane_peer_find(c, &g->kept[i]);
+        const struct qe_path *path = peer ? qe_session_active(&peer->session) : NULL;
+        g->kept_at[i] = path && !path->relayed ? path->remote : (struct qe_addr){.port = 0};
+        if (g->kept_at[i].port) qe_dht_register_at(c->discovery->dht, &g->kept_at[i], true, c->now_ns);
+    }
+    c->discovery->stirred = true;
+}
+
+static void unregister(struct qe_cplane *c)
+{
+    const struct cplane_gateways *g = &c->gateways;
+    for (size_t i = 0; i < g->kept_count; i++)
+        if (g->kept_at[i].port) qe_dht_register_at(c->discovery->dht, &g->kept_at[i], false, c->now_ns);
+}
+
 // Those that are kept stay while they are there; a preferred one takes the place of another.
 static void keep(struct qe_cplane *c)
 {
@@ -87,8 +108,10 @@ static void keep(struct qe_cplane *c)
     for (size_t i = 0; i < count; i++)
         same = same && is_kept(g, &kept[i]);
     if (same) return;
+    unregister(c);
     memcpy(g->kept, kept, count * sizeof kept[0]);
     g->kept_count = count;
+    register_at_kept(c);
     cplane_trace(c, "gateway.kept", count ? cplane_peer_find(c, &kept[0]) : NULL, count, 0);
     announce_wake(c, 0);
 }

@@ -50,6 +50,7 @@ struct cplane_gateways {
     struct qe_gateways known;
     struct cplane_gateway_given preferred[QE_CONFIG_GATEWAYS_MAX], allowed[QE_CONFIG_GATEWAYS_MAX];
     struct qe_node_id kept[CPLANE_GATEWAYS_KEPT]; // through which this node can be reached
+    struct qe_addr kept_at[CPLANE_GATEWAYS_KEPT]; // where; port 0: nowhere
     size_t kept_count;
     uint64_t at_ns;      // not later than anything here is due
     uint64_t read_ns;    // when the index was read
@@ -101,6 +102,7 @@ const char *cplane_undirect_text(const struct cplane_peer *peer);
 
 // report_gateways.c
 void cplane_write_gateways(struct qe_cplane *c, struct qe_json *json);
-void cplane_write_relay(struct qe_cplane *c, struct qe_json *json);
+struct cplane_command;
+void cplane_write_relay(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command);
 
 #endif

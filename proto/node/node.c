@@ -6,6 +6,7 @@
 #include "base/mutants.h"
 #include "base/time.h"
 #include "dht/dht.h"
+#include "nat/probe.h"
 #include "node/claims.h"
 #include "node/cplane.h"
 #include "node/lane.h"
@@ -24,7 +25,7 @@ struct qe_node {
     struct qe_cplane *cplane;
     struct qe_lane *lanes[LANES_MAX];
     uint8_t lane_count;
-    uint8_t turn; // who is asked first for the next packet: a lane, or the DHT
+    uint8_t turn; // who is asked first for the next packet: a lane, or the control part
     uint64_t now_ns, wall_ms;
     uint64_t stop_at_ns; // when to stop waiting for goodbyes; 0: not stopping
     bool stopped;
@@ -101,6 +102,7 @@ static void carry(struct qe_node *node)
 // Where a datagram goes that is no lane's.
 #define TO_NOBODY -1
 #define TO_DHT    -2
+#define TO_PROBES -3
 
 // The lane of a QUIC datagram: our connection IDs name it (docs/protocol.md), a client's first ID of 8 bytes spreads
 // over all of them. TO_NOBODY: not QUIC (RFC 9443 §3: the second bit of the first byte is set in every QUIC packet of
@@ -135,14 +137,16 @@ static bool begins_as_krpc(const uint8_t *bytes, size_t size)
 static int receiver_of(const struct qe_node *node, const uint8_t *bytes, size_t size)
 {
     if (begins_as_krpc(bytes, size) && qe_dht_is_krpc(bytes, size)) return TO_DHT;
+    if (qe_probe_is(bytes, size)) return TO_PROBES;
     return lane_of(node, bytes, size);
 }
 
-static bool any_krpc(const struct qe_datagrams *in)
+// Whether there may be something that is no lane's.
+static bool any_control(const struct qe_datagrams *in)
 {
     size_t segment = in->segment_size ? in->segment_size : in->size;
     for (size_t at = 0; at < in->size; at += segment)
-        if (begins_as_krpc(in->bytes + at, in->size - at)) return true;
+        if (begins_as_krpc(in->bytes + at, in->size - at) || in->bytes[at] == QE_PROBE_FIRST_BYTE) return true;
     return false;
 }
 
@@ -150,12 +154,15 @@ static void give(struct qe_node *node, int receiver, const struct qe_datagrams *
 {
     if (receiver == TO_DHT)
         qe_cplane_datagram(node->cplane, in, node->now_ns, node->wall_ms);
+    else if (receiver == TO_PROBES)
+        qe_cplane_probe(node->cplane, in, node->now_ns, node->wall_ms);
     else
         // What is no QUIC is counted as such by whoever reads it.
         give_lane(node, receiver >= 0 ? receiver : 0, in, 1);
 }
 
-// Cuts what the kernel joined into runs that go to one lane each, and the DHT's datagrams, which go one by one.
+// Cuts what the kernel joined into runs that go to one lane each, and the control part's datagrams, which go one by
+// one.
 static void dispatch_cut(struct qe_node *node, const struct qe_datagrams *in)
 {
     struct qe_datagrams part = *in;
@@ -167,7 +174,7 @@ static void dispatch_cut(struct qe_node *node, const struct qe_datagrams *in)
         do {
             size_t size = (size_t)(end - at) < segment ? (size_t)(end - at) : segment;
             int here = receiver_of(node, at, size);
-            if (at != start && (here != receiver || here == TO_DHT)) break;
+            if (at != start && (here != receiver || here == TO_DHT || here == TO_PROBES)) break;
             receiver = here;
             at += size;
         } while (at < end);
@@ -181,10 +188,10 @@ static void dispatch_datagrams(struct qe_node *node, const struct qe_event *even
 {
     const struct qe_datagrams *list = event->datagrams.list;
     size_t count = event->datagrams.count, first = 0;
-    // With one lane, all that lies between the DHT's datagrams goes there as it came.
+    // With one lane, all that lies between the control part's datagrams goes there as it came.
     for (size_t i = 0; i < count; i++) {
         bool dns = list[i].socket == CPLANE_DNS_SOCKET;
-        if (node->lane_count == 1 && !dns && !any_krpc(&list[i])) continue;
+        if (node->lane_count == 1 && !dns && !any_control(&list[i])) continue;
         if (i > first) give_lane(node, 0, list + first, i - first);
         if (dns)
             qe_cplane_dns_datagram(node->cplane, &list[i], node->now_ns, node->wall_ms);
@@ -239,7 +246,7 @@ static bool all_quiet(const struct qe_node *node)
     return true;
 }
 
-// The next packet of one whose turn it is: the lanes', and behind them the DHT's.
+// The next packet of one whose turn it is: the lanes', and behind them the control part's.
 static bool next_of(struct qe_node *node, uint8_t turn, struct qe_action *action)
 {
     if (turn == node->lane_count) return qe_cplane_send(node->cplane, &node->pool, action);

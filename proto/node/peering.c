@@ -58,7 +58,8 @@ void cplane_close_path(struct qe_cplane *c, uint64_t id, enum qe_close_code code
 
 void cplane_peer_timer(struct qe_cplane *c, struct cplane_peer *peer)
 {
-    uint64_t at = c->up && !c->stopping ? qe_session_deadline(&peer->session) : QE_TIME_NEVER;
+    uint64_t at = QE_TIME_NEVER;
+    if (c->up && !c->stopping) at = qe_time_min(qe_session_deadline(&peer->session), cplane_crossing_deadline(peer));
     qe_heap_set(&c->timers, &peer->timer, at);
 }
 
@@ -257,6 +258,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     cplane_relay_on_session(c, peer);
     trace_way(c, peer);
     cplane_discovery_on_peer(c, peer);
+    cplane_traversal_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
     cplane_gateways_on_session(c, peer);
     cplane_peer_timer(c, peer);

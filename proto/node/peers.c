@@ -153,6 +153,8 @@ void cplane_peer_free(struct qe_cplane *c, struct cplane_peer *peer)
 {
     qe_heap_set(&c->timers, &peer->timer, QE_TIME_NEVER);
     if (c->discovery) cplane_discovery_forget(c, peer);
+    if (c->traversal) cplane_traversal_forget(c, peer);
+    qe_free(c->mem, peer->crossing);
     qe_free(c->mem, peer->detour);
     qe_free(c->mem, peer->ticket);
     qe_free(c->mem, peer);

@@ -169,11 +169,10 @@ static void learn(struct qe_cplane *c, struct cplane_peer *peer, const struct qe
     }
     r->found_seq = item->seq;
     cplane_trace(c, "rendezvous.found", peer, (uint64_t)item->seq, there.endpoint_count);
-    // The best comes last, because each goes to the front.
-    for (size_t i = there.endpoint_count; i-- > 0;)
-        qe_session_on_address(&peer->session, &there.endpoints[i], false);
-    qe_session_on_found(&peer->session, c->now_ns);
-    cplane_peer_timer(c, peer);
+    struct qe_endpoint list[QE_RENDEZVOUS_ENDPOINTS_MAX];
+    for (size_t i = 0; i < there.endpoint_count; i++)
+        list[i] = (struct qe_endpoint){QE_ENDPOINT_REFLEXIVE, there.endpoints[i]};
+    cplane_traversal_learn(c, peer, list, there.endpoint_count);
 }
 
 static void on_found(struct qe_cplane *c, const struct qe_dht_answer *answer, uint64_t user)
@@ -212,7 +211,7 @@ void cplane_discovery_on_join(struct qe_cplane *c)
     r->operation = 0;
     r->failures = 0;
     r->found_seq = 0;
-    r->seek_at_ns = c->now_ns + (peer && peer->session.candidate_count ? PATIENCE_NS : 0);
+    r->seek_at_ns = c->now_ns + (peer && cplane_knows_address(peer) ? PATIENCE_NS : 0);
     discovery_wake(c, r->seek_at_ns);
 }
 

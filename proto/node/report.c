@@ -183,6 +183,8 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
         write_peers(c, &json, command);
     else if (command->verb == QE_COMMAND_NETCHECK)
         cplane_write_netcheck(c, &json, command);
+    else if (command->verb == QE_COMMAND_RELAY)
+        cplane_write_relay(c, &json, command);
     else
         cplane_write_metrics(c, &json, command);
     cplane_reply(c, command->id, 200, &json);
@@ -289,6 +291,7 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         break;
     case QE_COMMAND_PEERS:
     case QE_COMMAND_METRICS:
+    case QE_COMMAND_RELAY:
         ask_lanes(c, command);
         break;
     case QE_COMMAND_PING:
@@ -315,10 +318,6 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         break;
     case QE_COMMAND_GATEWAYS:
         cplane_write_gateways(c, &json);
-        cplane_reply(c, command->id, 200, &json);
-        break;
-    case QE_COMMAND_RELAY:
-        cplane_write_relay(c, &json);
         cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_NETCHECK:

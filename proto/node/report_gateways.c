@@ -92,9 +92,38 @@ static void write_limits(const struct qe_config_relaying *r, struct qe_json *jso
     number_if(json, "volume_bytes", r->volume_bytes != 0, r->volume_bytes);
 }
 
-void cplane_write_relay(struct qe_cplane *c, struct qe_json *json)
+// What the lanes say of one node.
+static struct qe_relayed gather(const struct cplane_command *command, const struct cplane_peer *peer)
+{
+    struct qe_relayed sum = {0};
+    for (const struct qe_list *at = command->letters.next; at != &command->letters; at = at->next) {
+        const struct qe_mail *mail = qe_container(at, struct qe_mail, link);
+        if (mail->peer != peer->index || mail->kind != QE_MAIL_REPORT_PEER) continue;
+        sum.packets += mail->conn.relayed.packets;
+        sum.bytes += mail->conn.relayed.bytes;
+        sum.dropped_packets += mail->conn.relayed.dropped_packets;
+        sum.waiting_bytes += mail->conn.relayed.waiting_bytes;
+    }
+    return sum;
+}
+
+static void write_node(
+    const struct qe_cplane *c, struct qe_json *json, const struct cplane_peer *peer, const struct qe_relayed *relayed)
 {
     char id[QE_NODE_ID_TEXT_SIZE];
+    qe_json_object_begin(json);
+    member(json, "node_id", qe_node_id_format(&peer->id, id));
+    member(json, "name", peer_name(peer));
+    number(json, "circuits", cplane_relay_count(c, peer));
+    number(json, "relayed_packets", relayed->packets);
+    number(json, "relayed_bytes", relayed->bytes);
+    number(json, "dropped_packets", relayed->dropped_packets);
+    number(json, "waiting_bytes", relayed->waiting_bytes);
+    qe_json_object_end(json);
+}
+
+void cplane_write_relay(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command)
+{
     bool relays = cplane_is_relay(c);
     qe_json_object_begin(json);
     flag(json, "relays", relays);
@@ -104,14 +133,8 @@ void cplane_write_relay(struct qe_cplane *c, struct qe_json *json)
     qe_json_key(json, "nodes");
     qe_json_array_begin(json);
     for (size_t i = 0; i < c->peer_count; i++) {
-        const struct cplane_peer *peer = c->by_id[i];
-        size_t circuits = cplane_relay_count(c, peer);
-        if (circuits == 0) continue;
-        qe_json_object_begin(json);
-        member(json, "node_id", qe_node_id_format(&peer->id, id));
-        member(json, "name", peer_name(peer));
-        number(json, "circuits", circuits);
-        qe_json_object_end(json);
+        struct qe_relayed relayed = gather(command, c->by_id[i]);
+        if (cplane_relay_count(c, c->by_id[i]) > 0 || relayed.packets > 0) write_node(c, json, c->by_id[i], &relayed);
     }
     qe_json_array_end(json);
     qe_json_object_end(json);

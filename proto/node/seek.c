@@ -1,6 +1,7 @@
 // Where peers are: the node record of each that is not connected is looked for, at once where it has no address or
 // packets wait for it, else when its last addresses have been tried, and then again after growing waits. A record's
-// addresses are all dialled. What it says is its owner's word, and newer than what was known, or it is passed over.
+// addresses are all tried (traversal.c). What it says is its owner's word, and newer than what was known, or it is
+// passed over.
 #include "node/discovery_internal.h"
 
 #define SEEK_PATIENCE_NS (2 * QE_NS_PER_S) // for addresses that are known already
@@ -22,7 +23,7 @@ static bool connected(const struct cplane_peer *peer)
 // it looked for. What is known of it is renewed with the list of members.
 static bool rests(const struct cplane_peer *peer)
 {
-    return peer->session.lazy && peer->session.candidate_count && peer->session.failures == 0 && !peer->seek.wanted;
+    return peer->session.lazy && cplane_knows_address(peer) && peer->session.failures == 0 && !peer->seek.wanted;
 }
 
 void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
@@ -34,7 +35,7 @@ void cplane_discovery_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
         return;
     }
     if (peer->leaving || seek->operation || seek->at_ns != 0 || !c->up) return;
-    seek->at_ns = c->now_ns + (peer->session.candidate_count ? SEEK_PATIENCE_NS : 0);
+    seek->at_ns = c->now_ns + (cplane_knows_address(peer) ? SEEK_PATIENCE_NS : 0);
     discovery_wake(c, seek->at_ns);
 }
 
@@ -47,6 +48,14 @@ void cplane_discovery_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
     if (peer->session.candidate_count && peer->session.failures == 0) return;
     seek->wanted = true;
     seek->at_ns = c->now_ns;
+    discovery_wake(c, c->now_ns);
+}
+
+void cplane_discovery_seek(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    if (peer->leaving || peer->seek.operation) return;
+    peer->seek.wanted = true;
+    peer->seek.at_ns = c->now_ns;
     discovery_wake(c, c->now_ns);
 }
 
@@ -82,22 +91,17 @@ bool discovery_learn(struct qe_cplane *c, struct cplane_peer *peer, const struct
         return false;
     }
     bool newer = record->issued_ms > seek->issued_ms;
-    bool had_none = peer->session.candidate_count == 0;
+    bool had_none = !cplane_knows_address(peer);
     seek->issued_ms = record->issued_ms;
     seek->lifetime_s = record->lifetime_s;
     if (!newer && !had_none) return true;
-    // The best comes last, because each goes to the front. Where it is connected, it is known better than anybody says.
-    for (size_t i = record->endpoint_count; i-- > 0 && !connected(peer);)
-        qe_session_on_address(&peer->session, &record->endpoints[i].addr, false);
+    cplane_traversal_learn(c, peer, record->endpoints, record->endpoint_count);
     take_addresses(c, peer, record);
     cplane_gateways_on_record(c, peer, record);
     uint64_t age_s = c->wall_ms > record->issued_ms ? (c->wall_ms - record->issued_ms) / 1000 : 0;
     cplane_claims_recorded(
         c, peer, record->subnets, record->subnet_count, record->lifetime_s > age_s ? record->lifetime_s - age_s : 0);
     cplane_trace(c, "record.found", peer, record->issued_ms, record->endpoint_count);
-    if (connected(peer)) return true;
-    qe_session_on_found(&peer->session, c->now_ns);
-    cplane_peer_timer(c, peer);
     return true;
 }
 
@@ -115,6 +119,7 @@ static void on_found(struct qe_cplane *c, const struct qe_dht_answer *answer, ui
         else
             cplane_trace(c, "record.refused", peer, fault, 0);
     }
+    cplane_traversal_on_looked_up(c, peer);
     if (!answer->final) return;
     cplane_trace(c, "record.sought", peer, answer->outcome, answer->hops);
     peer->seek.operation = 0;
@@ -159,7 +164,7 @@ void seek_expire(struct qe_cplane *c)
     for (size_t i = 0; i < c->peer_count; i++) {
         // Each time another one is first, so that none is always left over.
         struct cplane_peer *peer = c->by_id[(s->turn + i) % c->peer_count];
-        if (connected(peer) || peer->seek.operation || rests(peer)) continue;
+        if ((connected(peer) && !peer->seek.wanted) || peer->seek.operation || rests(peer)) continue;
         if (peer->seek.at_ns == 0) cplane_discovery_on_peer(c, peer);
         if (peer->seek.at_ns > c->now_ns) {
             discovery_wake(c, peer->seek.at_ns);

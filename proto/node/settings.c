@@ -134,8 +134,10 @@ void cplane_set(struct qe_cplane *c, const struct qe_command *command)
     cplane_log(c, QE_LOG_INFO, "%s is %s from now on", key, *value ? value : "empty");
     cplane_trace(c, "setting", NULL, (uint64_t)(setting - settings), 0);
     if (strncmp(key, "network.exit_", strlen("network.exit_")) == 0) cplane_exit_on_setting(c);
+    bool relaying = strncmp(key, "relay.", strlen("relay.")) == 0;
     // Lanes have the limits from the snapshot.
-    if (strncmp(key, "relay.", strlen("relay.")) == 0) cplane_publish(c);
+    if (relaying) cplane_publish(c);
+    if (relaying || strncmp(key, "gateway.", strlen("gateway.")) == 0) cplane_gateways_on_config(c);
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     qe_json_object_begin(&json);
     member(&json, "key", key);

@@ -31,11 +31,6 @@ static void on_signal(void *user, const struct qe_dht_signal *signal)
     }
 }
 
-void cplane_on_signal(struct qe_cplane *c, const struct qe_dht_signal *signal)
-{
-    cplane_trace(c, "signal.came", NULL, signal->kind, signal->payload.size);
-}
-
 void signals_options(struct qe_cplane *c, struct qe_dht_options *options)
 {
     options->signal = on_signal;

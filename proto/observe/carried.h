@@ -38,7 +38,8 @@
     X(RELAYED, "relayed", "a QUIC packet of others, or of an inner connection")                                        \
     X(ECHO, "echo", "an echo request")                                                                                 \
     X(ECHO_REPLY, "echo-reply", "an echo reply")                                                                       \
-    X(KRPC, "krpc", "a message of the DHT")
+    X(KRPC, "krpc", "a message of the DHT")                                                                            \
+    X(PROBE, "probe", "a probe of an address at which a peer may be")
 
 enum qe_carried {
 #define QE_CARRIED_IDENTIFIER(id, name, meaning) QE_CARRIED_##id,

@@ -57,7 +57,14 @@
     X(DROP_DNS, "drop_dns", "DNS queries that are none, come from elsewhere, or are too many")                         \
     X(DHT_DATAGRAMS_SENT, "dht_datagrams_sent", "UDP datagrams of the DHT sent")                                       \
     X(DHT_DATAGRAMS_RECEIVED, "dht_datagrams_recv", "UDP datagrams of the DHT received")                               \
-    X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")
+    X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")  \
+    X(PUNCH_ATTEMPTS, "punch_attempts", "Attempts at a direct path to a peer")                                         \
+    X(PUNCH_PROVEN, "punch_proven", "Addresses of peers that were proven by an echo")                                  \
+    X(PROBES_SENT, "probes_sent", "Probes of addresses sent")                                                          \
+    X(PROBES_RECEIVED, "probes_recv", "Probes of addresses received")                                                  \
+    X(DROP_PROBE, "drop_probe", "Probes that are malformed, for somebody else, or answer nothing that was asked")      \
+    X(DROP_CALL, "drop_call", "Calls of other nodes that are malformed, forged, repeated, late, or not allowed")       \
+    X(DROP_PROBE_LIMIT, "drop_probe_limit", "Probes not sent or answered: their address has had what it may have")
 
 enum qe_counter {
 #define QE_COUNTER_ID(id, name, help) QE_COUNT_##id,

@@ -168,7 +168,7 @@ static void run_end(struct run *run)
 static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_datagrams *in, struct qe_span bytes)
 {
     bool short_header = bytes.size > QE_CID_SIZE && (bytes.data[0] & (FORM_LONG | FIXED_BIT)) == FIXED_BIT;
-    quic->stats.datagrams_received++;
+    if (in->socket != QE_QUIC_INSIDE) quic->stats.datagrams_received++;
     if (!(run->conn && run->short_header && short_header && memcmp(run->key, bytes.data + 1, QE_CID_SIZE) == 0)) {
         struct qe_conn *conn = find(quic, in, bytes);
         if (!conn) return;
@@ -267,7 +267,7 @@ static bool emit(struct qe_quic *quic, struct qe_buf *buf, struct qe_send *out, 
         quic->carried->batch[0] = carried;
         out->carried = quic->carried->batch;
     }
-    quic->stats.datagrams_sent++;
+    if (to->socket != QE_QUIC_INSIDE) quic->stats.datagrams_sent++;
     return true;
 }
 

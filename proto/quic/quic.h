@@ -100,7 +100,7 @@ struct qe_quic_options {
 
 // Counters, for observation only.
 struct qe_quic_stats {
-    uint64_t datagrams_received;
+    uint64_t datagrams_received; // of sockets, as those sent; the others here are of all connections
     uint64_t datagrams_sent;
     uint64_t dropped_malformed; // not a QUIC packet, or one that cannot be for us
     uint64_t dropped_unknown;   // a connection ID that nobody has

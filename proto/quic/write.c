@@ -284,6 +284,6 @@ bool qe_conn_write(struct qe_conn *conn, struct qe_buf *buf, struct qe_send *out
     out->buf = buf;
     out->segment_size = (uint16_t)batch.segment;
     if (quic->carried) out->carried = quic->carried->batch;
-    quic->stats.datagrams_sent += batch.count;
+    if (!conn->inside) quic->stats.datagrams_sent += batch.count;
     return true;
 }

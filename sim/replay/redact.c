@@ -154,7 +154,7 @@ static struct qe_span join(struct redaction *r, struct qe_span first, struct qe_
 static struct qe_span comparable(struct redaction *r, struct qe_span header, struct qe_span plain)
 {
     struct qe_span both = join(r, header, plain);
-    sim_redact_frames(r->scratch + header.size, plain.size, SIM_REDACT_COMPARE);
+    sim_redact_frames(r->scratch + header.size, plain.size, SIM_REDACT_COMPARE, NULL);
     return both;
 }
 

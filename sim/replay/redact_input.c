@@ -4,6 +4,7 @@
 #include "replay/redact_packet.h"
 
 #include "dht/dht.h"
+#include "nat/probe.h"
 #include "quic/quic.h"
 
 #include <ngtcp2/ngtcp2.h>
@@ -152,14 +153,25 @@ static void keep_outside(
     if (tail == TAG_SIZE) spoil(out + size - TAG_SIZE);
 }
 
-static void open_packet(size_t size, const struct sim_opened *opened, const uint8_t *bytes, uint8_t *out)
+// A packet inside another was decrypted at another place than it arrived at, so it is among the late ones.
+static void redact_inside(void *user, uint8_t *packet, size_t size)
 {
+    uint8_t *copy = sim_obtain(size, 1);
+    memcpy(copy, packet, size);
+    sim_redact_datagram(user, qe_span(copy, size), packet);
+    sim_release(copy);
+}
+
+static void open_packet(
+    const struct sim_redact_input *in, size_t size, const struct sim_opened *opened, const uint8_t *bytes, uint8_t *out)
+{
+    const struct sim_redact_inside inside = {(void *)(uintptr_t)in, redact_inside};
     size_t plain_size = opened->sealed_size - TAG_SIZE;
     uint8_t *payload = out + opened->header_size;
     memcpy(out, bytes + opened->header, opened->header_size);
     if (opened->right) {
         memcpy(payload, bytes + opened->plain, plain_size);
-        sim_redact_frames(payload, plain_size, SIM_REDACT_INPUT);
+        sim_redact_frames(payload, plain_size, SIM_REDACT_INPUT, &inside);
         memset(payload + plain_size, 0, TAG_SIZE);
     } else {
         memset(payload, 0, plain_size);
@@ -185,7 +197,7 @@ void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datag
 {
     const uint8_t *at = datagram.data, *end = datagram.data + datagram.size;
     // What anybody may read stays.
-    if (qe_dht_is_krpc(at, datagram.size)) {
+    if (qe_dht_is_krpc(at, datagram.size) || qe_probe_is(at, datagram.size)) {
         memcpy(out, at, datagram.size);
         return;
     }
@@ -195,7 +207,7 @@ void sim_redact_datagram(const struct sim_redact_input *in, struct qe_span datag
         if (is_plain(at, (size_t)(end - at), out)) return;
         const struct sim_opened *opened = find(in, at, end, &bytes);
         if (opened && opened->header_size + opened->sealed_size <= size)
-            open_packet(size, opened, bytes, out);
+            open_packet(in, size, opened, bytes, out);
         else
             keep_outside(in, at, size, number, out);
         at += size;

@@ -6,7 +6,7 @@
 #include "flow/checksum.h"
 #include "flow/fragment.h"
 #include "flow/packet.h"
-#include "wire/wire.h"
+#include "wire/relay.h"
 
 #include <string.h>
 
@@ -138,7 +138,9 @@ static void clear_fragment(uint8_t *frame, size_t size, enum sim_redact_use use)
     size_t offset = qe_load16(frame + 3) & (FRAGMENT_MORE_MASK - 1);
     uint8_t *piece = frame + QE_FRAGMENT_HEADER_SIZE;
     size -= QE_FRAGMENT_HEADER_SIZE;
-    if (offset == 0)
+    if (offset == 0 && piece[0] == QE_FRAME_RELAYED)
+        clear(piece, size, QE_RELAYED_HEADER_SIZE);
+    else if (offset == 0)
         clear_first_piece(piece, size, use);
     else if (use == SIM_REDACT_COMPARE)
         memset(piece, 0, size);
@@ -146,13 +148,23 @@ static void clear_fragment(uint8_t *frame, size_t size, enum sim_redact_use use)
         clear_later_piece(piece, size, offset);
 }
 
-static void clear_datagram(uint8_t *frame, size_t size, enum sim_redact_use use)
+static void clear_relayed(uint8_t *frame, size_t size, const struct sim_redact_inside *inside)
+{
+    if (inside && size > QE_RELAYED_HEADER_SIZE)
+        inside->redact(inside->user, frame + QE_RELAYED_HEADER_SIZE, size - QE_RELAYED_HEADER_SIZE);
+    else
+        clear(frame, size, QE_RELAYED_HEADER_SIZE);
+}
+
+static void clear_datagram(uint8_t *frame, size_t size, enum sim_redact_use use, const struct sim_redact_inside *inside)
 {
     if (size == 0) return;
     if (frame[0] >> 4 == 4 || frame[0] >> 4 == 6)
         sim_redact_ip(frame, size, NULL);
     else if (frame[0] == QE_FRAME_FRAGMENT)
         clear_fragment(frame, size, use);
+    else if (frame[0] == QE_FRAME_RELAYED)
+        clear_relayed(frame, size, inside);
     else if (frame[0] != QE_FRAME_ECHO && frame[0] != QE_FRAME_ECHO_REPLY)
         clear(frame, size, 1);
 }
@@ -202,7 +214,7 @@ static uint8_t *content(struct qe_reader *r, bool sized, size_t *size)
 }
 
 // One frame of RFC 9000 §19 or RFC 9221 §4; the reader fails at anything else.
-static void redact_frame(struct qe_reader *r, enum sim_redact_use use)
+static void redact_frame(struct qe_reader *r, enum sim_redact_use use, const struct sim_redact_inside *inside)
 {
     size_t size;
     uint8_t *at;
@@ -257,7 +269,7 @@ static void redact_frame(struct qe_reader *r, enum sim_redact_use use)
     case 0x30: // DATAGRAM
     case 0x31:
         at = content(r, type == 0x31, &size);
-        clear_datagram(at, size, use);
+        clear_datagram(at, size, use, inside);
         break;
     default:
         if (type < 0x08 || type > 0x0f) {
@@ -271,13 +283,13 @@ static void redact_frame(struct qe_reader *r, enum sim_redact_use use)
     }
 }
 
-void sim_redact_frames(uint8_t *plain, size_t size, enum sim_redact_use use)
+void sim_redact_frames(uint8_t *plain, size_t size, enum sim_redact_use use, const struct sim_redact_inside *inside)
 {
     struct qe_reader r = qe_reader(qe_span(plain, size));
     const uint8_t *at = r.at;
     while (!r.failed && qe_reader_left(&r) > 0) {
         at = r.at;
-        redact_frame(&r, use);
+        redact_frame(&r, use, inside);
     }
     // What is no frame is refused by whoever reads it, from its type on.
     if (r.failed) clear(plain, size, (size_t)(at - plain) + 1);

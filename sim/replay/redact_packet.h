@@ -17,7 +17,13 @@ enum sim_redact_use {
 // one that was wrong stays wrong. `offload`: of a packet from or to a TUN; NULL for none.
 void sim_redact_ip(uint8_t *packet, size_t size, const struct qe_offload *offload);
 
+// What becomes of a relayed QUIC packet, in place. NULL: it is zeroed.
+struct sim_redact_inside {
+    void *user;
+    void (*redact)(void *user, uint8_t *packet, size_t size);
+};
+
 // The same for the frames in a QUIC packet's payload: handshake messages and what DATAGRAM frames carry.
-void sim_redact_frames(uint8_t *plain, size_t size, enum sim_redact_use use);
+void sim_redact_frames(uint8_t *plain, size_t size, enum sim_redact_use use, const struct sim_redact_inside *inside);
 
 #endif

@@ -113,11 +113,13 @@ static void check_inbound(struct sim_invariants *v, struct sim_host *host)
         tell(v, host, SIM_FAILURE_CONSERVATION, "a node counts other packets to its TUN than it gave");
     if (!v->ledger.cut_anywhere && (out > due || due - out > counted(w, QE_COUNT_DROP_NO_BUFFER)))
         tell(v, host, SIM_FAILURE_CONSERVATION, "packets from peers are neither delivered nor dropped");
-    if (named(w, "datagrams_recv") + counted(w, QE_COUNT_DHT_DATAGRAMS_RECEIVED) + counted(w, QE_COUNT_DNS_QUERIES) !=
-        host->counts.datagrams_received - w->at_start.datagrams_received)
+    uint64_t received = named(w, "datagrams_recv") + counted(w, QE_COUNT_DHT_DATAGRAMS_RECEIVED) +
+                        counted(w, QE_COUNT_PROBES_RECEIVED) + counted(w, QE_COUNT_DNS_QUERIES);
+    if (received != host->counts.datagrams_received - w->at_start.datagrams_received)
         tell(v, host, SIM_FAILURE_CONSERVATION, "a node counts other datagrams received than came");
-    if (named(w, "datagrams_sent") + counted(w, QE_COUNT_DHT_DATAGRAMS_SENT) + counted(w, QE_COUNT_DNS_ANSWERS) !=
-        host->counts.datagrams_sent - w->at_start.datagrams_sent)
+    uint64_t sent = named(w, "datagrams_sent") + counted(w, QE_COUNT_DHT_DATAGRAMS_SENT) +
+                    counted(w, QE_COUNT_PROBES_SENT) + counted(w, QE_COUNT_DNS_ANSWERS);
+    if (sent != host->counts.datagrams_sent - w->at_start.datagrams_sent)
         tell(v, host, SIM_FAILURE_CONSERVATION, "a node counts other datagrams sent than left");
 }
 

@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 #include "base/time.h"
 #include "dht/dht.h"
+#include "nat/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +113,8 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
     struct sim_watched_host *w = watched(v, host);
     if (w->any_dialled) check_tickets(v, host);
     // What the DHT sends to whom is its own affair, and bounded there (docs/protocol.md).
-    if (qe_dht_is_krpc(qe_buf_bytes(send->buf), send->buf->size)) return;
+    const uint8_t *bytes = qe_buf_bytes(send->buf);
+    if (qe_dht_is_krpc(bytes, send->buf->size) || qe_probe_is(bytes, send->buf->size)) return;
     // An address that is new to a node in a DHT is from a record there; its owner may have left it since.
     if (w->takes_part && !sim_contacts_find(&w->contacts, &send->remote))
         sim_contacts_configured(&w->contacts, &send->remote);
@@ -132,6 +134,7 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
 static void on_received(void *user, struct sim_host *host, const struct sim_packet *packet)
 {
     struct sim_invariants *v = user;
+    if (qe_probe_is(packet->bytes, packet->size)) return;
     if (qe_dht_is_krpc(packet->bytes, packet->size)) {
         watched(v, host)->takes_part = true;
         return;
@@ -280,6 +283,10 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
         on_connection(v, host, peer, true);
     else if (strcmp(name, "session.lost") == 0)
         on_connection(v, host, peer, false);
+    else if (strcmp(name, "session.relayed") == 0)
+        peer->connected = false; // it was met nowhere
+    else if (strcmp(name, "session.direct") == 0)
+        peer->connected = w->any_connected = true;
 }
 
 void sim_invariants_logged(struct sim_invariants *v, struct sim_host *host, enum qe_log_level level, const char *text)

@@ -14,7 +14,7 @@ static void twice(struct qe_span in, int what)
         if (what == 0)
             sim_redact_ip(first, in.size, NULL);
         else
-            sim_redact_frames(first, in.size, what == 1 ? SIM_REDACT_INPUT : SIM_REDACT_COMPARE);
+            sim_redact_frames(first, in.size, what == 1 ? SIM_REDACT_INPUT : SIM_REDACT_COMPARE, NULL);
         if (round == 0 && in.size) memcpy(second, first, in.size);
     }
     // Of a wrong checksum it is only kept that it is wrong; and a first piece's is not known.

@@ -296,6 +296,38 @@ static void without_a_gateway_the_user_hears_what_he_can_do(void)
     start_all();
     run_for(30 * QE_NS_PER_S);
     CU_ASSERT(!world_connected(a, b));
+    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, ": both behind NAT that does not allow it, no gateway\n"));
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_PEERS, NULL), 200);
+    const char *why = "\"last_error\":\"both behind NAT that does not allow it, no gateway\"";
+    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, why));
+    // What he can do, once.
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_STATUS, NULL), 200);
+    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "start --role gateway --public-ip IP"));
+    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "config set --gateway-allow ID"));
+    CU_ASSERT_EQUAL(count(a->log, ": both behind NAT that does not allow it, no gateway\n"), 1);
+    // He does one of them, on the host that both can reach.
+    world_kill(one);
+    one->config.gateway = true;
+    world_start(one);
+    CU_ASSERT(world_until(&world, a_and_b_connected, 120 * QE_NS_PER_S));
+    printf("by the new gateway after %lu ms\n", (unsigned long)((world.now_ns - 30 * QE_NS_PER_S) / QE_NS_PER_MS));
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_PEERS, NULL), 200);
+    CU_ASSERT_PTR_NULL(strstr((const char *)a->reply.data, why));
+    end();
+}
+
+static void who_does_not_answer_is_not_said_to_be_behind_a_nat(void)
+{
+    begin(12, true);
+    one->config.gateway = two->config.gateway = false;
+    start_all();
+    run_for(8 * QE_NS_PER_S);
+    world_kill(b);
+    world_kill(a);
+    memset(a->log, 0, sizeof a->log);
+    start_behind_nat(a);
+    run_for(60 * QE_NS_PER_S);
+    CU_ASSERT_PTR_NULL(strstr(a->log, "behind NAT"));
     CU_ASSERT_PTR_NOT_NULL(strstr(a->log, "does not answer, and no gateway\n"));
     end();
 }
@@ -344,6 +376,7 @@ static const struct unit_case cases[] = {
         a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by},
     {"a gateway is found for the only one that died", a_gateway_is_found_for_the_only_one_that_died},
     {"without a gateway the user hears what he can do", without_a_gateway_the_user_hears_what_he_can_do},
+    {"who does not answer is not said to be behind a NAT", who_does_not_answer_is_not_said_to_be_behind_a_nat},
     {"a gateway relays for those who may", a_gateway_relays_for_those_who_may},
     {"a member helps out where there is no gateway", a_member_helps_out_where_there_is_no_gateway},
     {"without memory nothing worse happens", without_memory_nothing_worse_happens},

@@ -310,6 +310,37 @@ static void when_a_gateway_dies_the_standby_carries_on(void)
     end();
 }
 
+// Whether the path through the gateway carries on as if nothing were wrong.
+static bool is_silent(struct world *w)
+{
+    (void)w;
+    const struct qe_path *path = active(a, b);
+    return !path || path->state == QE_PATH_SILENT;
+}
+
+static void a_path_is_as_silent_as_what_it_goes_by(void)
+{
+    for (int far = 0; far < 2; far++) {
+        begin(15);
+        connect();
+        world_kill(far ? b : g);
+        // Whoever is next to it notices first, and it is the connection to it that it notices.
+        uint8_t packet[500];
+        uint64_t began_ns = world.now_ns;
+        while (!is_silent(&world) && world.now_ns < began_ns + 10 * QE_NS_PER_S) {
+            world_packet(a, b, 6, 1, sizeof packet, packet);
+            world_tun(a, packet, sizeof packet, NULL);
+            run_for(20 * QE_NS_PER_MS);
+        }
+        CU_ASSERT_TRUE(world.now_ns - began_ns <= QE_NS_PER_S);
+        // Each connection's silence counts, whichever is noticed first.
+        run_for(500 * QE_NS_PER_MS);
+        const struct qe_path *path = active(a, b);
+        CU_ASSERT_TRUE(!path || path->quiet);
+        end();
+    }
+}
+
 static void a_peer_that_restarts_is_reached_again(void)
 {
     begin(10);
@@ -450,6 +481,7 @@ static const struct unit_case cases[] = {
     {"who does not know the other does not want it", who_does_not_know_the_other_does_not_want_it},
     {"no circuit goes by a relayed path", no_circuit_goes_by_a_relayed_path},
     {"when a gateway dies the standby carries on", when_a_gateway_dies_the_standby_carries_on},
+    {"a path is as silent as what it goes by", a_path_is_as_silent_as_what_it_goes_by},
     {"a peer that restarts is reached again", a_peer_that_restarts_is_reached_again},
     {"both may open at once", both_may_open_at_once},
     {"the gateway has no key and sees no payload", the_gateway_has_no_key_and_sees_no_payload},

@@ -78,7 +78,7 @@ static void pieces_add_up(void)
             qe_store16(frames[i] + 2, 7);
             qe_store16(frames[i] + 4, (uint16_t)(at[i] | (i == 0 ? 0x8000 : 0)));
             memcpy(frames[i] + 6, packet + at[i], size);
-            sim_redact_frames(frames[i], 6 + size, SIM_REDACT_INPUT);
+            sim_redact_frames(frames[i], 6 + size, SIM_REDACT_INPUT, NULL);
             memcpy(whole + at[i], frames[i] + 6, size);
         }
         CU_ASSERT_EQUAL(left_over(whole, total), 0);
@@ -95,11 +95,11 @@ static void frames_keep_what_nodes_say_to_each_other(void)
     uint8_t wanted[sizeof plain];
     memcpy(wanted, plain, sizeof plain);
     memset(wanted + 11, 0, 3);
-    sim_redact_frames(plain, sizeof plain, SIM_REDACT_INPUT);
+    sim_redact_frames(plain, sizeof plain, SIM_REDACT_INPUT, NULL);
     CU_ASSERT(memcmp(plain, wanted, sizeof plain) == 0);
     // What is no frame goes, from behind its type.
     uint8_t unknown[] = {0x01, 0x3f, 1, 2, 3};
-    sim_redact_frames(unknown, sizeof unknown, SIM_REDACT_INPUT);
+    sim_redact_frames(unknown, sizeof unknown, SIM_REDACT_INPUT, NULL);
     CU_ASSERT(memcmp(unknown, (const uint8_t[]){0x01, 0x3f, 0, 0, 0}, sizeof unknown) == 0);
 }
 
@@ -127,7 +127,7 @@ static void nobody_redeems_what_was_redacted(void)
     uint8_t plain[3 + 2 + 3 + QE_TOKEN_SIZE + 3 + 5] = {0x0a, 0x00, sizeof plain - 3, 7, 7};
     CU_ASSERT_EQUAL(qe_join_encode(invitation.token, plain + 5, 3 + QE_TOKEN_SIZE), 3 + QE_TOKEN_SIZE);
     memcpy(plain + 5 + 3 + QE_TOKEN_SIZE, "\0\x11\3abcde", 8);
-    sim_redact_frames(plain, sizeof plain, SIM_REDACT_INPUT);
+    sim_redact_frames(plain, sizeof plain, SIM_REDACT_INPUT, NULL);
     CU_ASSERT(is_zero(plain + 8, QE_TOKEN_SIZE));
     CU_ASSERT(memcmp(plain, "\x0a\0\x1d\7\7\0\x11\3", 8) == 0);
     CU_ASSERT(memcmp(plain + 8 + QE_TOKEN_SIZE, "\0\x11\3\0\0\0\0\0", 8) == 0);

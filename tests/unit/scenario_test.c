@@ -244,7 +244,7 @@ static const struct {
         "ack, ping, crypto, ticket, path-challenge, path-response, new-connection-id, retire-connection-id, "
         "handshake-done, mtu-probe, stateless-reset, goodbye, close, control, hello, proof, join, welcome, packet, "
         "fragment, relayed, echo, "
-        "echo-reply, krpc"},
+        "echo-reply, krpc, probe"},
     {BASE "[[trigger]]\non = {from = \"a\"}\ndrop = true\n",
         "f.toml:12: 'on' has no 'message'; expected one such as \"hello\", or \"any\""},
     {BASE "[[trigger]]\non = {message = \"any\", count = 0}\ndrop = true\n",
