@@ -10,7 +10,9 @@
 #define FRESH_NS (15 * QE_NS_PER_S)
 // For so long after its start a node that heard nothing says nothing of that.
 #define PATIENCE_NS (5 * QE_NS_PER_S)
-#define UDP_BYTES   8
+// After so long it has been found out, if ever.
+#define BEGIN_NS  (30 * QE_NS_PER_S)
+#define UDP_BYTES 8
 
 static void text_if(struct qe_json *json, const char *key, const char *text)
 {
@@ -92,6 +94,7 @@ static void write_interfaces(struct qe_cplane *c, struct qe_json *json)
     for (size_t i = 0; i < c->link_count; i++) {
         const struct cplane_link *link = &c->links[i];
         if (!link->up || link->address_count == 0 || strcmp(link->name, c->config->tun_name) == 0) continue;
+        if (qe_ip_is_loopback(&link->addresses[0].ip)) continue;
         qe_json_object_begin(json);
         member(json, "name", link->name);
         qe_json_key(json, "addresses");
@@ -154,7 +157,8 @@ void cplane_write_netcheck(struct qe_cplane *c, struct qe_json *json, const stru
     bool has_port = cplane_portmap_list(c, true, &mapped, 1) || cplane_portmap_list(c, false, &mapped, 1);
     enum qe_nat_meaning meaning = qe_nat_meaning(b, has_port, heard);
     qe_json_object_begin(json);
-    flag(json, "checking", cplane_nat_checking(c));
+    bool begins = meaning == QE_NAT_MEANS_UNKNOWN && c->now_ns - c->started_ns < BEGIN_NS;
+    flag(json, "checking", begins || cplane_nat_checking(c));
     number_if(json, "age_ms", b->known_ns != 0, (c->now_ns - b->known_ns) / QE_NS_PER_MS);
     flag(json, "joined", discovery_joined(c));
     flag(json, "udp_blocked", meaning == QE_NAT_MEANS_BLOCKED);
