@@ -84,7 +84,7 @@ static int fail(const struct qe_cli_world *world, const char *text, int status)
 }
 
 // What takes the daemon a while to find out is asked for again until it has, or for so long.
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 15000
 #define AGAIN_MS    300
 
 static enum qe_client_outcome call(const struct qe_client_request *request, struct qe_client_reply *reply, bool patient)
