@@ -13,6 +13,8 @@
 #define CPLANE_REQUEST_ADDRESSES UINT64_C(4)
 #define CPLANE_REQUEST_DNS       UINT64_C(5)
 #define CPLANE_REQUEST_DNS_OPEN  UINT64_C(6)
+#define CPLANE_REQUEST_SPARE     UINT64_C(7)
+#define CPLANE_REQUEST_OTHER     UINT64_C(8)
 
 // Where the counter of the own IPv4 address is stored.
 #define CPLANE_ADDRESS_KEY "overlay/address"

@@ -12,6 +12,9 @@
 
 // The ID of the socket at which names are answered.
 #define CPLANE_DNS_SOCKET 100
+// Those that find out what NATs do (natcheck.c): the one that asks, and the other port of one that is asked.
+#define CPLANE_SPARE_SOCKET 101
+#define CPLANE_OTHER_SOCKET 102
 
 struct qe_cplane;
 

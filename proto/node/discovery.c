@@ -3,6 +3,7 @@
 #include "node/discovery_internal.h"
 
 #include "base/mutants.h"
+#include "dht/signal.h"
 
 static void on_answer(void *user, const struct qe_dht_answer *answer)
 {
@@ -33,6 +34,7 @@ int cplane_discovery_new(struct qe_cplane *c)
     d->at_ns = d->announce.at_ns = d->announce.refresh_at_ns = QE_TIME_NEVER;
     d->bootstrap.check_at_ns = d->bootstrap.retry_at_ns = d->bootstrap.store_at_ns = QE_TIME_NEVER;
     c->discovery = d;
+    natcheck_init(c);
     size_t names = c->config->allowed_name_count;
     if (names && !(d->allowed = qe_zalloc(c->mem, names, sizeof *d->allowed))) return -1;
     struct qe_dht_options options = {.mem = c->mem,
@@ -153,6 +155,11 @@ void qe_cplane_datagram(struct qe_cplane *c, const struct qe_datagrams *in, uint
     c->wall_ms = wall_ms;
     qe_count(&c->counters, QE_COUNT_DHT_DATAGRAMS_RECEIVED);
     if (!c->up || c->stopping) return;
+    if (in->socket != CPLANE_OTHER_SOCKET && natcheck_receive(c, in)) {
+        d->stirred = true;
+        natcheck_run(c);
+        return;
+    }
     uint32_t place = place_of(d, in);
     if (!mainline_receive(c, place, in))
         qe_dht_receive(d->dht, place, &in->remote, qe_span(in->bytes, in->size), now_ns);
@@ -164,7 +171,11 @@ static bool route(const struct qe_cplane *c, struct qe_send *send)
 {
     const struct cplane_discovery *d = c->discovery;
     *send = (struct qe_send){.remote = d->staged.to};
-    if (d->staged.socket >= 1 && d->staged.socket <= DISCOVERY_PLACES) {
+    if (d->staged.socket == DISCOVERY_SPARE_PLACE || d->staged.socket == QE_DHT_SOCKET_OTHER) {
+        bool spare = d->staged.socket == DISCOVERY_SPARE_PLACE;
+        const struct discovery_socket *socket = spare ? &d->nat.spare : &d->nat.other;
+        if (socket->state == DISCOVERY_SOCKET_OPEN) send->socket = spare ? CPLANE_SPARE_SOCKET : CPLANE_OTHER_SOCKET;
+    } else if (d->staged.socket >= 1 && d->staged.socket <= DISCOVERY_PLACES) {
         const struct discovery_place *place = &d->places[d->staged.socket - 1];
         send->socket = place->socket;
         if (!qe_ip_is_unspecified(&place->local.ip)) send->local = place->local;
@@ -185,7 +196,7 @@ bool qe_cplane_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_action 
     if (!d->stirred && d->staged.size == 0) return false;
     for (;;) {
         if (d->staged.size == 0 && !qe_dht_next(d->dht, d->staged_bytes, &d->staged, c->now_ns) &&
-            !mainline_next(c, d->staged_bytes, &d->staged)) {
+            !mainline_next(c, d->staged_bytes, &d->staged) && !natcheck_next(c, d->staged_bytes, &d->staged)) {
             d->staged.size = 0;
             d->stirred = false;
             return false;
@@ -224,7 +235,7 @@ bool cplane_discovery_load(struct qe_cplane *c, const char *key, struct qe_span 
 
 bool cplane_discovery_on_result(struct qe_cplane *c, const struct qe_result *result)
 {
-    if (mainline_on_result(c, result)) return true;
+    if (mainline_on_result(c, result) || natcheck_on_result(c, result)) return true;
     if (result->request < CPLANE_REQUEST_RESOLVE || result->request - CPLANE_REQUEST_RESOLVE >= QE_CONFIG_BOOTSTRAP_MAX)
         return false;
     bootstrap_on_resolved(c, (size_t)(result->request - CPLANE_REQUEST_RESOLVE), result);
@@ -236,6 +247,7 @@ void cplane_discovery_on_addresses(struct qe_cplane *c)
     if (!c->up) return;
     qe_dht_on_network_change(c->discovery->dht, c->now_ns);
     mainline_on_addresses(c);
+    natcheck_on_addresses(c);
     c->discovery->stirred = true;
     announce_wake(c, QE_NS_PER_S);
     rendezvous_on_addresses(c);
@@ -263,6 +275,7 @@ void cplane_discovery_expire(struct qe_cplane *c)
         d->stirred = true;
     }
     mainline_expire(c);
+    natcheck_run(c);
     if (d->at_ns > c->now_ns) return;
     d->at_ns = QE_TIME_NEVER; // each says when it wants to be called again
     bootstrap_expire(c);
@@ -271,11 +284,13 @@ void cplane_discovery_expire(struct qe_cplane *c)
     allowed_expire(c);
     rendezvous_expire(c);
     seek_expire(c);
+    natcheck_expire(c);
 }
 
 uint64_t cplane_discovery_deadline(const struct qe_cplane *c)
 {
     const struct cplane_discovery *d = c->discovery;
     if (!c->up || c->stopping) return QE_TIME_NEVER;
-    return qe_time_min(qe_time_min(d->at_ns, qe_dht_deadline(d->dht)), mainline_deadline(c));
+    uint64_t at_ns = qe_time_min(d->at_ns, qe_nat_checker_deadline(&d->nat.checker));
+    return qe_time_min(qe_time_min(at_ns, qe_dht_deadline(d->dht)), mainline_deadline(c));
 }

@@ -12,6 +12,7 @@
 #include "discovery/index.h"
 #include "discovery/node_record.h"
 #include "discovery/rendezvous.h"
+#include "nat/checker.h"
 #include "node/cplane_internal.h"
 
 // Hears of a question's answers, the last one too. `user` is what the asker gave.
@@ -109,6 +110,26 @@ struct discovery_rendezvous {
 // mainline.c
 struct discovery_mainline;
 
+// natcheck.c
+enum discovery_socket_state {
+    DISCOVERY_SOCKET_SHUT,
+    DISCOVERY_SOCKET_OPENING,
+    DISCOVERY_SOCKET_OPEN,
+    DISCOVERY_SOCKET_REFUSED,
+};
+struct discovery_socket {
+    enum discovery_socket_state state;
+    uint16_t port; // where open
+};
+struct discovery_nat {
+    struct qe_nat_checker checker;
+    struct qe_nat_behaviour known;
+    struct discovery_socket spare, other;
+    uint64_t at_ns; // of the next round; 0: not decided
+};
+// A datagram that leaves by the spare socket (qe_dht_send.socket).
+#define DISCOVERY_SPARE_PLACE (UINT32_MAX - 1)
+
 struct cplane_question {
     struct qe_list link;
     uint64_t operation;
@@ -144,6 +165,7 @@ struct cplane_discovery {
     struct discovery_allowed *allowed; // one for each name; NULL for none
     unsigned allowed_running;
     struct discovery_rendezvous rendezvous;
+    struct discovery_nat nat;
 };
 
 // Has cplane_discovery_expire called by then.
@@ -224,6 +246,24 @@ void signals_begin(struct qe_cplane *c);
 // A signal came, or one of this node's was passed on or not: RECEIVED, ANSWERED, PASSED or UNKNOWN. From inside the
 // DHT: what it borrows is gone afterwards.
 void cplane_on_signal(struct qe_cplane *c, const struct qe_dht_signal *signal);
+
+// natcheck.c
+void natcheck_init(struct qe_cplane *c);
+void natcheck_expire(struct qe_cplane *c);
+// What is due to the moment.
+void natcheck_run(struct qe_cplane *c);
+void natcheck_on_addresses(struct qe_cplane *c);
+bool natcheck_on_result(struct qe_cplane *c, const struct qe_result *result);
+// Somebody would like a probe from another port of this node's.
+void natcheck_on_port_wanted(struct qe_cplane *c);
+// True: the datagram was for it.
+bool natcheck_receive(struct qe_cplane *c, const struct qe_datagrams *in);
+bool natcheck_next(struct qe_cplane *c, uint8_t out[QE_DHT_DATAGRAM_MAX], struct qe_dht_send *send);
+// What is known of the NATs in front of this node; never NULL, and known_ns 0 while nothing is.
+const struct qe_nat_behaviour *cplane_nat(const struct qe_cplane *c);
+// Finds it out anew. Whether that goes on; measuring how long mappings last aside.
+void cplane_nat_check(struct qe_cplane *c);
+bool cplane_nat_checking(const struct qe_cplane *c);
 
 // rendezvous.c
 void rendezvous_expire(struct qe_cplane *c);

@@ -24,6 +24,7 @@ static void on_signal(void *user, const struct qe_dht_signal *signal)
         cplane_trace(c, "signal.holder_lost", NULL, 0, 0);
         break;
     case QE_DHT_SIGNAL_PORT:
+        natcheck_on_port_wanted(c);
         break;
     default:
         cplane_on_signal(c, signal);

@@ -181,9 +181,11 @@ member() {
 
 # way HOST OTHER: how HOST reaches OTHER now: direct, gateway or none.
 way() {
-    peer "$1" "$2" 2>/dev/null | jq -r 'if .state != "connected" then "none" else .via end' | sed 's/^gateway.*/gateway/' | found_or_none
+    local found
+    found=$(peer "$1" "$2" 2>/dev/null | jq -r "$way_filter") || true
+    printf '%s\n' "${found:-none}"
 }
-found_or_none() { grep . || printf 'none\n'; }
+way_filter='if .state != "connected" then "none" elif .via == "direct" then "direct" else "gateway" end'
 way_is() { [ "$(way "$1" "$2")" = "$3" ]; }
 
 # stream FROM ADDRESS: pings there 20 times a second in the background; its process ID in $stream.

@@ -1,5 +1,7 @@
 #include "dht_net.h"
 
+#include "dht/signal.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -133,7 +135,8 @@ static struct dht_net_node *at(struct dht_net *net, const struct qe_addr *addr)
     size_t index = addr->ip.family == 6 ? (size_t)b[2] << 8 | b[3] : (size_t)(b[0] - first) << 8 | b[1];
     if (index >= net->count) return NULL;
     struct dht_net_node *node = &net->nodes[index];
-    return qe_addr_equal(&node->addr, addr) || qe_addr_equal(&node->also, addr) ? node : NULL;
+    bool other = node->other_port && addr->port == node->other_port && qe_ip_equal(&addr->ip, &node->addr.ip);
+    return other || qe_addr_equal(&node->addr, addr) || qe_addr_equal(&node->also, addr) ? node : NULL;
 }
 
 static void note_deadline(struct dht_net *net, const struct dht_net_node *node)
@@ -213,7 +216,9 @@ void dht_net_flush(struct dht_net *net, struct dht_net_node *node)
     struct qe_dht_send send;
     while (qe_dht_next(node->dht, bytes, &send, net->now_ns)) {
         const struct qe_addr *from = send.to.ip.family == node->addr.ip.family ? &node->addr : &node->also;
-        if (!node->off && from->ip.family != 0) dht_net_send(net, from, &send.to, qe_span(bytes, send.size));
+        struct qe_addr source = *from;
+        if (send.socket == QE_DHT_SOCKET_OTHER) source.port = node->other_port;
+        if (!node->off && from->ip.family != 0) dht_net_send(net, &source, &send.to, qe_span(bytes, send.size));
     }
     note_deadline(net, node);
 }
@@ -226,7 +231,9 @@ static void deliver(struct dht_net *net, const struct dht_net_datagram *datagram
         return;
     }
     if (to->off || (net->cut && from && from->half != to->half)) return;
-    qe_dht_receive(to->dht, 0, &datagram->from, qe_span(datagram->bytes, datagram->size), net->now_ns);
+    bool other = to->other_port && datagram->to.port == to->other_port;
+    qe_dht_receive(to->dht, other ? QE_DHT_SOCKET_OTHER : 0, &datagram->from, qe_span(datagram->bytes, datagram->size),
+        net->now_ns);
     dht_net_flush(net, to);
 }
 

@@ -33,6 +33,7 @@ struct dht_net_node {
     struct qe_key key;
     struct qe_node_id id;
     struct qe_addr addr;
+    uint16_t other_port; // a second one of its address (QE_DHT_SOCKET_OTHER); 0: none
     struct qe_addr also; // a second one, of the other family; its family 0: none
     struct unit_random random;
     bool off; // neither sends nor receives
