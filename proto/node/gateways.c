@@ -38,17 +38,33 @@ bool cplane_is_relay(const struct qe_cplane *c)
     return (c->config->gateway || c->config->relay.emergency) && c->config->relay.allow != QE_RELAY_NOBODY;
 }
 
-// Whether others cannot dial this node: it is seen from an address that is none of its own, and that nobody vouches
-// for.
-static bool look_behind_nat(const struct qe_cplane *c)
+static bool is_own(const struct qe_cplane *c, const struct qe_ip *ip)
 {
-    struct qe_addr seen;
-    if (c->config->public_ip.family != 0) return false;
-    if (!qe_dht_external(c->discovery->dht, 4, &seen) && !mainline_external(c, 4, &seen)) return false;
     for (size_t i = 0; i < c->link_count; i++)
         for (size_t j = 0; c->links[i].up && j < c->links[i].address_count; j++)
-            if (qe_ip_equal(&c->links[i].addresses[j].ip, &seen.ip)) return false;
-    return c->link_count > 0;
+            if (qe_ip_equal(&c->links[i].addresses[j].ip, ip)) return true;
+    return false;
+}
+
+// Whether others cannot dial this node: most of those that it is registered with see it at an address that is none of
+// its own, and nobody vouches for that one. What they agree on is not enough: of some NATs each sees another port.
+static bool look_behind_nat(const struct qe_cplane *c)
+{
+    struct qe_dht_registration seen[QE_DHT_HOLDERS_MAX];
+    struct qe_addr agreed;
+    size_t foreign = 0, own = 0;
+    if (c->config->public_ip.family != 0 || c->link_count == 0) return false;
+    size_t count = qe_dht_registrations(c->discovery->dht, seen, QE_DHT_HOLDERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (seen[i].seen.ip.family != 4) continue;
+        if (is_own(c, &seen[i].seen.ip))
+            own++;
+        else
+            foreign++;
+    }
+    if (own + foreign > 0) return foreign > own;
+    bool known = qe_dht_external(c->discovery->dht, 4, &agreed) || mainline_external(c, 4, &agreed);
+    return known && !is_own(c, &agreed.ip);
 }
 
 void cplane_gateways_look(struct qe_cplane *c)
