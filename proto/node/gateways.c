@@ -291,6 +291,12 @@ void cplane_gateways_read(struct qe_cplane *c, bool urgent)
     cplane_gateways_wake(c, c->gateways.read_at_ns > c->now_ns ? c->gateways.read_at_ns : c->now_ns);
 }
 
+void cplane_gateways_on_lost(struct qe_cplane *c)
+{
+    c->gateways.vain = 0;
+    c->gateways.read_at_ns = c->now_ns;
+}
+
 static void read_index(struct qe_cplane *c)
 {
     struct cplane_gateways *g = &c->gateways;
