@@ -283,12 +283,18 @@ static void on_read(struct qe_cplane *c, const struct qe_dht_answer *answer, uin
     cplane_gateways_wake(c, c->now_ns);
 }
 
+// When the index may be read: not before there is somebody to ask.
+static uint64_t readable_at(const struct qe_cplane *c)
+{
+    uint64_t at_ns = discovery_joined(c) ? c->now_ns : c->now_ns + READ_FIRST_NS;
+    return c->gateways.read_at_ns > at_ns ? c->gateways.read_at_ns : at_ns;
+}
+
 void cplane_gateways_read(struct qe_cplane *c, bool urgent)
 {
     c->gateways.read_wanted = true;
     if (urgent) c->gateways.read_at_ns = qe_time_min(c->gateways.read_at_ns, c->gateways.read_ns + READ_URGENT_NS);
-    if (c->gateways.reading) return;
-    cplane_gateways_wake(c, c->gateways.read_at_ns > c->now_ns ? c->gateways.read_at_ns : c->now_ns);
+    if (!c->gateways.reading) cplane_gateways_wake(c, readable_at(c));
 }
 
 void cplane_gateways_on_lost(struct qe_cplane *c)
@@ -302,18 +308,18 @@ static void read_index(struct qe_cplane *c)
     struct cplane_gateways *g = &c->gateways;
     struct qe_index_place place;
     if (!g->read_wanted || g->reading) return;
-    if (g->read_at_ns > c->now_ns || !discovery_joined(c)) {
-        cplane_gateways_wake(c, g->read_at_ns > c->now_ns ? g->read_at_ns : c->now_ns + READ_FIRST_NS);
+    if (readable_at(c) > c->now_ns) {
+        cplane_gateways_wake(c, readable_at(c));
         return;
     }
-    g->read_wanted = false;
-    if (!qe_index_locate(c->host, discovery_in_network(c), QE_INDEX_GATEWAY, qe_span("", 0), &place)) return;
+    bool located = qe_index_locate(c->host, discovery_in_network(c), QE_INDEX_GATEWAY, qe_span("", 0), &place);
     const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target};
-    g->reading = discovery_ask(c, &request, on_read, 0) != 0;
+    g->reading = located && discovery_ask(c, &request, on_read, 0) != 0;
+    g->read_wanted = !g->reading;
     g->found = false;
     if (g->reading) return;
     g->read_at_ns = c->now_ns + discovery_spread(c, READ_FIRST_NS);
-    cplane_gateways_read(c, false);
+    cplane_gateways_wake(c, g->read_at_ns);
 }
 
 void cplane_gateways_on_record(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_node_record *record)
