@@ -10,7 +10,7 @@
 
 #define QE_SEARCH_SOCKETS     256
 #define QE_SEARCH_PORTS       1024
-#define QE_SEARCH_INTERVAL_NS (10 * QE_NS_PER_MS) // between two packets, on either side
+#define QE_SEARCH_INTERVAL_NS (11 * QE_NS_PER_MS) // between two packets, on either side
 
 struct qe_search {
     uint16_t base; // a port that the NAT chose lately

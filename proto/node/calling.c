@@ -80,7 +80,7 @@ static void hear(struct qe_cplane *c, struct traversal_attempt *a, const struct 
         qe_attempt_add(&a->attempt, &call->list[i].addr, call->list[i].kind, c->now_ns);
     a->answered = true;
     a->ports = call->ports;
-    qe_attempt_release(&a->attempt, c->now_ns);
+    qe_attempt_allow(&a->attempt, QE_ATTEMPT_ASKS, c->now_ns);
     traversal_wake(c, c->now_ns);
 }
 
@@ -174,7 +174,8 @@ static void on_passed(struct qe_cplane *c, const struct qe_dht_signal *signal)
     struct traversal_attempt *a = traversal_find_call(c, &signal->target);
     if (!a) return;
     vouch(c, a, signal);
-    qe_attempt_release(&a->attempt, c->now_ns);
+    // It may not have arrived: the last question waits for an answer.
+    qe_attempt_allow(&a->attempt, QE_ATTEMPT_ASKS - 1, c->now_ns);
     traversal_wake(c, c->now_ns);
 }
 

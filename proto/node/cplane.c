@@ -281,6 +281,19 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     }
 }
 
+void qe_cplane_on_sleep(struct qe_cplane *c, uint64_t now_ns, uint64_t wall_ms)
+{
+    c->now_ns = now_ns;
+    c->wall_ms = wall_ms;
+    cplane_trace(c, "node.slept", NULL, 0, 0);
+    cplane_discovery_on_addresses(c);
+    cplane_traversal_on_network(c);
+    for (size_t i = 0; i < c->peer_count && c->up; i++) {
+        qe_session_on_link_up(&c->by_id[i]->session, c->now_ns);
+        cplane_peer_timer(c, c->by_id[i]);
+    }
+}
+
 // What changed about who the peers are, told to the lanes.
 static void settle(struct qe_cplane *c)
 {

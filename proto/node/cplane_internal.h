@@ -68,6 +68,7 @@ struct cplane_crossing {
     uint64_t attempt;      // this node's own that is under way; 0: none
     unsigned failures;     // in a row
     bool wanted;           // packets wait
+    bool unanswered;       // the last call was
     uint64_t search_at_ns; // its port is not searched for before
     unsigned searches;
     uint64_t called_ms; // the time of the peer's last call, by its own clock

@@ -4,8 +4,9 @@
 #include "wire/relay.h"
 
 // Half-open connections, and how long one may take.
-#define HANDSHAKES_MAX       256
-#define HANDSHAKE_TIMEOUT_NS (4 * QE_NS_PER_S)
+#define HANDSHAKES_MAX 256
+// long enough for one over 800 ms each way in which a flight is lost twice.
+#define HANDSHAKE_TIMEOUT_NS (12 * QE_NS_PER_S)
 // A connection of which nothing is heard dies after this; the keep-alive keeps an idle one from it, and NATs open.
 #define IDLE_TIMEOUT_NS (30 * QE_NS_PER_S)
 #define KEEP_ALIVE_NS   (5 * QE_NS_PER_S)

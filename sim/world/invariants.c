@@ -308,6 +308,7 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
     struct sim_watched_host *w = watched(v, host);
     if (strncmp(name, "path.", 5) == 0 || strncmp(name, "session.", 8) == 0) w->changed_ns = v->hosts->engine->now_ns;
     v->closed += strcmp(name, "path.closed") == 0;
+    if (strcmp(name, "punch.search") == 0) sim_probes_searching(w->probes, v->hosts->engine->now_ns);
     struct sim_watched_peer *peer = other == SIM_NONE ? NULL : find_peer(v, host->box.index, other);
     if (!peer) return;
     if (strcmp(name, "session.dial") == 0)
