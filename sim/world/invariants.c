@@ -117,6 +117,7 @@ static void check_probe(struct sim_invariants *v, struct sim_host *host, const s
         tell(v, host, SIM_FAILURE_STATE, "a probe is sent that nobody could read");
         return;
     }
+    sim_probes_attempted(w->probes, probe.attempt);
     if (contact && (contact->configured || contact->proven)) return;
     switch (sim_probes_sent(w->probes, to, probe.ask, v->hosts->engine->now_ns)) {
     case SIM_PROBES_FINE:
@@ -133,8 +134,9 @@ static void check_probe(struct sim_invariants *v, struct sim_host *host, const s
 static void on_received_probe(struct sim_watched_host *w, const struct sim_packet *packet)
 {
     struct qe_probe probe;
-    if (qe_probe_decode(qe_span(packet->bytes, packet->size), &probe))
-        sim_probes_received(w->probes, &packet->source, probe.echo);
+    if (!qe_probe_decode(qe_span(packet->bytes, packet->size), &probe)) return;
+    sim_probes_received(w->probes, &packet->source, probe.echo);
+    sim_probes_heard(w->probes, &packet->source, probe.attempt);
 }
 
 static void on_sending(void *user, struct sim_host *host, const struct qe_send *send)

@@ -13,6 +13,8 @@
 // Numbers asked of an address that are remembered; an echo of an older one proves nothing here.
 #define ASKS 320
 
+#define ATTEMPTS 256
+
 // When the last so many were sent: one more is too many while the oldest of them is younger than the window.
 struct recent {
     uint64_t *sent_ns;
@@ -32,6 +34,8 @@ struct host {
 
 struct sim_probes {
     struct qe_table *addresses, *hosts;
+    uint64_t attempts[ATTEMPTS];
+    size_t attempted;
     uint64_t search_until_ns;
     unsigned search_sent; // beyond what an address may have
 };
@@ -131,6 +135,23 @@ void sim_probes_received(struct sim_probes *p, const struct qe_addr *from, uint6
     struct address *address = qe_table_get(p->addresses, key);
     for (size_t i = 0; address && echo && i < ASKS; i++)
         if (address->asks[i] == echo) address->proven = true;
+}
+
+void sim_probes_attempted(struct sim_probes *p, uint64_t attempt)
+{
+    for (size_t i = 0; i < ATTEMPTS; i++)
+        if (p->attempts[i] == attempt) return;
+    p->attempts[p->attempted++ % ATTEMPTS] = attempt;
+}
+
+void sim_probes_heard(struct sim_probes *p, const struct qe_addr *from, uint64_t attempt)
+{
+    uint8_t key[ADDRESS_KEY];
+    address_key(from, key);
+    for (size_t i = 0; attempt && i < ATTEMPTS; i++) {
+        struct address *address = p->attempts[i] == attempt ? entry(p->addresses, key, sizeof(*address)) : NULL;
+        if (address) address->proven = true;
+    }
 }
 
 void sim_probes_restarted(struct sim_probes *p)

@@ -1,6 +1,6 @@
 // What a host's node sends to addresses that have proven nothing, by underlay address: at most 3 probes to one within
-// any 30 s, and to one host, whatever the ports, 100 a second and SIM_PROBES_SEARCH in all, until something there
-// proves that it is wanted. So nobody can turn nodes against a third party (docs/protocol.md).
+// any 30 s, and to one host, whatever the ports, SIM_PROBES_RATE a second and SIM_PROBES_SEARCH in all, until something
+// there proves that it is wanted. So nobody can turn nodes against a third party (docs/protocol.md).
 #ifndef QE_SIM_PROBES_H
 #define QE_SIM_PROBES_H
 
@@ -12,7 +12,7 @@
 
 #define SIM_PROBES_MAX       3
 #define SIM_PROBES_WINDOW_NS UINT64_C(30000000000)
-#define SIM_PROBES_RATE      100  // a second, to all ports of a host
+#define SIM_PROBES_RATE      120  // a second, to all ports of a host: a search's 100, and what attempts ask besides
 #define SIM_PROBES_SEARCH    1100 // of one host, in the window
 // While a search for a port is under way, the side whose NAT chooses it asks the other one from so many sockets.
 #define SIM_PROBES_SOCKETS   256
@@ -36,6 +36,10 @@ void sim_probes_searching(struct sim_probes *probes, uint64_t now_ns);
 // A probe came from there; echo: the number that it echoes, 0: none. An echo of what was asked there proves the
 // address.
 void sim_probes_received(struct sim_probes *probes, const struct qe_addr *from, uint64_t echo);
+// The node takes part in an attempt; and somebody who knows of one is at that address, which proves it as well: only
+// the peer and the nodes that pass its signals on know the number.
+void sim_probes_attempted(struct sim_probes *probes, uint64_t attempt);
+void sim_probes_heard(struct sim_probes *probes, const struct qe_addr *from, uint64_t attempt);
 // The node starts anew, and knows nothing of what it sent before.
 void sim_probes_restarted(struct sim_probes *probes);
 bool sim_probes_proven(const struct sim_probes *probes, const struct qe_addr *addr);

@@ -46,16 +46,29 @@ static void only_an_echo_proves(void)
     sim_probes_free(p);
 }
 
+static void who_knows_of_an_attempt_is_the_peer(void)
+{
+    struct sim_probes *p = sim_probes_new();
+    struct qe_addr peer = at(0xC0000201, 9000), liar = at(0xC0000202, 9000);
+    sim_probes_attempted(p, 77);
+    sim_probes_heard(p, &liar, 78);
+    sim_probes_heard(p, &liar, 0);
+    CU_ASSERT_FALSE(sim_probes_proven(p, &liar));
+    sim_probes_heard(p, &peer, 77);
+    CU_ASSERT_TRUE(sim_probes_proven(p, &peer));
+    sim_probes_free(p);
+}
+
 static void a_search_has_its_rate_and_its_end(void)
 {
     struct sim_probes *p = sim_probes_new();
-    for (uint16_t i = 0; i < 100; i++) {
+    for (uint16_t i = 0; i < SIM_PROBES_RATE; i++) {
         struct qe_addr port = at(0xC0000201, (uint16_t)(1024 + i));
         CU_ASSERT_EQUAL(sim_probes_sent(p, &port, 1, i), SIM_PROBES_FINE);
     }
     struct qe_addr more = at(0xC0000201, 5000), elsewhere = at(0xC0000202, 5000);
-    CU_ASSERT_EQUAL(sim_probes_sent(p, &more, 1, 100), SIM_PROBES_HOST);
-    CU_ASSERT_EQUAL(sim_probes_sent(p, &elsewhere, 1, 100), SIM_PROBES_FINE);
+    CU_ASSERT_EQUAL(sim_probes_sent(p, &more, 1, SIM_PROBES_RATE), SIM_PROBES_HOST);
+    CU_ASSERT_EQUAL(sim_probes_sent(p, &elsewhere, 1, SIM_PROBES_RATE), SIM_PROBES_FINE);
     sim_probes_free(p);
     p = sim_probes_new();
     for (uint64_t i = 0; i < SIM_PROBES_SEARCH; i++) {
@@ -69,6 +82,7 @@ static void a_search_has_its_rate_and_its_end(void)
 static const struct unit_case cases[] = {
     {"three in a window", three_in_a_window},
     {"only an echo proves", only_an_echo_proves},
+    {"who knows of an attempt is the peer", who_knows_of_an_attempt_is_the_peer},
     {"a search has its rate and its end", a_search_has_its_rate_and_its_end},
 };
 
