@@ -112,7 +112,6 @@
     X(dht_cas_lost, "what is put says nothing of the version that it replaces")                                        \
     X(dht_index_first, "of an owner's records the one that was found first counts")                                    \
     X(dht_read_only_asked, "a read-only node does not say that it is one")                                             \
-    X(relay_one_flow, "all that is relayed to a node shares one queue, whoever sends it")                              \
     X(relay_unlimited, "what one node relays has no limits")                                                           \
     X(dht_bogus_sent, "nodes are asked at whatever address others say")
 
