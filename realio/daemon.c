@@ -234,7 +234,7 @@ static void settle_log(struct daemon *d)
 static int bring_up(struct daemon *d, struct qe_fault *fault)
 {
     // First of all: it is to have nothing of ours.
-    if (qe_kernel_start(&d->kernel, fault)) return -1;
+    if (qe_kernel_start(&d->kernel, d->options->config->notify_command, fault)) return -1;
     // Nobody waits for it: that it closed its end is enough.
     signal(SIGCHLD, SIG_IGN);
     if (find_paths(d, fault) || qe_loop_init(&d->loop, fault)) return -1;

@@ -201,6 +201,7 @@ static size_t perform(struct qe_io *io, const struct qe_action *action)
         break;
     case QE_ACTION_NOTIFY:
         qe_log_text(io->options.log, QE_LOG_WARN, action->notify);
+        if (io->options.config->notify_command[0]) qe_io_tell_user(io, action->notify);
         break;
     case QE_ACTION_STOPPED:
         io->stopped = true;

@@ -33,6 +33,8 @@ void qe_io_ask_tun(struct qe_io *io, const struct qe_tun_open *wanted);
 int qe_io_ask_socket(struct qe_io *io, uint64_t request, uint32_t id, const struct qe_addr *bind_to, bool underlay);
 bool qe_io_is_overlay(const struct qe_io *io, const struct qe_ip *ip);
 // After addresses have changed: which networks of the underlay lie within the overlay's.
+// Has the user's own command run for it.
+void qe_io_tell_user(struct qe_io *io, const char *line);
 void qe_io_tell_beside(struct qe_io *io);
 // What the helper says.
 void qe_io_take_kernel(struct qe_io *io);

@@ -59,6 +59,15 @@ void qe_io_tell_beside(struct qe_io *io)
     io->beside_count = count;
 }
 
+void qe_io_tell_user(struct qe_io *io, const char *line)
+{
+    struct qe_kernel_message *message = qe_kernel_blank(io->options.kernel, QE_KERNEL_NOTIFY, 0);
+    if (!message) return;
+    snprintf(message->text, sizeof message->text, "%s", line);
+    if (qe_kernel_ask(io->options.kernel))
+        qe_log(io->options.log, QE_LOG_WARN, "monitoring.notify_command is not run: %s", strerror(errno));
+}
+
 static int fill(struct qe_kernel_message *message, const struct qe_cidr *list, size_t count)
 {
     if (count > QE_KERNEL_PREFIXES_MAX) return -1;

@@ -114,7 +114,6 @@
     X(dht_read_only_asked, "a read-only node does not say that it is one")                                             \
     X(relay_one_flow, "all that is relayed to a node shares one queue, whoever sends it")                              \
     X(relay_unlimited, "what one node relays has no limits")                                                           \
-    X(relay_over_relay, "packets are relayed for nodes that are only connected through a gateway themselves")          \
     X(dht_bogus_sent, "nodes are asked at whatever address others say")
 
 enum qe_mutant {

@@ -116,7 +116,7 @@ void lane_relayed(struct qe_lane *lane, struct lane_path *path, struct qe_span f
     bool whole;
     struct qe_span packet;
     // Nobody relays over what is relayed: so there are no loops.
-    if ((path->relayed && !QE_MUTANT(relay_over_relay)) || lane_is_stranger(path)) {
+    if (path->relayed || lane_is_stranger(path)) {
         lane_drop(lane, QE_COUNT_DROP_CIRCUIT, index);
         return;
     }

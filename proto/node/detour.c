@@ -69,7 +69,10 @@ void cplane_detour_on_session(struct qe_cplane *c, struct cplane_peer *peer)
     d->relayed_ns = relayed ? c->now_ns : 0;
     d->tries = 0;
     d->told = false;
-    if (!relayed) d->since_ns = c->now_ns;
+    if (!relayed) {
+        d->since_ns = c->now_ns;
+        cplane_gateways_on_lost(c);
+    }
     look_at(c, d, relayed ? c->now_ns + STANDBY_NS : c->now_ns);
     cplane_trace(c, relayed ? "detour.reached" : "detour.lost", peer, (c->now_ns - d->since_ns) / QE_NS_PER_MS, 0);
 }

@@ -38,17 +38,33 @@ bool cplane_is_relay(const struct qe_cplane *c)
     return (c->config->gateway || c->config->relay.emergency) && c->config->relay.allow != QE_RELAY_NOBODY;
 }
 
-// Whether others cannot dial this node: it is seen from an address that is none of its own, and that nobody vouches
-// for.
-static bool look_behind_nat(const struct qe_cplane *c)
+static bool is_own(const struct qe_cplane *c, const struct qe_ip *ip)
 {
-    struct qe_addr seen;
-    if (c->config->public_ip.family != 0) return false;
-    if (!qe_dht_external(c->discovery->dht, 4, &seen) && !mainline_external(c, 4, &seen)) return false;
     for (size_t i = 0; i < c->link_count; i++)
         for (size_t j = 0; c->links[i].up && j < c->links[i].address_count; j++)
-            if (qe_ip_equal(&c->links[i].addresses[j].ip, &seen.ip)) return false;
-    return c->link_count > 0;
+            if (qe_ip_equal(&c->links[i].addresses[j].ip, ip)) return true;
+    return false;
+}
+
+// Whether others cannot dial this node: most of those that it is registered with see it at an address that is none of
+// its own, and nobody vouches for that one. What they agree on is not enough: of some NATs each sees another port.
+static bool look_behind_nat(const struct qe_cplane *c)
+{
+    struct qe_dht_registration seen[QE_DHT_HOLDERS_MAX];
+    struct qe_addr agreed;
+    size_t foreign = 0, own = 0;
+    if (c->config->public_ip.family != 0 || c->link_count == 0) return false;
+    size_t count = qe_dht_registrations(c->discovery->dht, seen, QE_DHT_HOLDERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (seen[i].seen.ip.family != 4) continue;
+        if (is_own(c, &seen[i].seen.ip))
+            own++;
+        else
+            foreign++;
+    }
+    if (own + foreign > 0) return foreign > own;
+    bool known = qe_dht_external(c->discovery->dht, 4, &agreed) || mainline_external(c, 4, &agreed);
+    return known && !is_own(c, &agreed.ip);
 }
 
 void cplane_gateways_look(struct qe_cplane *c)
@@ -267,12 +283,24 @@ static void on_read(struct qe_cplane *c, const struct qe_dht_answer *answer, uin
     cplane_gateways_wake(c, c->now_ns);
 }
 
+// When the index may be read: not before there is somebody to ask.
+static uint64_t readable_at(const struct qe_cplane *c)
+{
+    uint64_t at_ns = discovery_joined(c) ? c->now_ns : c->now_ns + READ_FIRST_NS;
+    return c->gateways.read_at_ns > at_ns ? c->gateways.read_at_ns : at_ns;
+}
+
 void cplane_gateways_read(struct qe_cplane *c, bool urgent)
 {
     c->gateways.read_wanted = true;
     if (urgent) c->gateways.read_at_ns = qe_time_min(c->gateways.read_at_ns, c->gateways.read_ns + READ_URGENT_NS);
-    if (c->gateways.reading) return;
-    cplane_gateways_wake(c, c->gateways.read_at_ns > c->now_ns ? c->gateways.read_at_ns : c->now_ns);
+    if (!c->gateways.reading) cplane_gateways_wake(c, readable_at(c));
+}
+
+void cplane_gateways_on_lost(struct qe_cplane *c)
+{
+    c->gateways.vain = 0;
+    c->gateways.read_at_ns = c->now_ns;
 }
 
 static void read_index(struct qe_cplane *c)
@@ -280,18 +308,18 @@ static void read_index(struct qe_cplane *c)
     struct cplane_gateways *g = &c->gateways;
     struct qe_index_place place;
     if (!g->read_wanted || g->reading) return;
-    if (g->read_at_ns > c->now_ns || !discovery_joined(c)) {
-        cplane_gateways_wake(c, g->read_at_ns > c->now_ns ? g->read_at_ns : c->now_ns + READ_FIRST_NS);
+    if (readable_at(c) > c->now_ns) {
+        cplane_gateways_wake(c, readable_at(c));
         return;
     }
-    g->read_wanted = false;
-    if (!qe_index_locate(c->host, discovery_in_network(c), QE_INDEX_GATEWAY, qe_span("", 0), &place)) return;
+    bool located = qe_index_locate(c->host, discovery_in_network(c), QE_INDEX_GATEWAY, qe_span("", 0), &place);
     const struct qe_dht_request request = {.kind = QE_DHT_INDEX_GET, .target = place.target};
-    g->reading = discovery_ask(c, &request, on_read, 0) != 0;
+    g->reading = located && discovery_ask(c, &request, on_read, 0) != 0;
+    g->read_wanted = !g->reading;
     g->found = false;
     if (g->reading) return;
     g->read_at_ns = c->now_ns + discovery_spread(c, READ_FIRST_NS);
-    cplane_gateways_read(c, false);
+    cplane_gateways_wake(c, g->read_at_ns);
 }
 
 void cplane_gateways_on_record(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_node_record *record)

@@ -81,6 +81,8 @@ void cplane_gateways_compose(struct qe_cplane *c, struct qe_node_record *record)
 void cplane_gateway_connect(struct qe_cplane *c, struct qe_gateway *gateway);
 // Reads who is listed as a gateway, as soon as that may be; sooner where a peer cannot be reached.
 void cplane_gateways_read(struct qe_cplane *c, bool urgent);
+// A peer that was reached by a gateway is not any more: the list is read anew where there is no other way.
+void cplane_gateways_on_lost(struct qe_cplane *c);
 // Looks whether others can dial this node, which nobody tells.
 void cplane_gateways_look(struct qe_cplane *c);
 // Whether this node relays at all.

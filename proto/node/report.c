@@ -132,6 +132,7 @@ static void write_peer(struct qe_cplane *c, struct qe_json *json, struct cplane_
     else
         qe_json_null(json);
     write_way(json, gateway);
+    text_or_null(json, "not_direct", cplane_undirect_text(peer));
     number_if(json, "rtt_us", r->active && r->active->rtt_us, r->active ? r->active->rtt_us : 0);
     qe_json_key(json, "overlay_addresses");
     qe_json_array_begin(json);

@@ -135,6 +135,7 @@ void cplane_set(struct qe_cplane *c, const struct qe_command *command)
     cplane_trace(c, "setting", NULL, (uint64_t)(setting - settings), 0);
     if (strncmp(key, "network.exit_", strlen("network.exit_")) == 0) cplane_exit_on_setting(c);
     bool relaying = strncmp(key, "relay.", strlen("relay.")) == 0;
+    if (strncmp(key, "gateway.", strlen("gateway.")) == 0) cplane_gateways_on_config(c);
     // Lanes have the limits from the snapshot.
     if (relaying) cplane_publish(c);
     if (relaying || strncmp(key, "gateway.", strlen("gateway.")) == 0) cplane_gateways_on_config(c);

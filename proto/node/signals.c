@@ -19,6 +19,7 @@ static void on_signal(void *user, const struct qe_dht_signal *signal)
     switch (signal->kind) {
     case QE_DHT_SIGNAL_REGISTERED:
         cplane_trace(c, "signal.registered", NULL, signal->seen.port, 0);
+        cplane_gateways_look(c);
         break;
     case QE_DHT_SIGNAL_LOST:
         cplane_trace(c, "signal.holder_lost", NULL, 0, 0);

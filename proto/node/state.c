@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "base/mutants.h"
+#include "wire/relay.h"
 
 #include <stdio.h>
 
@@ -111,7 +112,7 @@ void cplane_store_peer(struct qe_cplane *c, struct cplane_peer *peer, const stru
     uint8_t record[PEER_RECORD_SIZE];
     char key[CPLANE_KEY_SIZE];
     bool proven = c->member && peer->why & CPLANE_WHY_PROVEN;
-    if (!peer->pinned || addr->scope != 0) return;
+    if (!peer->pinned || addr->scope != 0 || qe_circuit_is_addr(&addr->ip)) return;
     if (qe_addr_equal(addr, &peer->stored_addr) && proven == peer->stored_proven) return;
     struct qe_writer w = qe_writer(record, sizeof record);
     qe_write8(&w, PEER_RECORD_VERSION);

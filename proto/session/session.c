@@ -74,6 +74,8 @@ static bool met_at(const struct qe_session *s, const struct qe_addr *addr)
 void qe_session_on_address(struct qe_session *s, const struct qe_addr *addr, bool configured)
 {
     size_t at = 0;
+    // Others may say anything; nobody is there.
+    if (qe_circuit_is_addr(&addr->ip)) return;
     while (at < s->candidate_count && !qe_addr_equal(&s->candidates[at], addr))
         at++;
     size_t first = s->first_is_configured && !configured ? 1 : 0;

@@ -2,6 +2,7 @@
 
 #include "forward.h"
 #include "kernel/message.h"
+#include "notifier.h"
 #include "portmap.h"
 #include "privilege.h"
 #include "resolve.h"
@@ -29,6 +30,7 @@ struct helper {
     int socket;
     int lock;     // of the slot; -1: none yet
     int children; // signalfd
+    int notifier; // -1: there is none
     struct qe_kernel_message *in, *out;
     struct qe_routes routes;
     struct qe_forward forward;
@@ -125,6 +127,19 @@ static void on_socket(struct helper *h)
     if (fd >= 0) close(fd);
 }
 
+static void on_notify(struct helper *h)
+{
+    char text[QE_KERNEL_TEXT_SIZE];
+    if (h->notifier < 0 || !h->in->text[0] || qe_notifier_tell(h->notifier, h->in->text) == 0) return;
+    bool gone = errno != EAGAIN;
+    snprintf(text, sizeof text, "monitoring.notify_command is not run: %s",
+        gone ? "no right to become another user for it" : "too many wait for it");
+    tell(h, QE_LOG_WARN, text);
+    if (!gone) return;
+    close(h->notifier);
+    h->notifier = -1;
+}
+
 static void serve(struct helper *h)
 {
     char text[QE_KERNEL_TEXT_SIZE] = "";
@@ -132,6 +147,10 @@ static void serve(struct helper *h)
     int result = -1;
     if (in->kind == QE_KERNEL_TUN) {
         on_tun(h);
+        return;
+    }
+    if (in->kind == QE_KERNEL_NOTIFY) {
+        on_notify(h);
         return;
     }
     if (in->kind == QE_KERNEL_BESIDE) {
@@ -224,7 +243,7 @@ static int settle(struct helper *h)
     return h->children < 0 ? -1 : 0;
 }
 
-void qe_kernel_helper(int socket)
+void qe_kernel_helper(int socket, const char *notify_command)
 {
     struct helper *h = calloc(1, sizeof *h);
     if (!h) _exit(1);
@@ -233,6 +252,8 @@ void qe_kernel_helper(int socket)
     h->in = calloc(1, sizeof *h->in);
     h->out = calloc(1, sizeof *h->out);
     if (!h->in || !h->out || settle(h)) _exit(1);
+    // Before this process loses the right to begin programs.
+    h->notifier = *notify_command ? qe_notifier_start(notify_command) : -1;
     qe_privilege_keep_network();
     for (;;) {
         struct pollfd ready[2 + QE_PORTMAP_RUNNING_MAX] = {{h->socket, POLLIN, 0}, {h->children, POLLIN, 0}};

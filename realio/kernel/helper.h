@@ -3,7 +3,7 @@
 #ifndef QE_REALIO_KERNEL_HELPER_H
 #define QE_REALIO_KERNEL_HELPER_H
 
-// The life of the process, from just after the fork.
-_Noreturn void qe_kernel_helper(int socket);
+// The life of the process, from just after the fork. `notify_command`: as in struct qe_config; "" for none.
+_Noreturn void qe_kernel_helper(int socket, const char *notify_command);
 
 #endif

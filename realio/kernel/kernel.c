@@ -13,7 +13,7 @@
 // How long undoing may take before the daemon goes without seeing its end.
 #define STOP_MS 5000
 
-int qe_kernel_start(struct qe_kernel *kernel, struct qe_fault *fault)
+int qe_kernel_start(struct qe_kernel *kernel, const char *notify_command, struct qe_fault *fault)
 {
     int ends[2];
     *kernel = (struct qe_kernel){.fd = -1, .message = malloc(sizeof *kernel->message)};
@@ -24,7 +24,7 @@ int qe_kernel_start(struct qe_kernel *kernel, struct qe_fault *fault)
     kernel->pid = fork();
     if (kernel->pid == 0) {
         close(ends[0]);
-        qe_kernel_helper(ends[1]);
+        qe_kernel_helper(ends[1], notify_command);
     }
     close(ends[1]);
     if (kernel->pid > 0) {

@@ -15,9 +15,10 @@ struct qe_kernel {
     struct qe_kernel_message *message; // the last one received
 };
 
+// `notify_command` ("" for none) is what it runs for notices: it knows that from here, and not from the daemon later.
 // Starts it; the process must have one thread and hold nothing yet that the helper should not have. 0, or -1. The
 // child's status is left to the caller.
-int qe_kernel_start(struct qe_kernel *kernel, struct qe_fault *fault);
+int qe_kernel_start(struct qe_kernel *kernel, const char *notify_command, struct qe_fault *fault);
 // Ends it, and waits until everything is undone, though not for ever.
 void qe_kernel_stop(struct qe_kernel *kernel);
 

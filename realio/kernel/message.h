@@ -20,6 +20,7 @@ enum qe_kernel_kind {
     QE_KERNEL_TUN = 1, // text: the TUN's name, number: its index, list: its addresses. No answer
     // list: networks of the underlay within the overlay's, which are reached without it. No answer
     QE_KERNEL_BESIDE,
+    QE_KERNEL_NOTIFY, // text: a line for the user's command. No answer
     // Requests, each answered by QE_KERNEL_RESULT. The list is the whole of what is to be.
     QE_KERNEL_ADDRESSES,
     QE_KERNEL_ROUTES,

@@ -83,6 +83,7 @@ static void on_started(void *user, struct sim_host *host)
     w->at_start = host->counts;
     w->stop_since_ns = UINT64_MAX;
     w->changed_ns = v->hosts->engine->now_ns;
+    sim_probes_restarted(w->probes);
     sim_ledger_started(&v->ledger, host);
 }
 
@@ -107,16 +108,49 @@ static void check_tickets(struct sim_invariants *v, struct sim_host *host)
     }
 }
 
+static void check_probe(struct sim_invariants *v, struct sim_host *host, const struct qe_addr *to, struct qe_span bytes)
+{
+    struct sim_watched_host *w = watched(v, host);
+    const struct sim_contact *contact = sim_contacts_find(&w->contacts, to);
+    struct qe_probe probe;
+    if (!qe_probe_decode(bytes, &probe)) {
+        tell(v, host, SIM_FAILURE_STATE, "a probe is sent that nobody could read");
+        return;
+    }
+    if (contact && (contact->configured || contact->proven)) return;
+    switch (sim_probes_sent(w->probes, to, probe.ask, v->hosts->engine->now_ns)) {
+    case SIM_PROBES_FINE:
+        break;
+    case SIM_PROBES_ADDRESS:
+        tell(v, host, SIM_FAILURE_STRANGER, "more than 3 probes in 30 s go to an address that has proven nothing");
+        break;
+    case SIM_PROBES_HOST:
+        tell(v, host, SIM_FAILURE_STRANGER, "too many probes go to ports of an address that has proven nothing");
+        break;
+    }
+}
+
+static void on_received_probe(struct sim_watched_host *w, const struct sim_packet *packet)
+{
+    struct qe_probe probe;
+    if (qe_probe_decode(qe_span(packet->bytes, packet->size), &probe))
+        sim_probes_received(w->probes, &packet->source, probe.echo);
+}
+
 static void on_sending(void *user, struct sim_host *host, const struct qe_send *send)
 {
     struct sim_invariants *v = user;
     struct sim_watched_host *w = watched(v, host);
     if (w->any_dialled) check_tickets(v, host);
     // What the DHT sends to whom is its own affair, and bounded there (docs/protocol.md).
-    const uint8_t *bytes = qe_buf_bytes(send->buf);
-    if (qe_dht_is_krpc(bytes, send->buf->size) || qe_probe_is(bytes, send->buf->size)) return;
-    // An address that is new to a node in a DHT is from a record there; its owner may have left it since.
-    if (w->takes_part && !sim_contacts_find(&w->contacts, &send->remote))
+    struct qe_span bytes = qe_span(qe_buf_bytes(send->buf), send->buf->size);
+    if (qe_dht_is_krpc(bytes.data, bytes.size)) return;
+    if (qe_probe_is(bytes.data, bytes.size)) {
+        check_probe(v, host, &send->remote, bytes);
+        return;
+    }
+    // An address of which somebody said that it is a peer's is dialled when an echo has come from there.
+    if (!sim_contacts_find(&w->contacts, &send->remote) && sim_probes_proven(w->probes, &send->remote))
         sim_contacts_configured(&w->contacts, &send->remote);
     switch (sim_contacts_sent(&w->contacts, &send->remote, send->buf->size)) {
     case SIM_CONTACT_FINE:
@@ -134,9 +168,9 @@ static void on_sending(void *user, struct sim_host *host, const struct qe_send *
 static void on_received(void *user, struct sim_host *host, const struct sim_packet *packet)
 {
     struct sim_invariants *v = user;
-    if (qe_probe_is(packet->bytes, packet->size)) return;
-    if (qe_dht_is_krpc(packet->bytes, packet->size)) {
-        watched(v, host)->takes_part = true;
+    if (qe_dht_is_krpc(packet->bytes, packet->size)) return;
+    if (qe_probe_is(packet->bytes, packet->size)) {
+        on_received_probe(watched(v, host), packet);
         return;
     }
     sim_contacts_received(
@@ -258,8 +292,7 @@ static void on_connection(struct sim_invariants *v, struct sim_host *host, struc
     uint64_t now = v->hosts->engine->now_ns;
     peer->since_ns = now;
     peer->up = up;
-    peer->connected = up;
-    watched(v, host)->any_connected |= up;
+    if (!up) peer->connected = false;
     if (peer->host == SIM_NONE) return;
     struct sim_watched_peer *back = find_peer(v, peer->host, host->box.index);
     if (up && !back)
@@ -281,6 +314,8 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
         on_dial(v, host, peer);
     else if (strcmp(name, "session.connected") == 0)
         on_connection(v, host, peer, true);
+    else if (strcmp(name, "session.direct") == 0)
+        peer->connected = watched(v, host)->any_connected = true;
     else if (strcmp(name, "session.lost") == 0)
         on_connection(v, host, peer, false);
     else if (strcmp(name, "session.relayed") == 0)
@@ -337,6 +372,7 @@ static void watch_host(struct sim_invariants *v, size_t index, const struct know
     struct sim_watched_host *w = &v->watched[index];
     const struct qe_config *config = &v->list[index]->config;
     w->stop_since_ns = UINT64_MAX;
+    w->probes = sim_probes_new();
     w->peer_count = config->peer_count;
     w->peers = sim_obtain(v->host_count + w->peer_count, sizeof(*w->peers));
     for (size_t i = 0; i < w->peer_count; i++) {
@@ -383,6 +419,7 @@ void sim_invariants_fini(struct sim_invariants *v)
 {
     for (size_t i = 0; i < v->host_count; i++) {
         sim_contacts_fini(&v->watched[i].contacts);
+        sim_probes_free(v->watched[i].probes);
         sim_release(v->watched[i].peers);
         json_decref(v->watched[i].metrics);
     }

@@ -6,6 +6,7 @@
 #include "scenario/scenario.h"
 #include "world/contacts.h"
 #include "world/ledger.h"
+#include "world/probes.h"
 
 #include <jansson.h>
 
@@ -18,14 +19,14 @@ struct sim_watched_peer {
     uint64_t dials_from_ns; // dials counted since then
     unsigned dials;
     bool dialled;   // since the last datagram left: its stored ticket must be gone
-    bool connected; // since the last step: where it was met must be stored
+    bool connected; // directly, since the last step: where it was met must be stored
 };
 
 struct sim_watched_host {
     struct sim_watched_peer *peers; // as in its configuration
     size_t peer_count;
     struct sim_contacts contacts; // of QUIC
-    bool takes_part;              // something came from a DHT: addresses in it are from somewhere
+    struct sim_probes *probes;
     bool any_dialled, any_connected;
     uint64_t stop_since_ns; // UINT64_MAX: not told to stop
     uint64_t changed_ns;    // when a path or session of it changed last

@@ -7,7 +7,7 @@
 #include "flow/fragment.h"
 #include "flow/packet.h"
 #include "route/overlay.h"
-#include "wire/wire.h"
+#include "wire/relay.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,12 +55,37 @@ static void hello(struct bare *bare, struct qe_reader *r)
     bare_control(bare, bytes, qe_hello_encode(&hello, bytes, sizeof bytes));
 }
 
+// A message about relaying, well formed; of few circuits, so that some belong together.
+static void relay(struct bare *bare, struct qe_reader *r)
+{
+    uint8_t bytes[64];
+    struct qe_relay_message m = {.type = (enum qe_message_type)(QE_MESSAGE_RELAY_OPEN + qe_read8(r) % 5)};
+    m.circuit = qe_read8(r) % 8;
+    m.node = bare->host->world->hosts[qe_read8(r) % 3].id;
+    m.why = (enum qe_relay_end)(qe_read8(r) % QE_RELAY_END_TIMEOUT);
+    m.quiet = m.why & 1;
+    bare_control(bare, bytes, qe_relay_encode(&m, bytes, sizeof bytes));
+}
+
+// A frame in one of those circuits.
+static void relayed(struct bare *bare, struct qe_reader *r)
+{
+    uint8_t frame[1500] = {0};
+    uint8_t how = qe_read8(r);
+    struct qe_span raw = qe_read_bytes(r, how & 0x1f);
+    size_t size = QE_RELAYED_HEADER_SIZE + raw.size + (how & 0x20 ? 1200 : 0);
+    qe_relayed_header(qe_read8(r) % 8, how & 0x40, frame);
+    if (raw.size) memcpy(frame + QE_RELAYED_HEADER_SIZE, raw.data, raw.size);
+    if (how & 0x80) frame[QE_RELAYED_HEADER_SIZE] |= 0x40;
+    bare_datagram(bare, frame, size);
+}
+
 static void say(struct bare *bare, struct qe_reader *r)
 {
     struct world *w = bare->host->world;
     uint8_t bytes[1500];
     struct qe_span raw;
-    switch (qe_read8(r) % 7) {
+    switch (qe_read8(r) % 9) {
     case 0:
         raw = qe_read_bytes(r, qe_read8(r));
         bare_control(bare, raw.data, raw.size);
@@ -83,6 +108,12 @@ static void say(struct bare *bare, struct qe_reader *r)
         memset(bytes + 1, qe_read8(r), 12);
         for (uint8_t count = qe_read8(r) % 32; count > 0; count--)
             bare_datagram(bare, bytes, QE_FRAME_ECHO_SIZE + (count == 31));
+        break;
+    case 7:
+        relay(bare, r);
+        break;
+    case 8:
+        relayed(bare, r);
         break;
     default:
         world_run(w, w->now_ns + qe_read8(r) * 4 * QE_NS_PER_MS);
@@ -117,6 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_allow(&w.hosts[0], &w.hosts[2], false);
     world_allow(&w.hosts[2], &w.hosts[0], true);
     w.hosts[0].config.lanes = 1 + (qe_read8(&r) & 1);
+    w.hosts[0].config.gateway = true;
+    w.hosts[0].config.relay.allow = QE_RELAY_ALLOWED;
     w.hosts[0].config.log_level = QE_LOG_ERROR;
     world_start(&w.hosts[0]);
     // The other peer has said what addresses it has.

@@ -26,7 +26,7 @@ void errand_begin(struct errand *errand, const char *tun_name, const char *addre
     struct qe_fault fault = {.text = ""};
     bool no_ipv6;
     memset(errand, 0, sizeof *errand);
-    CU_ASSERT_EQUAL_FATAL(qe_kernel_start(&errand->kernel, &fault), 0);
+    CU_ASSERT_EQUAL_FATAL(qe_kernel_start(&errand->kernel, "", &fault), 0);
     qe_tun_init(&errand->tun);
     int opened = qe_tun_open(&errand->tun, tun_name, &fault);
     if (opened) puts(fault.text);

@@ -305,7 +305,7 @@ static void without_a_tun_nothing_is_done(void)
     struct qe_fault fault;
     uint64_t request = 0;
     memset(&e, 0, sizeof e);
-    CU_ASSERT_EQUAL_FATAL(qe_kernel_start(&e.kernel, &fault), 0);
+    CU_ASSERT_EQUAL_FATAL(qe_kernel_start(&e.kernel, "", &fault), 0);
     CU_ASSERT_EQUAL(errand_send(&e, QE_KERNEL_ROUTES, ""), 1);
     CU_ASSERT_TRUE(errand_wait(&e, &request));
     CU_ASSERT_EQUAL(request, 1);

@@ -51,8 +51,9 @@ static void on_control(void *user, struct qe_conn *conn, struct qe_span bytes)
 static void on_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8_t ecn, bool early)
 {
     struct bare *bare = user;
-    (void)conn, (void)bytes, (void)ecn, (void)early;
+    (void)conn, (void)ecn, (void)early;
     bare->received++;
+    if (bare->on_frame) bare->on_frame(bare, bytes);
 }
 
 static void drop_first(struct bare *bare)

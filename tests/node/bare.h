@@ -20,6 +20,7 @@ struct bare {
     } queue[BARE_QUEUE_MAX]; // DATAGRAM frames to send
     size_t first, count;
     uint64_t received, closed;
+    void (*on_frame)(struct bare *bare, struct qe_span frame); // a DATAGRAM frame came; NULL: it is only counted
     bool exported;
     uint8_t exporter[QE_EXPORT_SIZE];
     uint8_t heard[4096]; // of the control stream, the first of it

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OUTAGES 12
+
 static const uint8_t network[QE_SECRET_SIZE] = {1, 2, 3};
 
 static struct world world;
@@ -245,28 +247,41 @@ static struct world_host *used(bool other)
     return is_one != other ? one : two;
 }
 
-static void a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by(void)
+// For how long nothing comes at b while a sends every 20 ms, in ms, when the gateway in between dies.
+static size_t outage_ms(uint64_t seed)
 {
-    begin(7, true);
-    start_all();
-    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
-    CU_ASSERT(world_until(&world, by_two_gateways, 10 * QE_NS_PER_S));
     uint8_t packet[200];
     uint32_t number = 100;
     size_t before, lost_for = 0, worst = 0;
-    for (unsigned i = 0; i < 100; i++) {
-        if (i == 20) world_kill(used(false));
+    begin(seed, true);
+    world.delay_ns = (5 + seed % 6 * 10) * QE_NS_PER_MS;
+    start_all();
+    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
+    CU_ASSERT(world_until(&world, by_two_gateways, 15 * QE_NS_PER_S));
+    for (unsigned i = 0; i < 250; i++) {
+        if (i == 50) world_kill(used(false));
         before = b->delivered_count;
         world_packet(a, b, 6, number++, sizeof packet, packet);
         world_tun(a, packet, sizeof packet, NULL);
-        run_for(100 * QE_NS_PER_MS);
-        lost_for = b->delivered_count > before ? 0 : lost_for + 100;
-        if (lost_for > worst) worst = lost_for;
+        run_for(20 * QE_NS_PER_MS);
+        lost_for = b->delivered_count > before ? 0 : lost_for + 20;
+        if (i > 20 && lost_for > worst) worst = lost_for;
     }
-    printf("nothing came for %zu ms\n", worst);
-    CU_ASSERT(worst <= 1000);
-    CU_ASSERT(lost_for == 0);
+    CU_ASSERT_EQUAL(lost_for, 0);
     end();
+    return worst;
+}
+
+static void a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by(void)
+{
+    size_t worst = 0, sum = 0;
+    for (uint64_t seed = 100; seed < 100 + OUTAGES; seed++) {
+        size_t ms = outage_ms(seed);
+        sum += ms;
+        if (ms > worst) worst = ms;
+    }
+    printf("nothing came for %zu ms, %zu at most\n", sum / OUTAGES, worst);
+    CU_ASSERT(worst <= 1000);
 }
 
 static void a_gateway_is_found_for_the_only_one_that_died(void)

@@ -239,6 +239,107 @@ static void an_outer_connection_does_not_move_into_a_circuit(void)
     end();
 }
 
+// The far end of a circuit, whose connection travels in frames of the gateway's.
+static struct bare far;
+
+static void flush_far(void)
+{
+    static uint8_t storage[QE_BUF_SIZE];
+    struct qe_buf buf = {.data = storage, .capacity = sizeof storage};
+    struct qe_send out;
+    while (qe_quic_next(far.quic, &buf, &out, world.now_ns, 1700000000000)) {
+        for (uint32_t at = 0; at < buf.size; at += out.segment_size) {
+            uint32_t left = buf.size - at;
+            send_frame(number(1), storage + at, left < out.segment_size ? left : out.segment_size);
+        }
+        buf.size = 0;
+    }
+}
+
+static void on_frame(struct bare *gateway, struct qe_span frame)
+{
+    uint32_t circuit;
+    bool whole;
+    struct qe_span packet;
+    (void)gateway;
+    if (!qe_relayed_read(frame, &circuit, &whole, &packet)) return;
+    const struct qe_datagrams in = {.socket = QE_QUIC_INSIDE,
+        .remote = qe_circuit_addr(0, 1),
+        .bytes = packet.data,
+        .size = (uint32_t)packet.size,
+        .segment_size = (uint16_t)packet.size};
+    qe_quic_receive(far.quic, &in, world.now_ns, 1700000000000);
+}
+
+static void run_far(uint64_t ns)
+{
+    for (uint64_t until_ns = world.now_ns + ns; world.now_ns < until_ns;) {
+        if (qe_quic_deadline(far.quic) <= world.now_ns) qe_quic_expire(far.quic, world.now_ns, 1700000000000);
+        flush_far();
+        run_for(5 * QE_NS_PER_MS);
+    }
+}
+
+// The gateway offers `b`; the one who then dials is `who`.
+static void begin_far(struct world_host *who)
+{
+    begin(false);
+    world_kill(b);
+    bare.on_frame = on_frame;
+    say(QE_MESSAGE_RELAY_OFFER, number(1), &b->id);
+    run_for(QE_NS_PER_S);
+    struct qe_quic *of_gateway = who->bare;
+    who->bare = NULL;
+    bare_init(&far, who);
+    who->bare = of_gateway; // it has no network of its own
+    const struct qe_quic_dial dial = {
+        .key = &a->host.identity, .socket = QE_QUIC_INSIDE, .remote = qe_circuit_addr(0, 1)};
+    CU_ASSERT_EQUAL_FATAL(qe_quic_dial(far.quic, &dial, &far.conn, world.now_ns, 1700000000000), 0);
+    run_far(QE_NS_PER_S);
+}
+
+static void end_far(void)
+{
+    struct qe_quic *of_gateway = far.host->bare;
+    bare_fini(&far);
+    far.host->bare = of_gateway;
+    end();
+}
+
+static void nobody_relays_over_what_is_relayed(void)
+{
+    static const uint8_t packet[100] = {0x40};
+    uint8_t frame[104], bytes[64];
+    begin_far(b);
+    const struct qe_path *path = qe_session_active(&peer_of(b)->session);
+    CU_ASSERT_TRUE_FATAL(far.connected && path && path->relayed);
+    uint64_t dropped = world_metric(a, "drop_circuit"), refused = world_metric(a, "drop_control");
+    // Neither packets, though the number is that of a circuit, nor what asks for one.
+    qe_relayed_header(number(1), false, frame);
+    memcpy(frame + QE_RELAYED_HEADER_SIZE, packet, sizeof packet);
+    bare_datagram(&far, frame, sizeof frame);
+    run_far(100 * QE_NS_PER_MS);
+    CU_ASSERT_EQUAL(world_metric(a, "drop_circuit"), dropped + 1);
+    const struct qe_relay_message offer = {
+        .type = QE_MESSAGE_RELAY_OFFER, .circuit = 2 | (qe_node_id_compare(&b->id, &a->id) > 0), .node = g->id};
+    bare_control(&far, bytes, qe_relay_encode(&offer, bytes, sizeof bytes));
+    run_far(100 * QE_NS_PER_MS);
+    CU_ASSERT_EQUAL(world_metric(a, "drop_control"), refused + 1);
+    CU_ASSERT_EQUAL(peer_of(b)->circuit_count, 0);
+    end_far();
+}
+
+static void a_gateway_that_lies_about_who_is_there_is_found_out(void)
+{
+    begin_far(g);
+    run_far(QE_NS_PER_S);
+    CU_ASSERT_FALSE(far.connected);
+    CU_ASSERT_EQUAL(far.closed, 1);
+    CU_ASSERT_PTR_NULL(qe_session_active(&peer_of(b)->session));
+    CU_ASSERT_TRUE(cplane_is_direct(peer_of(g)) && !qe_session_active(&peer_of(g)->session)->relayed);
+    end_far();
+}
+
 static void nobody_is_at_the_address_of_a_circuit(void)
 {
     const struct qe_addr from = qe_circuit_addr(0, 2);
@@ -257,6 +358,8 @@ static const struct unit_case cases[] = {
     {"circuits are few and end by themselves", circuits_are_few_and_end_by_themselves},
     {"noise in a circuit is harmless", noise_in_a_circuit_is_harmless},
     {"an outer connection does not move into a circuit", an_outer_connection_does_not_move_into_a_circuit},
+    {"nobody relays over what is relayed", nobody_relays_over_what_is_relayed},
+    {"a gateway that lies about who is there is found out", a_gateway_that_lies_about_who_is_there_is_found_out},
     {"nobody is at the address of a circuit", nobody_is_at_the_address_of_a_circuit},
 };
 UNIT_MAIN("relay hostile", cases)

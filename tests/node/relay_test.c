@@ -473,6 +473,33 @@ static void volume_and_rate_are_limited(void)
     }
 }
 
+static void no_allocation_that_fails_breaks_what_is_relayed(void)
+{
+    uint64_t before = 0, during = 0;
+    for (uint64_t nth = 0; nth == 0 || nth <= during; nth += 1 + nth / 30) {
+        begin(16);
+        before = world.allocations;
+        if (nth) {
+            world.fail_at = before + nth;
+            world.fail_count = 3;
+        }
+        open_by(a, b, g);
+        world_until(&world, both_relayed, QE_NS_PER_S);
+        passes(a, b, 6, 1, 1420);
+        passes(b, a, 4, 2, 700);
+        world.fail_count = 0;
+        if (!nth) during = world.allocations - before;
+        // Whoever chooses gateways asks again.
+        for (int i = 0; i < 40 && !both_relayed(&world); i++) {
+            open_by(a, b, g);
+            run_for(QE_NS_PER_S);
+        }
+        CU_ASSERT_TRUE(both_relayed(&world));
+        CU_ASSERT_TRUE(passes(a, b, 4, 1, 1000) && passes(b, a, 4, 2, 1000));
+        end();
+    }
+}
+
 static const struct unit_case cases[] = {
     {"packets of all sizes pass by a gateway", packets_of_all_sizes_pass_by_a_gateway},
     {"a direct path takes over and loses nothing", a_direct_path_takes_over_and_loses_nothing},
@@ -487,5 +514,6 @@ static const struct unit_case cases[] = {
     {"the gateway has no key and sees no payload", the_gateway_has_no_key_and_sees_no_payload},
     {"packets pass where the outer links are small", packets_pass_where_the_outer_links_are_small},
     {"volume and rate are limited", volume_and_rate_are_limited},
+    {"no allocation that fails breaks what is relayed", no_allocation_that_fails_breaks_what_is_relayed},
 };
 UNIT_MAIN("relay", cases)

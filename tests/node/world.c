@@ -443,7 +443,7 @@ void world_bare_flush(struct world_host *h)
 {
     struct qe_buf *buf = buf_make(QE_BUF_SIZE);
     struct qe_send out;
-    while (qe_quic_next(h->bare, buf, &out, h->world->now_ns, wall_ms(h))) {
+    while (h->bare && qe_quic_next(h->bare, buf, &out, h->world->now_ns, wall_ms(h))) {
         send_batch(h, &out);
         buf->size = 0;
     }

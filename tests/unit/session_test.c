@@ -455,6 +455,15 @@ static void where_it_is_proven_to_be_it_is_dialled_before_all_else(void)
     CU_ASSERT_TRUE(due(10 * MS, 9));
 }
 
+static void nobody_is_dialled_at_the_address_of_a_circuit(void)
+{
+    const struct qe_addr at = qe_circuit_addr(5, 2);
+    begin(true);
+    qe_session_on_address(&s, &at, false);
+    CU_ASSERT_EQUAL(s.candidate_count, 0);
+    CU_ASSERT_EQUAL(qe_session_deadline(&s), QE_TIME_NEVER);
+}
+
 static void a_gateway_that_fails_does_not_slow_down_direct_attempts(void)
 {
     const struct qe_addr at = qe_circuit_addr(5, 2);
@@ -495,6 +504,7 @@ static const struct unit_case cases[] = {
         while_it_is_relayed_a_peer_is_still_dialled_now_and_then},
     {"a direct path that fails may come back", a_direct_path_that_fails_is_looked_for_at_once_and_may_come_back},
     {"where it is proven to be it is dialled before all else", where_it_is_proven_to_be_it_is_dialled_before_all_else},
+    {"nobody is dialled at the address of a circuit", nobody_is_dialled_at_the_address_of_a_circuit},
     {"a gateway that fails does not slow down direct attempts",
         a_gateway_that_fails_does_not_slow_down_direct_attempts},
 };
