@@ -33,6 +33,7 @@
     X(subnet_own, "a network of the host's own may be claimed by others")                                              \
     X(subnet_taken, "a claim may overlap an older one of another owner")                                               \
     X(owner_failed, "an owner of a network is used although it has failed and another has not")                        \
+    X(exit_leaks, "while an exit node is away, packets beyond the overlay go without it")                              \
     X(claim_kept, "an overlay address or a name that another has had for longer is kept")                              \
     X(snapshot_stale, "a lane keeps the first routes that it got")                                                     \
     X(table_compare, "keys of a table are equal where two bits of their hashes are")                                   \
@@ -112,7 +113,6 @@
     X(dht_cas_lost, "what is put says nothing of the version that it replaces")                                        \
     X(dht_index_first, "of an owner's records the one that was found first counts")                                    \
     X(dht_read_only_asked, "a read-only node does not say that it is one")                                             \
-    X(relay_one_flow, "all that is relayed to a node shares one queue, whoever sends it")                              \
     X(relay_unlimited, "what one node relays has no limits")                                                           \
     X(dht_bogus_sent, "nodes are asked at whatever address others say")
 

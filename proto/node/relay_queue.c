@@ -108,7 +108,7 @@ static void enqueue(struct qe_lane *lane, struct lane_peer *peer, struct qe_buf 
 // Each source has a flow of its own, and none has to do with what the packets say.
 static uint32_t flow_of(uint32_t source)
 {
-    return QE_MUTANT(relay_one_flow) ? 0 : source % SOURCES * (UINT32_MAX / SOURCES + 1);
+    return source % SOURCES * (UINT32_MAX / SOURCES + 1);
 }
 
 void lane_send_into(

@@ -182,6 +182,8 @@ static void finish_report(struct qe_cplane *c, struct cplane_command *command)
     qe_json_init(&json, c->mem, QE_JSON_SIZE_MAX);
     if (command->verb == QE_COMMAND_PEERS)
         write_peers(c, &json, command);
+    else if (command->verb == QE_COMMAND_NETCHECK)
+        cplane_write_netcheck(c, &json, command);
     else if (command->verb == QE_COMMAND_RELAY)
         cplane_write_relay(c, &json, command);
     else
@@ -320,7 +322,8 @@ void cplane_command(struct qe_cplane *c, const struct qe_command *command)
         cplane_reply(c, command->id, 200, &json);
         break;
     case QE_COMMAND_NETCHECK:
-        cplane_reply_error(c, command->id, 404, "not available");
+        cplane_netcheck_begin(c);
+        ask_lanes(c, command);
         break;
     case QE_COMMAND_SET:
         cplane_set(c, command);

@@ -84,6 +84,9 @@ void cplane_dht_lookup(struct qe_cplane *c, const struct qe_command *command);
 void cplane_dht_get(struct qe_cplane *c, const struct qe_command *command);
 void cplane_dht_put(struct qe_cplane *c, const struct qe_command *command);
 uint64_t cplane_count_connected(const struct qe_cplane *c);
+// netcheck.c: finds out what is not known or old; and says what is known.
+void cplane_netcheck_begin(struct qe_cplane *c);
+void cplane_write_netcheck(struct qe_cplane *c, struct qe_json *json, const struct cplane_command *command);
 // metrics.c
 void cplane_write_metrics(struct qe_cplane *c, struct qe_json *json, struct cplane_command *command);
 

@@ -370,6 +370,7 @@ void qe_conn_info(const struct qe_conn *conn, struct qe_conn_info *out, uint64_t
         .last_received_ns = conn->last_received_ns,
         .unanswered_since_ns = conn->unanswered_since_ns,
         .pto_ns = conn->ng ? ngtcp2_conn_get_pto2(conn->ng) : 0,
+        .udp_max = conn->ng ? ngtcp2_conn_get_path_max_tx_udp_payload_size2(conn->ng) : 0,
         .datagram_max = conn->ng ? qe_conn_datagram_max(conn) : 0,
         .sent_bytes = info.bytes_sent,
         .received_bytes = info.bytes_recv,

@@ -133,6 +133,7 @@ struct qe_conn_info {
     // When the oldest ack-eliciting packet left that nothing has answered since; QE_TIME_NEVER: none.
     uint64_t unanswered_since_ns;
     uint64_t pto_ns;     // the current probe timeout
+    size_t udp_max;      // largest UDP payload that fits the path, as far as is known
     size_t datagram_max; // largest DATAGRAM payload that fits the path now
     uint64_t sent_bytes, received_bytes, lost_packets, sent_packets, received_packets;
 };

@@ -4,6 +4,7 @@
 #include "cli/interrupt.h"
 #include "cli/show.h"
 #include "cli/show_gateways.h"
+#include "cli/show_netcheck.h"
 
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,8 @@ static const char *target_of(enum qe_cli_command command)
         return "/v1/gateways";
     case QE_CLI_RELAY:
         return "/v1/relay";
+    case QE_CLI_NETCHECK:
+        return "/v1/netcheck";
     default:
         return "/v1/status";
     }
@@ -63,6 +66,7 @@ static int show(const struct qe_cli_world *world, const json_t *json)
     if (command == QE_CLI_ROUTES) return qe_show_routes(json, world->out);
     if (command == QE_CLI_GATEWAYS) return qe_show_gateways(json, world->out);
     if (command == QE_CLI_RELAY) return qe_show_relay(json, world->out);
+    if (command == QE_CLI_NETCHECK) return qe_show_netcheck(json, world->out);
     return qe_show_status(json, world->out);
 }
 
@@ -79,6 +83,22 @@ static int fail(const struct qe_cli_world *world, const char *text, int status)
     return status;
 }
 
+// What takes the daemon a while to find out is asked for again until it has, or for so long.
+#define PATIENCE_MS 15000
+#define AGAIN_MS    300
+
+static enum qe_client_outcome call(const struct qe_client_request *request, struct qe_client_reply *reply, bool patient)
+{
+    int64_t until = clock_ms() + PATIENCE_MS;
+    enum qe_client_outcome outcome = qe_client_call(request, reply);
+    while (patient && outcome == QE_CLIENT_OK && json_is_true(json_object_get(reply->json, "checking")) &&
+           clock_ms() < until && !qe_interrupt_sleep(request->interrupt_fd, AGAIN_MS)) {
+        qe_client_reply_fini(reply);
+        outcome = qe_client_call(request, reply);
+    }
+    return outcome;
+}
+
 // Asks once and shows the answer, or `quiet` the daemon's absence, in place.
 static int tick(const struct qe_cli_world *world, int interrupt_fd, bool absence_shown, bool clear)
 {
@@ -88,7 +108,7 @@ static int tick(const struct qe_cli_world *world, int interrupt_fd, bool absence
         .target = target_of(world->options->command),
         .timeout_ms = QE_CLIENT_TIMEOUT_MS,
         .interrupt_fd = interrupt_fd};
-    enum qe_client_outcome outcome = qe_client_call(&request, &reply);
+    enum qe_client_outcome outcome = call(&request, &reply, world->options->command == QE_CLI_NETCHECK);
     int status = status_of(outcome);
     // Home, draw over what is there, clear the rest: no flicker.
     if (clear && outcome != QE_CLIENT_INTERRUPTED) fputs("\033[H\033[J", world->out);

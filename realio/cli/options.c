@@ -15,7 +15,8 @@
 #define ON_NETWORK (ON(QE_CLI_NETWORK_NEW) | ON(QE_CLI_NETWORK_SHOW) | ON(QE_CLI_NETWORK_LEAVE))
 #define ON_CLIENTS                                                                                                     \
     (ON(QE_CLI_STOP) | ON(QE_CLI_STATUS) | ON(QE_CLI_PEERS) | ON(QE_CLI_ROUTES) | ON(QE_CLI_GATEWAYS) |                \
-        ON(QE_CLI_RELAY) | ON(QE_CLI_PING) | ON(QE_CLI_INVITE) | ON(QE_CLI_JOIN) | ON(QE_CLI_NETWORK_SHOW) | ON_DHT)
+        ON(QE_CLI_RELAY) | ON(QE_CLI_NETCHECK) | ON(QE_CLI_PING) | ON(QE_CLI_INVITE) | ON(QE_CLI_JOIN) |               \
+        ON(QE_CLI_NETWORK_SHOW) | ON_DHT)
 #define ON_CONFIG      (ON(QE_CLI_CONFIG_GET) | ON(QE_CLI_CONFIG_SET) | ON(QE_CLI_CONFIG_SHOW))
 #define ON_SET         (ON_START | ON(QE_CLI_CONFIG_SET))
 #define ON_WATCHERS    (ON(QE_CLI_STATUS) | ON(QE_CLI_PEERS))
@@ -137,6 +138,7 @@ static const struct command_row command_rows[QE_CLI_COMMAND_COUNT] = {
     [QE_CLI_GATEWAYS] = {"gateways", NULL, false,
         "list the gateways that are known, and through which others reach the node"},
     [QE_CLI_RELAY] = {"relay", NULL, false, "show for whom this node relays, and how much"},
+    [QE_CLI_NETCHECK] = {"netcheck", NULL, false, "find out what NATs are in front of the node, and what that means"},
     [QE_CLI_PING] = {"ping", "PEER", true,
         "measure the round-trip time to a peer: its ID, a unique start of it, name or address"},
     [QE_CLI_NETWORK_NEW] = {"network new", NULL, false, "make a private network, with this node as its first member"},

@@ -16,6 +16,7 @@ enum qe_cli_command {
     QE_CLI_ROUTES,
     QE_CLI_GATEWAYS,
     QE_CLI_RELAY,
+    QE_CLI_NETCHECK,
     QE_CLI_PING,
     QE_CLI_NETWORK_NEW,
     QE_CLI_NETWORK_SHOW,

@@ -23,6 +23,7 @@ static const struct qe_endpoint endpoints[] = {
     {"/v1/routes", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_ROUTES, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/gateways", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_GATEWAYS, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/relay", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_RELAY, QE_RENDER_JSON, {0}, {{0}}},
+    {"/v1/netcheck", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_NETCHECK, QE_RENDER_JSON, {0}, {{0}}},
     {"/v1/metrics", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_METRICS, QE_RENDER_METRICS_JSON, {0}, {{0}}},
     {"/v1/ping", "GET, HEAD, POST", QE_LISTENER_CONTROL, QE_COMMAND_PING, QE_RENDER_JSON, {"peer", TEXT_MAX}, {{0}}},
     {"/v1/dht/status", "GET, HEAD", QE_LISTENER_CONTROL, QE_COMMAND_DHT_STATUS, QE_RENDER_JSON, {0}, {{0}}},

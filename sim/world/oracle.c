@@ -125,6 +125,16 @@ static bool takes_part(const struct sim_host *host)
     return host->config.bootstrap_count > 0 || host->config.bootstrap_mode || host->config.mainline;
 }
 
+// There is a third node that may connect to both: by it they hear of each other, and punch.
+static bool can_meet(const struct sim_world *world, size_t a, size_t b)
+{
+    for (size_t i = 0; i < world->scenario->host_count; i++)
+        if (i != a && i != b && sim_invariants_mutual(&world->invariants, a, i) &&
+            sim_invariants_mutual(&world->invariants, b, i))
+            return true;
+    return false;
+}
+
 enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t b)
 {
     const struct sim_partition *partition = &world->network.partition;
@@ -137,7 +147,7 @@ enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t 
     case SIM_REACH_NO:
         // Those that met before one of them moved may know another way, and so does the DHT.
         if (takes_part(one) || takes_part(two) || one->box.moves || two->box.moves) return SIM_ORACLE_UNCERTAIN;
-        return SIM_ORACLE_IMPOSSIBLE;
+        return can_meet(world, a, b) ? SIM_ORACLE_UNCERTAIN : SIM_ORACLE_IMPOSSIBLE;
     case SIM_REACH_MAYBE:
         return SIM_ORACLE_UNCERTAIN;
     case SIM_REACH_YES:

@@ -258,6 +258,46 @@ static void grants_of_nothing_are_refusals(void)
     end();
 }
 
+static bool replies(const char *text)
+{
+    return strstr((const char *)h->reply.data, text) != NULL;
+}
+
+static void netcheck_tells_of_ports(void)
+{
+    begin("203.0.113.5:4242", 7200);
+    start();
+    CU_ASSERT_EQUAL(world_command(h, QE_COMMAND_NETCHECK, NULL), 200);
+    CU_ASSERT(replies("\"port_mappings\":[{\"port\":9000,\"state\":\"granted\",\"protocol\":\"PCP\","
+                      "\"external\":\"203.0.113.5:4242\",\"public\":true,"));
+    CU_ASSERT(replies("\"connecting\":{\"with\":\"anybody\""));
+    end();
+    begin("10.64.0.5:4242", 7200);
+    start();
+    CU_ASSERT_EQUAL(world_command(h, QE_COMMAND_NETCHECK, NULL), 200);
+    CU_ASSERT(replies("\"external\":\"10.64.0.5:4242\",\"public\":false,"));
+    CU_ASSERT(!replies("\"with\":\"anybody\""));
+    end();
+}
+
+static void netcheck_tells_of_blocked_udp(void)
+{
+    begin(NULL, 0);
+    h->config.bootstrap = calloc(1, sizeof *h->config.bootstrap);
+    snprintf(h->config.bootstrap[0].text, sizeof h->config.bootstrap[0].text, "10.0.0.2:9000");
+    h->config.bootstrap_count = 1;
+    world.cut = true;
+    start();
+    CU_ASSERT_EQUAL(world_command(h, QE_COMMAND_NETCHECK, NULL), 200);
+    CU_ASSERT(replies("\"udp_blocked\":true"));
+    CU_ASSERT(replies("\"state\":\"no-gateway\""));
+    world.cut = false;
+    run_for(120);
+    CU_ASSERT_EQUAL(world_command(h, QE_COMMAND_NETCHECK, NULL), 200);
+    CU_ASSERT(replies("\"udp_blocked\":false"));
+    end();
+}
+
 static const struct unit_case cases[] = {
     {"a granted port is published", a_granted_port_is_published},
     {"no port is asked for where that is not wanted", no_port_is_asked_for_where_that_is_not_wanted},
@@ -272,6 +312,8 @@ static const struct unit_case cases[] = {
     {"more interfaces than there is room for do without", more_interfaces_than_there_is_room_for_do_without},
     {"ports are given back at the end", it_is_given_back_at_the_end},
     {"grants of nothing are refusals", grants_of_nothing_are_refusals},
+    {"netcheck tells of ports", netcheck_tells_of_ports},
+    {"netcheck tells of blocked UDP", netcheck_tells_of_blocked_udp},
 };
 
 UNIT_MAIN("ports", cases)

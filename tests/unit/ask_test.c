@@ -24,6 +24,28 @@
     "Node ID: qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nTUN Interface: quicether0 (100.64.0.1)\nConnected Peers: 1\n"        \
     "Active Paths: 1\n"
 
+#define NETCHECK                                                                                                       \
+    "{\"checking\":false,\"age_ms\":2140,\"joined\":true,\"udp_blocked\":false,\"seen_at\":[\"203.0.113.5:9000\"],"    \
+    "\"nat\":{"                                                                                                        \
+    "\"present\":true,\"mapping\":\"endpoint-independent\",\"filtering\":null,\"ports\":\"preserved\",\"port_"         \
+    "preservation\":"                                                                                                  \
+    "true,\"hairpinning\":false,\"idle_lasts_s\":90,\"idle_ends_s\":180,\"addresses\":[\"203.0.113.5\"]},"             \
+    "\"interfaces\":[{"                                                                                                \
+    "\"name\":\"eth0\",\"addresses\":[\"192.168.1.2\"],\"port_mappings\":[{\"port\":9000,\"state\":\"granted\","       \
+    "\"protocol\":"                                                                                                    \
+    "\"PCP\",\"external\":\"203.0.113.5:9000\",\"public\":true,\"ends_in_s\":1100,\"reason\":null}]},{\"name\":"       \
+    "\"eth1\","                                                                                                        \
+    "\"addresses\":[\"10.0.0.2\",\"fd00::2\"],\"port_mappings\":[{\"port\":9000,\"state\":\"no-gateway\",\"reason\":"  \
+    "\"no gateway on that interface\"}]}],\"path_mtus\":[{\"node_id\":\"qehome\",\"name\":\"home\",\"mtu\":1500}],"    \
+    "\"connecting\":{\"with\":\"anybody\",\"text\":\"Others connect.\"}}"
+#define NETCHECK_TEXT                                                                                                  \
+    "UDP: works\nSeen at: 203.0.113.5:9000\nBehind a NAT: yes\nMapping: endpoint-independent\nFiltering: unknown\n"    \
+    "Ports outside: preserved\nPort preservation: yes\nHairpinning: no\n"                                              \
+    "Idle mappings last: at least 90 s, less than 180 s\nExternal addresses: 203.0.113.5\n"                            \
+    "Interface eth0: 192.168.1.2; port 9000 is mapped at 203.0.113.5:9000 by PCP\n"                                    \
+    "Interface eth1: 10.0.0.2, fd00::2; port 9000 is not mapped: no gateway on that interface\n"                       \
+    "Path MTU to home: 1500\nConnecting: Others connect.\n"
+
 // Two invitations without places, which differ in their tokens.
 #define GOOD    "qe1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8BAQEBAQEBAQEBAQEBAQEBAOgBV6s"
 #define USED_UP "qe1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8CAgICAgICAgICAgICAgICACNNJSg"
@@ -32,7 +54,7 @@ static char path[64];
 static pid_t daemon_pid;
 static struct qe_control *control;
 static bool stopping;
-static unsigned pings;
+static unsigned pings, netchecks;
 
 static void on_command(void *user, const struct qe_command *command)
 {
@@ -60,6 +82,9 @@ static void on_command(void *user, const struct qe_command *command)
         break;
     case QE_COMMAND_GATEWAYS:
         body = "{\"behind_nat\":true,\"gateways\":[]}";
+        break;
+    case QE_COMMAND_NETCHECK:
+        body = netchecks++ == 0 ? "{\"checking\":true}" : NETCHECK;
         break;
     case QE_COMMAND_RELAY:
         body = "{\"relays\":false}";
@@ -202,6 +227,8 @@ static void what_the_daemon_says_is_shown_or_passed_on(void)
         "This node is behind a NAT, and there is no gateway through which others could reach it\n",
         "");
     check(qe_cli_ask, "relay", 0, "This node does not relay for others\n", "");
+    check(qe_cli_ask, "netcheck", 0, NETCHECK_TEXT, "");
+    check(qe_cli_ask, "netcheck --json", 0, NETCHECK "\n", "");
     check(qe_cli_ask, "id", 0, "qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "");
     check(qe_cli_ask, "id --json", 0, "{\"node_id\":\"qeaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}\n", "");
     check(qe_cli_ask, "version", 0, "daemon: quicether 0.1.0\n", "");

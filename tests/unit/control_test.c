@@ -197,6 +197,7 @@ static void each_endpoint_asks_the_node_for_its_verb(void)
         {"GET", "/v1/routes", QE_COMMAND_ROUTES, "-"},
         {"GET", "/v1/gateways", QE_COMMAND_GATEWAYS, "-"},
         {"GET", "/v1/relay", QE_COMMAND_RELAY, "-"},
+        {"GET", "/v1/netcheck", QE_COMMAND_NETCHECK, "-"},
         {"GET", "/v1/ping?peer=home", QE_COMMAND_PING, "home"},
         {"POST", "/v1/ping?peer=ho%6de", QE_COMMAND_PING, "home"},
         {"POST", "/v1/ping?count=1&peer=a-b_c", QE_COMMAND_PING, "a-b_c"},
