@@ -33,6 +33,7 @@
     X(subnet_own, "a network of the host's own may be claimed by others")                                              \
     X(subnet_taken, "a claim may overlap an older one of another owner")                                               \
     X(owner_failed, "an owner of a network is used although it has failed and another has not")                        \
+    X(exit_leaks, "while an exit node is away, packets beyond the overlay go without it")                              \
     X(claim_kept, "an overlay address or a name that another has had for longer is kept")                              \
     X(snapshot_stale, "a lane keeps the first routes that it got")                                                     \
     X(table_compare, "keys of a table are equal where two bits of their hashes are")                                   \

@@ -1,5 +1,6 @@
 #include "node/exit.h"
 
+#include "base/mutants.h"
 #include "node/report.h"
 
 // The look at an exit that works, and at one that does not.
@@ -114,7 +115,7 @@ uint64_t cplane_exit_deadline(const struct qe_cplane *c)
 bool cplane_exit_routes(const struct qe_cplane *c, const struct qe_cidr *subnet, bool in_use)
 {
     if (!wanted(c) || subnet->bits != 0) return in_use;
-    if (!c->config->exit_leak) return true;
+    if (!c->config->exit_leak && !QE_MUTANT(exit_leaks)) return true;
     return in_use && connected(peer_of(c));
 }
 

@@ -314,14 +314,14 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
         on_dial(v, host, peer);
     else if (strcmp(name, "session.connected") == 0)
         on_connection(v, host, peer, true);
-    else if (strcmp(name, "session.direct") == 0)
-        peer->connected = watched(v, host)->any_connected = true;
     else if (strcmp(name, "session.lost") == 0)
         on_connection(v, host, peer, false);
     else if (strcmp(name, "session.relayed") == 0)
         peer->connected = false; // it was met nowhere
     else if (strcmp(name, "session.direct") == 0)
         peer->connected = w->any_connected = true;
+    if (strcmp(name, "session.relayed") == 0 || strcmp(name, "session.direct") == 0)
+        peer->relayed = strcmp(name, "session.relayed") == 0;
 }
 
 void sim_invariants_logged(struct sim_invariants *v, struct sim_host *host, enum qe_log_level level, const char *text)

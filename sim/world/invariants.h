@@ -19,6 +19,7 @@ struct sim_watched_peer {
     uint64_t dials_from_ns; // dials counted since then
     unsigned dials;
     bool dialled;   // since the last datagram left: its stored ticket must be gone
+    bool relayed;   // where it is up: by a gateway
     bool connected; // directly, since the last step: where it was met must be stored
 };
 
