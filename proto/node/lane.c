@@ -501,6 +501,9 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
         peer = lane_peer(lane, mail->peer);
         if (peer) lane_activate(lane, peer, path);
         break;
+    case QE_MAIL_KEEP:
+        if (!QE_MUTANT(keep_alive_none)) qe_quic_set_keep_alive(lane->quic, mail->cookie);
+        break;
     case QE_MAIL_NOBODY:
         lane_unrouted_drop(lane, &mail->address);
         break;

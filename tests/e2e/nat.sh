@@ -94,6 +94,23 @@ timeouts() {
     on "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=$first net.netfilter.nf_conntrack_udp_timeout_stream=$kept
 }
 
+# forget BOX: its connections and what it learnt from them.
+forget() {
+    on "$1" python3 - <<'PYTHON'
+import socket, struct
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)  # NETLINK_NETFILTER
+# nfnetlink's IPCTNL_MSG_CT_DELETE without a tuple: all of them.
+netlink.send(struct.pack("=IHHII", 20, 1 << 8 | 2, 1 | 4, 1, 0) + struct.pack("=BBH", 0, 0, 0))
+assert struct.unpack("=i", netlink.recv(1024)[16:20])[0] == 0
+PYTHON
+}
+# becomes BOX KIND N: it is of another kind from now on, and knows of no connection.
+becomes() {
+    on "$1" nft flush ruleset
+    translate "$@"
+    forget "$1"
+}
+
 # Who may come in unasked: what was sent from inside leaves its outside port in @ports, and to whom in @asked.
 learnt() {
     cat <<'RULES'
