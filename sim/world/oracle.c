@@ -135,13 +135,22 @@ static bool can_meet(const struct sim_world *world, size_t a, size_t b)
     return false;
 }
 
+// Some node relays: whom it reaches, and whether both may use it, is more than is known here.
+static bool has_gateway(const struct sim_world *world)
+{
+    for (size_t i = 0; i < world->scenario->host_count; i++)
+        if (world->hosts[i]->runs_node && world->hosts[i]->config.gateway) return true;
+    return false;
+}
+
 enum sim_oracle sim_oracle_pair(const struct sim_world *world, size_t a, size_t b)
 {
     const struct sim_partition *partition = &world->network.partition;
     struct sim_host *one = world->hosts[a], *two = world->hosts[b];
     if (!sim_invariants_mutual(&world->invariants, a, b)) return SIM_ORACLE_IMPOSSIBLE;
     if (wanting(one) || wanting(two)) return SIM_ORACLE_UNCERTAIN;
-    if (sim_partition_between(partition, a, b) || sim_partition_between(partition, b, a)) return SIM_ORACLE_IMPOSSIBLE;
+    if (sim_partition_between(partition, a, b) || sim_partition_between(partition, b, a))
+        return has_gateway(world) ? SIM_ORACLE_UNCERTAIN : SIM_ORACLE_IMPOSSIBLE;
     struct sim_reach_node x = reach_node(one, two), y = reach_node(two, one);
     switch (sim_reach_connect(&x, &y)) {
     case SIM_REACH_NO:
