@@ -17,7 +17,7 @@
 #include "udp.h"
 
 // Sockets that the node may hold open; more are refused.
-#define QE_IO_SOCKETS_MAX 64
+#define QE_IO_SOCKETS_MAX 384
 // Addresses of the TUN that are told from others.
 #define QE_IO_OVERLAY_MAX 16
 // Packets of one event from the TUN, and about how many bytes.

@@ -67,6 +67,20 @@ static void fill(struct qe_dht_signals *s, unsigned family, uint64_t now_ns)
     }
 }
 
+// Those behind the third of the closest that anybody can reach are not needed any more.
+static void prune(struct qe_dht_signals *s, unsigned family)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < s->nearby_count[family]; i++) {
+        struct qe_dht_entry *entry = entry_at(s, &s->nearby[family][i].addr);
+        if (!entry || entry->extra) continue;
+        if (open >= QE_DHT_HOLDERS)
+            remove_entry(s, entry);
+        else
+            open += entry->open && entry->state == QE_DHT_ENTRY_HELD;
+    }
+}
+
 static void tell(struct qe_dht *dht, enum qe_dht_signal_kind kind, const struct qe_dht_entry *entry)
 {
     const struct qe_dht_signal signal = {.kind = kind, .holder = entry->contact, .seen = entry->seen};
@@ -87,8 +101,10 @@ void qe_dht_register_on_self(struct qe_dht *dht, const struct qe_dht_operation *
     // Those that are not among the closest any more run out.
     for (size_t i = s->entry_count; i-- > 0;)
         if (!s->entries[i].extra && !is_nearby(s, &s->entries[i].contact.addr)) remove_entry(s, &s->entries[i]);
-    fill(s, 0, now_ns);
-    fill(s, 1, now_ns);
+    for (unsigned f = 0; f < 2; f++) {
+        prune(s, f);
+        fill(s, f, now_ns);
+    }
 }
 
 void qe_dht_register(struct qe_dht *dht, uint64_t keep_ns, uint64_t now_ns)

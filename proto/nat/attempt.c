@@ -4,8 +4,12 @@ static const uint64_t asks_ns[QE_ATTEMPT_ASKS] = {0, QE_ATTEMPT_SECOND_NS, QE_AT
 
 void qe_attempt_init(struct qe_attempt *a, uint64_t id, const struct qe_node_id *peer, bool caller, uint64_t now_ns)
 {
-    *a = (struct qe_attempt){
-        .id = id, .peer = *peer, .caller = caller, .since_ns = now_ns, .until_ns = now_ns + QE_ATTEMPT_NS};
+    *a = (struct qe_attempt){.id = id,
+        .peer = *peer,
+        .caller = caller,
+        .asks = QE_ATTEMPT_ASKS,
+        .since_ns = now_ns,
+        .until_ns = now_ns + QE_ATTEMPT_NS};
 }
 
 struct qe_candidate *qe_attempt_find(struct qe_attempt *a, const struct qe_addr *addr)
@@ -52,15 +56,15 @@ struct qe_candidate *qe_attempt_due(struct qe_attempt *a, uint64_t now_ns)
     struct qe_candidate *best = NULL;
     for (size_t i = 0; i < a->count; i++) {
         struct qe_candidate *c = &a->list[i];
-        if (c->at_ns > now_ns || c->proven) continue;
+        if (c->at_ns > now_ns || c->proven || c->asked >= a->asks) continue;
         if (!best || c->at_ns < best->at_ns || (c->at_ns == best->at_ns && c->kind < best->kind)) best = c;
     }
     return best;
 }
 
-static void plan(const struct qe_attempt *a, struct qe_candidate *c, uint64_t now_ns)
+static void plan(struct qe_candidate *c, uint64_t now_ns)
 {
-    if (c->asked >= QE_ATTEMPT_ASKS || a->held) {
+    if (c->asked >= QE_ATTEMPT_ASKS) {
         c->at_ns = QE_TIME_NEVER;
         return;
     }
@@ -70,9 +74,10 @@ static void plan(const struct qe_attempt *a, struct qe_candidate *c, uint64_t no
 
 void qe_attempt_on_asked(struct qe_attempt *a, struct qe_candidate *candidate, uint64_t now_ns)
 {
+    (void)a;
     if (candidate->asked == 0) candidate->from_ns = now_ns;
     candidate->asked++;
-    plan(a, candidate, now_ns);
+    plan(candidate, now_ns);
 }
 
 void qe_attempt_on_refused(struct qe_attempt *a, struct qe_candidate *candidate)
@@ -100,15 +105,15 @@ void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *b
     }
 }
 
-void qe_attempt_release(struct qe_attempt *a, uint64_t now_ns)
+void qe_attempt_allow(struct qe_attempt *a, uint8_t asks, uint64_t now_ns)
 {
-    if (!a->held) return;
-    a->held = false;
+    if (asks <= a->asks) return;
     for (size_t i = 0; i < a->count; i++) {
         struct qe_candidate *c = &a->list[i];
-        if (c->at_ns != QE_TIME_NEVER || c->asked == 0 || c->asked >= QE_ATTEMPT_ASKS || c->proven) continue;
+        if (c->at_ns == QE_TIME_NEVER || c->asked == 0 || c->asked < a->asks || c->proven) continue;
         c->from_ns = c->at_ns = now_ns;
     }
+    a->asks = asks;
 }
 
 void qe_attempt_on_proven(struct qe_attempt *a, struct qe_candidate *candidate)
@@ -121,6 +126,6 @@ uint64_t qe_attempt_deadline(const struct qe_attempt *a)
 {
     uint64_t deadline = a->until_ns;
     for (size_t i = 0; i < a->count; i++)
-        if (!a->list[i].proven) deadline = qe_time_min(deadline, a->list[i].at_ns);
+        if (!a->list[i].proven && a->list[i].asked < a->asks) deadline = qe_time_min(deadline, a->list[i].at_ns);
     return deadline;
 }

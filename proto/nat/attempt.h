@@ -38,6 +38,7 @@ struct qe_candidate {
     uint8_t vouchers;     // nodes at different addresses that see it there now; 2: or more
     struct qe_ip voucher; // the first of them
     bool proven;          // an echo came from there
+    uint32_t socket;      // where that came in; 0: nothing was heard
     uint64_t from_ns;     // when it became known
     uint64_t at_ns;       // when to ask next; QE_TIME_NEVER: not again
 };
@@ -46,9 +47,9 @@ struct qe_attempt {
     uint64_t id; // not 0
     struct qe_node_id peer;
     bool caller; // this node began it
-    // The other side may not know of it yet: each address is asked once, which opens the own NAT, and then not before
-    // it does.
-    bool held;
+    // How often each address is asked for now. The other side may not know of the attempt yet: the first question opens
+    // the own NAT, the others find the other one open once it does.
+    uint8_t asks;
     uint64_t since_ns, until_ns;
     struct qe_candidate list[QE_ATTEMPT_CANDIDATES_MAX];
     size_t count;
@@ -69,8 +70,8 @@ void qe_attempt_on_refused(struct qe_attempt *a, struct qe_candidate *candidate)
 void qe_attempt_on_heard(struct qe_attempt *a, struct qe_candidate *candidate, uint64_t now_ns);
 // A node at that address sees the peer there now.
 void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *by);
-// The other side knows of the attempt: what is held is held no more.
-void qe_attempt_release(struct qe_attempt *a, uint64_t now_ns);
+// Each address may be asked so often from now on, if that is more: the next question is due at once.
+void qe_attempt_allow(struct qe_attempt *a, uint8_t asks, uint64_t now_ns);
 void qe_attempt_on_proven(struct qe_attempt *a, struct qe_candidate *candidate);
 // When `due` may have something next, or it is over.
 uint64_t qe_attempt_deadline(const struct qe_attempt *a);

@@ -10,6 +10,7 @@
 #define TRIES      3
 #define WAIT_NS    (1500 * QE_NS_PER_MS) // for an answer, or a probe
 #define LIFE_MIN   4                     // s; what lasts shorter is not told apart
+#define LIFE_SHORT 8 // asked first: what lasts no longer asks for more than is done for any connection
 #define LIFE_FIRST 30
 #define LIFE_MAX   240 // a token of the server's is good for 300 s
 
@@ -92,7 +93,8 @@ bool qe_nat_checker_take(struct qe_nat_checker *k, struct qe_nat_behaviour *out)
 static uint32_t next_wait_s(const struct qe_nat_behaviour *b)
 {
     if (b->dies_s == 0) {
-        if (b->lives_s == 0) return LIFE_FIRST;
+        if (b->lives_s == 0) return LIFE_SHORT;
+        if (b->lives_s < LIFE_FIRST) return LIFE_FIRST;
         if (b->lives_s >= LIFE_MAX) return 0;
         return 2 * b->lives_s < LIFE_MAX ? 2 * b->lives_s : LIFE_MAX;
     }

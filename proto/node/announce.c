@@ -22,11 +22,22 @@ static void add_endpoint(struct qe_node_record *r, enum qe_endpoint_kind kind, c
     r->endpoints[r->endpoint_count++] = (struct qe_endpoint){kind, *addr};
 }
 
-// The interfaces' addresses that a socket for all of them can be reached at.
-static void add_links(const struct qe_cplane *c, const struct qe_addr *bound, struct qe_node_record *r)
+// Bridges and ends of containers and virtual machines: mostly nobody else is there. By what their programs call them.
+static bool is_inner(const char *name)
+{
+    static const char *const beginnings[] = {"docker", "br-", "veth", "virbr", "vnet", "lxc", "lxd", "incus", "cni",
+        "flannel", "cali", "podman", "vmnet", "vboxnet"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0) return true;
+    return false;
+}
+
+// The interfaces' addresses that a socket for all of them can be reached at, of inner interfaces or of the others.
+static void add_links(const struct qe_cplane *c, const struct qe_addr *bound, bool inner, struct qe_node_record *r)
 {
     for (size_t i = 0; i < c->link_count; i++) {
         const struct cplane_link *link = &c->links[i];
+        if (is_inner(link->name) != inner) continue;
         for (size_t j = 0; link->up && j < link->address_count; j++) {
             const struct qe_ip *ip = &link->addresses[j].ip;
             if (ip->family != bound->ip.family || qe_ip_is_loopback(ip) || qe_ip_is_link_local(ip)) continue;
@@ -62,10 +73,13 @@ static void add_endpoints(const struct qe_cplane *c, struct qe_node_record *r)
         const struct qe_addr *bound = &c->sockets[i].bound;
         if (bound->ip.family == 0) continue;
         if (qe_ip_is_unspecified(&bound->ip))
-            add_links(c, bound, r);
+            add_links(c, bound, false, r);
         else
             add_endpoint(r, QE_ENDPOINT_HOST, bound);
     }
+    for (size_t i = 0; i < c->config->listen_count; i++)
+        if (c->sockets[i].bound.ip.family != 0 && qe_ip_is_unspecified(&c->sockets[i].bound.ip))
+            add_links(c, &c->sockets[i].bound, true, r);
 }
 
 void announce_compose(struct qe_cplane *c, struct qe_node_record *r)

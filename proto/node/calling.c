@@ -17,10 +17,31 @@ enum qe_candidate_kind calling_kind(enum qe_endpoint_kind said)
                                          : QE_CANDIDATE_HOST;
 }
 
+enum qe_call_ports calling_ports(const struct qe_cplane *c)
+{
+    struct qe_dht_registration list[QE_DHT_HOLDERS_MAX];
+    size_t count = qe_dht_registrations(c->discovery->dht, list, QE_DHT_HOLDERS_MAX);
+    enum qe_call_ports ports = QE_CALL_PORTS_UNKNOWN;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct qe_dht_registration *a = &list[i], *b = &list[j];
+            if (a->seen.ip.family != b->seen.ip.family || a->seen.ip.family == 0) continue;
+            if (qe_ip_equal(&a->holder.addr.ip, &b->holder.addr.ip)) continue;
+            if (!qe_addr_equal(&a->seen, &b->seen)) return QE_CALL_PORTS_OTHER;
+            ports = QE_CALL_PORTS_SAME;
+        }
+    }
+    return ports;
+}
+
 static size_t compose(struct qe_cplane *c, const struct traversal_attempt *a, bool answer, uint8_t *out)
 {
     struct qe_node_record record;
-    struct qe_call call = {.answer = answer, .to = a->attempt.peer, .attempt = a->attempt.id, .time_ms = c->wall_ms};
+    struct qe_call call = {.answer = answer,
+        .to = a->attempt.peer,
+        .attempt = a->attempt.id,
+        .time_ms = c->wall_ms,
+        .ports = calling_ports(c)};
     announce_compose(c, &record);
     for (size_t i = 0; i < record.endpoint_count && call.count < QE_CALL_CANDIDATES_MAX; i++)
         call.list[call.count++] =
@@ -58,7 +79,8 @@ static void hear(struct qe_cplane *c, struct traversal_attempt *a, const struct 
     for (size_t i = 0; i < call->count; i++)
         qe_attempt_add(&a->attempt, &call->list[i].addr, call->list[i].kind, c->now_ns);
     a->answered = true;
-    qe_attempt_release(&a->attempt, c->now_ns);
+    a->ports = call->ports;
+    qe_attempt_allow(&a->attempt, QE_ATTEMPT_ASKS, c->now_ns);
     traversal_wake(c, c->now_ns);
 }
 
@@ -152,7 +174,8 @@ static void on_passed(struct qe_cplane *c, const struct qe_dht_signal *signal)
     struct traversal_attempt *a = traversal_find_call(c, &signal->target);
     if (!a) return;
     vouch(c, a, signal);
-    qe_attempt_release(&a->attempt, c->now_ns);
+    // It may not have arrived: the last question waits for an answer.
+    qe_attempt_allow(&a->attempt, QE_ATTEMPT_ASKS - 1, c->now_ns);
     traversal_wake(c, c->now_ns);
 }
 

@@ -237,6 +237,8 @@ static void on_result(struct qe_cplane *c, const struct qe_result *result)
             cplane_log(c, QE_LOG_WARN, "not listening on %s: %s", addr, text);
         else
             cplane_fail(c, "cannot listen on %s: %s", addr, text);
+    } else if (cplane_traversal_on_result(c, result)) {
+        return;
     } else if (cplane_portmap_on_result(c, result) || cplane_discovery_on_result(c, result) ||
                cplane_join_on_result(c, result)) {
         return;
@@ -273,6 +275,19 @@ static void on_link(struct qe_cplane *c, const struct qe_link_event *event)
     cplane_portmap_on_link(c, link);
     cplane_claims_on_link(c);
     if (!link->up || (was_up && link->address_count <= before)) return;
+    for (size_t i = 0; i < c->peer_count && c->up; i++) {
+        qe_session_on_link_up(&c->by_id[i]->session, c->now_ns);
+        cplane_peer_timer(c, c->by_id[i]);
+    }
+}
+
+void qe_cplane_on_sleep(struct qe_cplane *c, uint64_t now_ns, uint64_t wall_ms)
+{
+    c->now_ns = now_ns;
+    c->wall_ms = wall_ms;
+    cplane_trace(c, "node.slept", NULL, 0, 0);
+    cplane_discovery_on_addresses(c);
+    cplane_traversal_on_network(c);
     for (size_t i = 0; i < c->peer_count && c->up; i++) {
         qe_session_on_link_up(&c->by_id[i]->session, c->now_ns);
         cplane_peer_timer(c, c->by_id[i]);
@@ -358,6 +373,7 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
     case QE_MAIL_SILENT:
         if (!peer) break; // a stranger
         qe_session_on_silent(&peer->session, mail->path, c->now_ns);
+        cplane_traversal_on_damage(c);
         cplane_peer_refresh(c, peer);
         break;
     case QE_MAIL_HEARD:

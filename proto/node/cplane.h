@@ -29,6 +29,8 @@ int qe_cplane_new(
     struct qe_cplane **cplane, const struct qe_cplane_options *options, uint64_t now_ns, uint64_t wall_ms);
 void qe_cplane_free(struct qe_cplane *cplane);
 void qe_cplane_step(struct qe_cplane *cplane, const struct qe_event *event);
+// The host has slept for a while: its addresses, and NATs' mappings, may be others.
+void qe_cplane_on_sleep(struct qe_cplane *cplane, uint64_t now_ns, uint64_t wall_ms);
 // Reads a letter. True: it is kept; false: the caller frees it.
 bool qe_cplane_read(struct qe_cplane *cplane, struct qe_mail *mail, uint64_t now_ns, uint64_t wall_ms);
 // Takes in one datagram of a DHT.

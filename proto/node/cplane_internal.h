@@ -63,11 +63,14 @@ struct cplane_seek {
 struct cplane_crossing {
     struct qe_endpoint said[QE_NODE_RECORD_ENDPOINTS_MAX]; // where it is, as somebody says
     size_t said_count;
-    uint64_t at_ns;     // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
-    uint64_t tried_ns;  // when the last attempt began; 0: none did
-    uint64_t attempt;   // this node's own that is under way; 0: none
-    unsigned failures;  // in a row
-    bool wanted;        // packets wait
+    uint64_t at_ns;        // when to try; QE_TIME_NEVER: while one attempt is under way, or there is no need
+    uint64_t tried_ns;     // when the last attempt began; 0: none did
+    uint64_t attempt;      // this node's own that is under way; 0: none
+    unsigned failures;     // in a row
+    bool wanted;           // packets wait
+    bool unanswered;       // the last call was
+    uint64_t search_at_ns; // its port is not searched for before
+    unsigned searches;
     uint64_t called_ms; // the time of the peer's last call, by its own clock
 };
 
@@ -489,6 +492,12 @@ void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
 uint64_t cplane_crossing_deadline(const struct cplane_peer *peer);
 // This node's addresses changed.
 void cplane_traversal_on_network(struct qe_cplane *c);
+// A connection has fallen silent: what is out of the ordinary ends.
+void cplane_traversal_on_damage(struct qe_cplane *c);
+// True: the result was for it.
+bool cplane_traversal_on_result(struct qe_cplane *c, const struct qe_result *result);
+// The socket from which the peer was found there, and its own address; 0: any will do.
+uint32_t cplane_traversal_socket(const struct qe_cplane *c, const struct qe_addr *to, struct qe_addr *local);
 void cplane_traversal_forget(struct qe_cplane *c, struct cplane_peer *peer);
 void cplane_traversal_expire(struct qe_cplane *c);
 uint64_t cplane_traversal_deadline(const struct qe_cplane *c);

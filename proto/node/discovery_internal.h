@@ -125,7 +125,8 @@ struct discovery_nat {
     struct qe_nat_checker checker;
     struct qe_nat_behaviour known;
     struct discovery_socket spare, other;
-    uint64_t at_ns; // of the next round; 0: not decided
+    uint64_t at_ns;             // of the next round; 0: not decided
+    uint32_t connection_keep_s; // that lanes were told; 0: nothing
 };
 // A datagram that leaves by the spare socket (qe_dht_send.socket).
 #define DISCOVERY_SPARE_PLACE (UINT32_MAX - 1)

@@ -212,12 +212,15 @@ static void take_given(struct qe_cplane *c, const struct qe_config_nodes *nodes,
     }
 }
 
-// A gateway that is no more than that need not be a peer any longer.
+// A gateway that is no more than that need not be a peer any longer when nobody names it.
 static void drop(struct qe_cplane *c, const struct qe_node_id *id, enum qe_gateway_why why)
 {
     struct qe_node_id gone = *id;
     struct cplane_peer *peer = cplane_peer_find(c, &gone);
-    if (qe_gateways_drop(&c->gateways.known, &gone, why) && peer) cplane_peer_disallow(c, peer, CPLANE_WHY_GATEWAY);
+    qe_gateways_drop(&c->gateways.known, &gone, why);
+    const struct qe_gateway *left = qe_gateways_find(&c->gateways.known, &gone);
+    bool named = left && left->why & (QE_GATEWAY_PREFERRED | QE_GATEWAY_ALLOWED | QE_GATEWAY_NAMED);
+    if (peer && !named) cplane_peer_disallow(c, peer, CPLANE_WHY_GATEWAY);
 }
 
 void cplane_gateways_on_config(struct qe_cplane *c)

@@ -73,7 +73,9 @@ void lane_receive_inside(struct qe_lane *lane)
             size += in->packets[next].size;
         receive_inside(lane, &from, bytes, size, first->size);
     }
-    if (in) in->count = in->size = 0;
+    // Most nodes never relay again: nothing of it is kept.
+    qe_free(&lane->host->mem, in);
+    lane->inside = NULL;
 }
 
 void lane_send_inside(struct qe_lane *lane, const struct qe_send *send)

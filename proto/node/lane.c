@@ -4,8 +4,9 @@
 #include "wire/relay.h"
 
 // Half-open connections, and how long one may take.
-#define HANDSHAKES_MAX       256
-#define HANDSHAKE_TIMEOUT_NS (4 * QE_NS_PER_S)
+#define HANDSHAKES_MAX 256
+// long enough for one over 800 ms each way in which a flight is lost twice.
+#define HANDSHAKE_TIMEOUT_NS (12 * QE_NS_PER_S)
 // A connection of which nothing is heard dies after this; the keep-alive keeps an idle one from it, and NATs open.
 #define IDLE_TIMEOUT_NS (30 * QE_NS_PER_S)
 #define KEEP_ALIVE_NS   (5 * QE_NS_PER_S)
@@ -499,6 +500,9 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
     case QE_MAIL_ACTIVATE:
         peer = lane_peer(lane, mail->peer);
         if (peer) lane_activate(lane, peer, path);
+        break;
+    case QE_MAIL_KEEP:
+        if (!QE_MUTANT(keep_alive_none)) qe_quic_set_keep_alive(lane->quic, mail->cookie);
         break;
     case QE_MAIL_NOBODY:
         lane_unrouted_drop(lane, &mail->address);

@@ -27,6 +27,7 @@ enum qe_mail_kind {
     QE_MAIL_ADMIT,    // path, peer: its node has proven membership, and is that peer
     QE_MAIL_FORGET,   // peer, which no snapshot has any more: end what there is with it; the letter goes back
     QE_MAIL_NOBODY,   // address: nobody has it
+    QE_MAIL_KEEP,     // cookie: ns of silence after which connections are kept alive
     QE_MAIL_CIRCUIT,  // peer, circuit: it is there, or gone (wire/relay.h)
     // From lane to lane.
     QE_MAIL_RELAYED, // peer, cookie: its flow; bytes: a frame for that peer

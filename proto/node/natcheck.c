@@ -6,12 +6,13 @@
 
 #include "dht/signal.h"
 
-#define FIRST_NS    (5 * QE_NS_PER_S)
-#define AGAIN_NS    (3600 * QE_NS_PER_S)
-#define RETRY_NS    (60 * QE_NS_PER_S)
-#define LOOK_NS     (10 * QE_NS_PER_S) // for nodes to ask, while there are too few
-#define OPEN_KEEP_S 110                // what nobody's NAT asks for: so that holders do not forget
-#define KEEP_S      20 // before it is known: many home routers forget a mapping after 30 s (RFC 4787 §4.3)
+#define FIRST_NS          (5 * QE_NS_PER_S)
+#define AGAIN_NS          (3600 * QE_NS_PER_S)
+#define RETRY_NS          (60 * QE_NS_PER_S)
+#define LOOK_NS           (10 * QE_NS_PER_S) // for nodes to ask, while there are too few
+#define OPEN_KEEP_S       110                // what nobody's NAT asks for: so that holders do not forget
+#define CONNECTION_KEEP_S 5                  // as in lane.c
+#define KEEP_S            20 // before it is known: many home routers forget a mapping after 30 s (RFC 4787 §4.3)
 
 static void random_bytes(void *user, uint8_t *out, size_t size)
 {
@@ -46,6 +47,8 @@ void cplane_nat_check(struct qe_cplane *c)
 void natcheck_on_addresses(struct qe_cplane *c)
 {
     struct discovery_nat *n = &c->discovery->nat;
+    // How long mappings last is another NAT's affair now.
+    n->checker.result.lives_s = n->checker.result.dies_s = 0;
     n->at_ns = c->now_ns + discovery_spread(c, FIRST_NS);
     discovery_wake(c, n->at_ns);
 }
@@ -179,6 +182,20 @@ bool natcheck_next(struct qe_cplane *c, uint8_t out[QE_DHT_DATAGRAM_MAX], struct
     return true;
 }
 
+// Connections say something every few seconds in any case, so that a peer that is gone is noticed; a NAT may ask for
+// more.
+static void keep_connections(struct qe_cplane *c, uint32_t keep_s)
+{
+    struct discovery_nat *n = &c->discovery->nat;
+    if (keep_s == n->connection_keep_s || (n->connection_keep_s == 0 && keep_s == CONNECTION_KEEP_S)) return;
+    n->connection_keep_s = keep_s;
+    for (uint8_t lane = 0; lane < c->options.lane_count; lane++) {
+        struct qe_mail *mail = cplane_post(c, lane, QE_MAIL_KEEP, NULL, 0);
+        if (mail) mail->cookie = keep_s * QE_NS_PER_S;
+        if (!mail) n->connection_keep_s = 0;
+    }
+}
+
 static void apply(struct qe_cplane *c)
 {
     static const char *const kinds[] = {
@@ -191,6 +208,7 @@ static void apply(struct qe_cplane *c)
     qe_dht_set_open(c->discovery->dht, open);
     uint32_t keep_s = open && b->translated == QE_NAT_NO ? OPEN_KEEP_S : qe_nat_keep_s(b, KEEP_S, OPEN_KEEP_S);
     qe_dht_register(c->discovery->dht, keep_s * QE_NS_PER_S, c->now_ns);
+    keep_connections(c, qe_nat_keep_s(b, CONNECTION_KEEP_S, CONNECTION_KEEP_S));
     cplane_trace(c, "nat.known", NULL, (uint64_t)b->mapping * 10 + b->filtering, keep_s);
     if (before.known_ns && before.mapping == b->mapping && before.filtering == b->filtering &&
         before.translated == b->translated)

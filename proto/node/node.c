@@ -17,6 +17,9 @@
 // Goodbyes that no socket takes are not waited for longer than this.
 #define STOP_WAIT_NS QE_NS_PER_S
 
+// Timers that are so late were late because the host slept: where it woke may be elsewhere.
+#define SLEPT_NS (10 * QE_NS_PER_S)
+
 struct qe_node {
     const struct qe_host *host;
     struct qe_config config; // a copy, without names
@@ -222,13 +225,22 @@ static void dispatch(struct qe_node *node, const struct qe_event *event)
     }
 }
 
+// Nobody looked at what was due for so long that the host must have slept.
+static bool is_late(const struct qe_node *node, uint64_t now_ns)
+{
+    uint64_t due_ns = now_ns - node->now_ns >= SLEPT_NS ? qe_node_deadline(node) : QE_TIME_NEVER;
+    return due_ns != QE_TIME_NEVER && now_ns > due_ns && now_ns - due_ns >= SLEPT_NS;
+}
+
 void qe_node_step(struct qe_node *node, const struct qe_event *event)
 {
     struct qe_event e = *event;
     const char *failure;
     if (e.now_ns < node->now_ns) e.now_ns = node->now_ns;
+    bool slept = is_late(node, e.now_ns);
     node->now_ns = e.now_ns;
     node->wall_ms = e.wall_ms;
+    if (slept) qe_cplane_on_sleep(node->cplane, e.now_ns, e.wall_ms);
     dispatch(node, &e);
     carry(node);
     e.kind = QE_EVENT_TIMEOUT;

@@ -127,8 +127,10 @@ static uint64_t dial_from(struct qe_cplane *c, struct cplane_peer *peer, const s
 static void dial(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_addr *target)
 {
     char text[QE_ADDR_TEXT_SIZE], name[QE_NAME_SIZE];
-    uint32_t socket = socket_for(c, target);
-    uint64_t id = socket ? dial_from(c, peer, target, socket, &c->sockets[socket - 1].bound, peer->home) : 0;
+    struct qe_addr local;
+    uint32_t socket = cplane_traversal_socket(c, target, &local);
+    if (socket == 0 && (socket = socket_for(c, target)) != 0) local = c->sockets[socket - 1].bound;
+    uint64_t id = socket ? dial_from(c, peer, target, socket, &local, peer->home) : 0;
     if (id == 0) {
         const char *why = socket ? "out of memory" : "no socket of the address's family";
         qe_session_on_dial_failed(&peer->session, why, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);

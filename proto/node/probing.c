@@ -59,6 +59,20 @@ bool cplane_probe_send(struct qe_cplane *c, struct qe_pool *pool, struct qe_acti
     return true;
 }
 
+static void ask(struct qe_cplane *c, const struct qe_attempt *a, const struct traversal_out *where)
+{
+    struct qe_probe probe = {.attempt = a->id, .ask = number(c, a->id, &where->remote, where->socket)};
+    memcpy(probe.to, a->peer.bytes, sizeof probe.to);
+    memcpy(probe.from, c->self.bytes, sizeof probe.from);
+    queue(c, where, &probe);
+}
+
+void probing_search(struct qe_cplane *c, const struct qe_attempt *a, const struct qe_addr *to, uint32_t socket,
+    const struct qe_addr *local)
+{
+    ask(c, a, &(struct traversal_out){.socket = socket, .local = *local, .remote = *to});
+}
+
 bool probing_ask(struct qe_cplane *c, const struct qe_attempt *a, const struct qe_addr *to)
 {
     uint32_t socket = discovery_socket(c, &to->ip);
@@ -67,11 +81,7 @@ bool probing_ask(struct qe_cplane *c, const struct qe_attempt *a, const struct q
         qe_count(&c->counters, QE_COUNT_DROP_PROBE_LIMIT);
         return false;
     }
-    struct qe_probe probe = {.attempt = a->id, .ask = number(c, a->id, to, socket)};
-    const struct traversal_out where = {.socket = socket, .local = c->sockets[socket - 1].bound, .remote = *to};
-    memcpy(probe.to, a->peer.bytes, sizeof probe.to);
-    memcpy(probe.from, c->self.bytes, sizeof probe.from);
-    queue(c, &where, &probe);
+    ask(c, a, &(struct traversal_out){.socket = socket, .local = c->sockets[socket - 1].bound, .remote = *to});
     return true;
 }
 
@@ -88,10 +98,11 @@ static void answer(struct qe_cplane *c, struct traversal_attempt *a, struct qe_c
     const struct qe_datagrams *in, const struct qe_probe *asked)
 {
     bool proven = candidate && candidate->proven;
+    bool free_of_budget = proven || (a && a->search.begun && a->search.answers++ < TRAVERSAL_SEARCH_ANSWERS);
     struct qe_probe probe = {.attempt = asked->attempt, .echo = asked->ask, .seen = in->remote};
     const struct traversal_out where = {.socket = in->socket, .local = in->local, .remote = in->remote};
     if ((!a && !may_answer_stranger(c->traversal, c->now_ns)) ||
-        (!proven && !qe_budget_answer(c->traversal->budget, &in->remote, c->now_ns))) {
+        (!free_of_budget && !qe_budget_answer(c->traversal->budget, &in->remote, c->now_ns))) {
         qe_count(&c->counters, QE_COUNT_DROP_PROBE_LIMIT);
         return;
     }
@@ -122,7 +133,9 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
     // An attempt is between two nodes.
     if (a && memcmp(probe.from, a->attempt.peer.bytes, sizeof probe.from) != 0) a = NULL;
     bool echoes = a && probe.echo == number(c, probe.attempt, &in->remote, in->socket);
-    if (probe.echo != 0 && !echoes) {
+    // An answer to what was asked of another address, as of a NAT that has another mapping for this one by now: it
+    // proves nothing, but may ask.
+    if (probe.echo != 0 && !echoes && (!a || probe.ask == 0)) {
         drop(c);
         return;
     }
@@ -130,6 +143,7 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
     // Who knows of the attempt has heard of it from a signal; and two nodes see the peer where this came from.
     if (a && a->attempt.caller && candidate && candidate->vouchers > 1 && probe.ask != 0) echoes = true;
     if (echoes) qe_budget_on_proven(c->traversal->budget, &in->remote);
+    if (candidate) candidate->socket = in->socket;
     bool fresh = echoes && candidate && !candidate->proven;
     if (fresh) qe_attempt_on_proven(&a->attempt, candidate);
     if (probe.ask != 0) answer(c, a, candidate, in, &probe);

@@ -3,6 +3,7 @@
 // when an address is new, then ever more rarely, and sooner where packets wait.
 #include "node/traversal_internal.h"
 
+#include "dht/network.h"
 #include "node/discovery_internal.h"
 
 // Between two attempts at the same addresses: the first one is as long as budgets say (nat/budget.h).
@@ -15,7 +16,10 @@
 #define CALLED_WAITS_NS (500 * QE_NS_PER_MS)
 // How long the questions to somebody who seems to be behind no NAT have before it is told of them.
 #define CALL_PATIENCE_NS (400 * QE_NS_PER_MS)
-// For how long questions are held where nobody says that the other side was told.
+// A call that was not answered is made again after this, so often.
+#define CALL_AGAIN_NS (3 * QE_NS_PER_S)
+#define CALLS_SOON    2
+// For how long questions wait where nobody is known that could tell the other side.
 #define HELD_NS (2500 * QE_NS_PER_MS)
 // How many attempts are made for a peer whose session is limited, until there is a reason for more.
 #define LIMITED_FAILURES 16
@@ -26,7 +30,7 @@ int cplane_traversal_new(struct qe_cplane *c)
     struct cplane_traversal *t = qe_zalloc(c->mem, 1, sizeof *t);
     if (!t) return -1;
     qe_list_init(&t->attempts);
-    t->at_ns = QE_TIME_NEVER;
+    t->at_ns = t->look_at_ns = QE_TIME_NEVER;
     c->traversal = t;
     c->host->random(c->host->user, QE_RANDOM_NAT, t->secret, sizeof t->secret);
     c->host->random(c->host->user, QE_RANDOM_NAT, secret, sizeof secret);
@@ -36,6 +40,7 @@ int cplane_traversal_new(struct qe_cplane *c)
 
 static void end(struct qe_cplane *c, struct traversal_attempt *a)
 {
+    searching_end(c, a);
     qe_list_remove(&a->link);
     c->traversal->attempt_count--;
     qe_free(c->mem, a);
@@ -48,6 +53,7 @@ void cplane_traversal_free(struct qe_cplane *c)
     while (!qe_list_empty(&t->attempts))
         end(c, qe_container(t->attempts.next, struct traversal_attempt, link));
     qe_budget_free(t->budget);
+    qe_free(c->mem, t->sockets);
     qe_free(c->mem, t);
     c->traversal = NULL;
 }
@@ -172,17 +178,12 @@ void traversal_end_called(struct qe_cplane *c, const struct qe_node_id *peer)
     }
 }
 
-// Whether the peer is behind a NAT, as far as its endpoints tell: others see it where it does not see itself.
+// Whether the peer is behind a NAT, as far as its endpoints tell: it has no interface with an address of the internet.
 static bool is_behind_nat(const struct cplane_crossing *x)
 {
-    for (size_t i = 0; i < x->said_count; i++) {
-        bool own = false;
-        if (x->said[i].kind == QE_ENDPOINT_HOST) continue;
-        for (size_t j = 0; j < x->said_count; j++)
-            own |= x->said[j].kind == QE_ENDPOINT_HOST && qe_ip_equal(&x->said[j].addr.ip, &x->said[i].addr.ip);
-        if (!own) return true;
-    }
-    return false;
+    for (size_t i = 0; i < x->said_count; i++)
+        if (x->said[i].kind == QE_ENDPOINT_HOST && !qe_dht_address_private(&x->said[i].addr.ip)) return false;
+    return true;
 }
 
 static void call(struct qe_cplane *c, struct cplane_peer *peer)
@@ -200,8 +201,9 @@ static void call(struct qe_cplane *c, struct cplane_peer *peer)
     x->wanted = false;
     for (size_t i = 0; i < x->said_count; i++)
         qe_attempt_add(&a->attempt, &x->said[i].addr, calling_kind(x->said[i].kind), c->now_ns);
-    a->attempt.held = is_behind_nat(x);
-    a->call_at_ns = c->now_ns + (a->attempt.held ? 0 : CALL_PATIENCE_NS);
+    bool behind_nat = is_behind_nat(x);
+    if (behind_nat) a->attempt.asks = x->unanswered ? 0 : 1;
+    a->call_at_ns = c->now_ns + (behind_nat ? 0 : CALL_PATIENCE_NS);
     cplane_trace(c, "punch.begun", peer, id, a->attempt.count);
 }
 
@@ -218,7 +220,7 @@ void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
         x->at_ns = QE_TIME_NEVER;
     } else if (x->at_ns == QE_TIME_NEVER) {
         // It was there until now, and is dialled where it was met; if that is in vain there are the other addresses.
-        x->at_ns = c->now_ns + discovery_spread(c, QE_NS_PER_S);
+        x->at_ns = c->now_ns + discovery_spread(c, QE_NS_PER_S / 2);
     } else if (x->at_ns <= c->now_ns) {
         call(c, peer);
     }
@@ -245,6 +247,7 @@ void traversal_on_proven(struct qe_cplane *c, struct traversal_attempt *a, struc
     struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
     qe_count(&c->counters, QE_COUNT_PUNCH_PROVEN);
     cplane_trace(c, "punch.proven", peer, a->attempt.id, candidate->kind);
+    searching_on_proven(c, candidate->socket, &candidate->addr);
     if (!peer) return; // it dials, and proves that it may
     if (a->attempt.caller) {
         dial(c, peer, &candidate->addr);
@@ -252,6 +255,20 @@ void traversal_on_proven(struct qe_cplane *c, struct traversal_attempt *a, struc
         a->dial = candidate->addr;
         a->dial_at_ns = c->now_ns + CALLED_WAITS_NS;
     }
+}
+
+static void plan_next(struct qe_cplane *c, struct cplane_crossing *x)
+{
+    unsigned failures = x->failures++;
+    // Where the call was not answered, whoever passes it on may see the peer again by then; that costs it nothing.
+    if (x->unanswered && failures < CALLS_SOON) {
+        x->at_ns = c->now_ns + discovery_spread(c, CALL_AGAIN_NS);
+        return;
+    }
+    if (failures >= CALLS_SOON) failures -= CALLS_SOON;
+    x->at_ns = c->now_ns + discovery_back_off(c, failures, AGAIN_FIRST_NS, AGAIN_LAST_NS);
+    // Less would find the budgets spent.
+    if (x->at_ns < c->now_ns + QE_BUDGET_WINDOW_NS) x->at_ns = c->now_ns + QE_BUDGET_WINDOW_NS;
 }
 
 // The attempt's time is up.
@@ -262,14 +279,14 @@ static void on_over(struct qe_cplane *c, struct traversal_attempt *a)
     cplane_trace(c, a->attempt.proven ? "punch.over" : "punch.vain", peer, a->attempt.id, a->attempt.count);
     if (x && x->attempt == a->attempt.id) {
         x->attempt = 0;
-        x->at_ns = c->now_ns + discovery_back_off(c, x->failures++, AGAIN_FIRST_NS, AGAIN_LAST_NS);
-        // Less would find the budgets spent.
-        if (x->at_ns < c->now_ns + QE_BUDGET_WINDOW_NS) x->at_ns = c->now_ns + QE_BUDGET_WINDOW_NS;
+        x->unanswered = !a->answered && !a->attempt.proven;
+        plan_next(c, x);
     }
-    bool vain = !a->attempt.proven, there = a->answered || !a->attempt.caller;
+    bool vain = peer && !a->attempt.proven && !qe_session_is_direct(&peer->session);
+    enum cplane_undirect why = a->attempt.caller && !a->answered ? CPLANE_UNDIRECT_ABSENT : CPLANE_UNDIRECT_NAT;
     end(c, a);
     if (!peer) return;
-    if (vain) cplane_detour_on_direct_failed(c, peer, there ? CPLANE_UNDIRECT_NAT : CPLANE_UNDIRECT_ABSENT);
+    if (vain) cplane_detour_on_direct_failed(c, peer, why);
     cplane_traversal_on_peer(c, peer);
     cplane_peer_timer(c, peer);
 }
@@ -284,10 +301,12 @@ static bool is_done(const struct cplane_peer *peer, const struct qe_attempt *a)
     return false;
 }
 
-static void ask_all(struct qe_cplane *c, struct qe_attempt *a)
+static void ask_all(struct qe_cplane *c, struct traversal_attempt *t)
 {
+    struct qe_attempt *a = &t->attempt;
     struct qe_candidate *candidate;
-    if (a->held && c->now_ns - a->since_ns >= HELD_NS) qe_attempt_release(a, c->now_ns);
+    // Without anybody to tell the other side it may find the same addresses by itself.
+    if (t->call_waits && c->now_ns - a->since_ns >= HELD_NS) qe_attempt_allow(a, QE_ATTEMPT_ASKS, c->now_ns);
     while ((candidate = qe_attempt_due(a, c->now_ns))) {
         if (probing_ask(c, a, &candidate->addr))
             qe_attempt_on_asked(a, candidate, c->now_ns);
@@ -316,8 +335,9 @@ static void work(struct qe_cplane *c, struct traversal_attempt *a)
     struct cplane_peer *peer = cplane_peer_find(c, &a->attempt.peer);
     bool done = is_done(peer, &a->attempt);
     if (!done) {
-        ask_all(c, &a->attempt);
+        ask_all(c, a);
         tell(c, a, peer);
+        searching_work(c, a, peer);
     }
     if (a->dial_at_ns <= c->now_ns) {
         a->dial_at_ns = QE_TIME_NEVER;
@@ -330,7 +350,7 @@ static void work(struct qe_cplane *c, struct traversal_attempt *a)
     traversal_wake(c, qe_time_min(a->attempt.until_ns, a->dial_at_ns));
     if (done) return;
     traversal_wake(c, qe_time_min(qe_attempt_deadline(&a->attempt), a->call_at_ns));
-    if (a->attempt.held) traversal_wake(c, a->attempt.since_ns + HELD_NS);
+    if (a->call_waits && a->attempt.asks < QE_ATTEMPT_ASKS) traversal_wake(c, a->attempt.since_ns + HELD_NS);
 }
 
 void cplane_traversal_expire(struct qe_cplane *c)
@@ -339,6 +359,7 @@ void cplane_traversal_expire(struct qe_cplane *c)
     struct qe_list *next;
     if (t->at_ns > c->now_ns || !c->up || c->stopping) return;
     t->at_ns = QE_TIME_NEVER; // each says when it is due again
+    searching_look(c);
     for (struct qe_list *at = t->attempts.next; at != &t->attempts; at = next) {
         next = at->next;
         work(c, qe_container(at, struct traversal_attempt, link));

@@ -8,6 +8,7 @@
 #include "nat/budget.h"
 #include "nat/call.h"
 #include "nat/probe.h"
+#include "nat/search.h"
 #include "node/cplane_internal.h"
 
 #define TRAVERSAL_ATTEMPTS_MAX 64
@@ -15,6 +16,31 @@
 #define TRAVERSAL_OUT_MAX 64
 // The last attempts of callers that are no peers, so that none is heard twice.
 #define TRAVERSAL_HEARD_MAX 128
+
+// Sockets of searches, by their IDs, and the requests for them.
+#define TRAVERSAL_SOCKETS_MAX  (QE_SEARCH_SOCKETS + 32)
+#define TRAVERSAL_SOCKET_FIRST 1000u
+#define CPLANE_REQUEST_SEARCH  (UINT64_C(2) << 32)
+
+// What may be answered without a budget to somebody who is searched for.
+#define TRAVERSAL_SEARCH_ANSWERS 32
+
+struct traversal_socket {
+    uint32_t id;
+    uint64_t attempt;      // whose search it is
+    struct qe_addr bound;  // family 0: not yet
+    uint64_t won_ns;       // when it was found to lead to the peer; 0: it was not
+    struct qe_addr remote; // where, then
+};
+
+struct traversal_search {
+    bool begun;
+    bool hard;         // it is this node's NAT that chooses ports
+    uint64_t next_ns;  // of its packets
+    struct qe_addr to; // the peer, or the highest of its ports that is known
+    unsigned sent, answers;
+    struct qe_search ports; // where not hard
+};
 
 struct traversal_attempt {
     struct qe_list link;
@@ -25,8 +51,11 @@ struct traversal_attempt {
     uint64_t call_at_ns; // when to tell the other side; QE_TIME_NEVER: done, or
                          // it waits for
     bool call_waits;     // a lookup of who can pass it on
-    bool answered;       // the other side has said something
-    uint8_t answers;     // that were sent
+    bool looked;         // whether to search
+    struct traversal_search search;
+    enum qe_call_ports ports; // how the other side's NAT chooses them
+    bool answered;            // the other side has said something
+    uint8_t answers;          // that were sent
 };
 
 struct traversal_out {
@@ -45,6 +74,10 @@ struct cplane_traversal {
     size_t out_first, out_count;
     uint64_t heard[TRAVERSAL_HEARD_MAX]; // a ring
     size_t next_heard;
+    struct traversal_socket *sockets; // TRAVERSAL_SOCKETS_MAX; NULL: none was wanted yet
+    size_t socket_count;
+    uint32_t next_socket;
+    uint64_t look_at_ns;   // for sockets that are of no use any more
     uint64_t strangers_ns; // when the bucket of answers to nobody known is empty
 };
 
@@ -62,11 +95,24 @@ struct cplane_crossing *traversal_crossing(struct qe_cplane *c, struct cplane_pe
 void traversal_on_proven(struct qe_cplane *c, struct traversal_attempt *a, struct qe_candidate *candidate);
 void traversal_wake(struct qe_cplane *c, uint64_t at_ns);
 
-// calling.c Tells the other side of the attempt. False where nobody is known that could pass it on.
+// calling.c
+// Tells the other side of the attempt. False where nobody is known that could pass it on.
 bool calling_call(struct qe_cplane *c, struct traversal_attempt *a);
+// How this node's NAT chooses ports, as far as holders see it.
+enum qe_call_ports calling_ports(const struct qe_cplane *c);
 enum qe_candidate_kind calling_kind(enum qe_endpoint_kind said);
 
-// probing.c Asks the candidate. False where it may not be asked now.
+// searching.c
+void searching_work(struct qe_cplane *c, struct traversal_attempt *a, struct cplane_peer *peer);
+void searching_end(struct qe_cplane *c, const struct traversal_attempt *a);
+void searching_on_proven(struct qe_cplane *c, uint32_t id, const struct qe_addr *at);
+void searching_look(struct qe_cplane *c);
+
+// probing.c
+// Asks without a budget: for searches, which have one of their own.
+void probing_search(struct qe_cplane *c, const struct qe_attempt *a, const struct qe_addr *to, uint32_t socket,
+    const struct qe_addr *local);
+// Asks the candidate. False where it may not be asked now.
 bool probing_ask(struct qe_cplane *c, const struct qe_attempt *a, const struct qe_addr *to);
 
 #endif

@@ -59,6 +59,7 @@
     X(DHT_DATAGRAMS_RECEIVED, "dht_datagrams_recv", "UDP datagrams of the DHT received")                               \
     X(DROP_DHT_SOCKET, "drop_dht_socket", "Datagrams of the DHT to addresses of a family that no socket is open for")  \
     X(PUNCH_ATTEMPTS, "punch_attempts", "Attempts at a direct path to a peer")                                         \
+    X(PUNCH_SEARCHES, "punch_searches", "Searches for the port that a peer's NAT chose")                               \
     X(PUNCH_PROVEN, "punch_proven", "Addresses of peers that were proven by an echo")                                  \
     X(PROBES_SENT, "probes_sent", "Probes of addresses sent")                                                          \
     X(PROBES_RECEIVED, "probes_recv", "Probes of addresses received")                                                  \

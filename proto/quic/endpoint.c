@@ -194,6 +194,18 @@ static void receive_one(struct qe_quic *quic, struct run *run, const struct qe_d
     run->conn = NULL;
 }
 
+void qe_quic_set_keep_alive(struct qe_quic *quic, uint64_t keep_alive_ns)
+{
+    quic->options.keep_alive_ns = keep_alive_ns;
+    for (struct qe_list *at = quic->conns.next; at != &quic->conns; at = at->next) {
+        struct qe_conn *conn = qe_container(at, struct qe_conn, link);
+        if (conn->grave || !conn->ng) continue;
+        ngtcp2_conn_set_keep_alive_timeout(conn->ng, keep_alive_ns ? keep_alive_ns : UINT64_MAX);
+        uint64_t due_ns = ngtcp2_conn_get_expiry2(conn->ng);
+        if (due_ns < conn->timer.at_ns) qe_conn_schedule_at(conn, due_ns);
+    }
+}
+
 void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms)
 {
     struct qe_tls_scope scope;

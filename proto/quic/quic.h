@@ -143,6 +143,9 @@ int qe_quic_new(struct qe_quic **quic, const struct qe_quic_options *options, ui
 // Frees all connections without a word and without calling the owner.
 void qe_quic_free(struct qe_quic *quic);
 
+// Keeps connections alive so often from now on, those that are there too.
+void qe_quic_set_keep_alive(struct qe_quic *quic, uint64_t keep_alive_ns);
+
 // Takes in the datagrams of one origin; hostile bytes are counted and dropped.
 void qe_quic_receive(struct qe_quic *quic, const struct qe_datagrams *in, uint64_t now_ns, uint64_t wall_ms);
 

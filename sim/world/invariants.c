@@ -308,20 +308,20 @@ void sim_invariants_traced(struct sim_invariants *v, struct sim_host *host, cons
     struct sim_watched_host *w = watched(v, host);
     if (strncmp(name, "path.", 5) == 0 || strncmp(name, "session.", 8) == 0) w->changed_ns = v->hosts->engine->now_ns;
     v->closed += strcmp(name, "path.closed") == 0;
+    if (strcmp(name, "punch.search") == 0) sim_probes_searching(w->probes, v->hosts->engine->now_ns);
     struct sim_watched_peer *peer = other == SIM_NONE ? NULL : find_peer(v, host->box.index, other);
     if (!peer) return;
     if (strcmp(name, "session.dial") == 0)
         on_dial(v, host, peer);
     else if (strcmp(name, "session.connected") == 0)
         on_connection(v, host, peer, true);
-    else if (strcmp(name, "session.direct") == 0)
-        peer->connected = watched(v, host)->any_connected = true;
     else if (strcmp(name, "session.lost") == 0)
         on_connection(v, host, peer, false);
-    else if (strcmp(name, "session.relayed") == 0)
-        peer->connected = false; // it was met nowhere
-    else if (strcmp(name, "session.direct") == 0)
-        peer->connected = w->any_connected = true;
+    bool direct = strcmp(name, "session.direct") == 0;
+    if (!direct && strcmp(name, "session.relayed") != 0) return;
+    peer->relayed = !direct;
+    peer->connected = direct; // by a gateway it was met nowhere
+    w->any_connected |= direct;
 }
 
 void sim_invariants_logged(struct sim_invariants *v, struct sim_host *host, enum qe_log_level level, const char *text)

@@ -14,6 +14,7 @@
 struct sim_watched_peer {
     size_t host;            // the peer's; SIM_NONE: not of this scenario
     bool up;                // the node says that it is connected
+    bool relayed;           // and by a gateway
     uint64_t since_ns;      // since when
     uint64_t up_alone_ns;   // since when it is up while the other is not; UINT64_MAX: it is not so
     uint64_t dials_from_ns; // dials counted since then

@@ -10,7 +10,7 @@
 #define MEMORY_PEER  (UINT64_C(1) << 20)
 // After a while without traffic or changes.
 #define QUIET_LANE (UINT64_C(320) << 10)
-#define QUIET_PEER (UINT64_C(128) << 10)
+#define QUIET_PEER (UINT64_C(256) << 10) // of a connection that was fast, QUIC keeps what it tracked its packets with
 #define QUIET_NS   (15 * QE_NS_PER_S)
 // Packets that wait for a peer, by the core's limit, and a few on their way.
 #define PACKETS_PEER (8192 + 256)

@@ -11,7 +11,7 @@
 #define ADDRESSES_MAX (1 << 20)
 #define SECOND_NS     UINT64_C(1000000000)
 // Numbers asked of an address that are remembered; an echo of an older one proves nothing here.
-#define ASKS 16
+#define ASKS 320
 
 // When the last so many were sent: one more is too many while the oldest of them is younger than the window.
 struct recent {
@@ -32,6 +32,8 @@ struct host {
 
 struct sim_probes {
     struct qe_table *addresses, *hosts;
+    uint64_t search_until_ns;
+    unsigned search_sent; // beyond what an address may have
 };
 
 struct sim_probes *sim_probes_new(void)
@@ -106,10 +108,20 @@ enum sim_probes_fault sim_probes_sent(struct sim_probes *p, const struct qe_addr
     if (!address || !host) return SIM_PROBES_HOST;
     if (ask) address->asks[address->asked++ % ASKS] = ask;
     if (address->proven) return SIM_PROBES_FINE;
-    if (!note(&address->sent, SIM_PROBES_MAX, SIM_PROBES_WINDOW_NS, now_ns)) return SIM_PROBES_ADDRESS;
+    bool searching = now_ns < p->search_until_ns && p->search_sent < SIM_PROBES_SOCKETS;
+    if (!note(&address->sent, SIM_PROBES_MAX, SIM_PROBES_WINDOW_NS, now_ns)) {
+        if (!searching) return SIM_PROBES_ADDRESS;
+        p->search_sent++;
+    }
     bool slow = note(&host->second, SIM_PROBES_RATE, SECOND_NS, now_ns);
     bool few = note(&host->window, SIM_PROBES_SEARCH, SIM_PROBES_WINDOW_NS, now_ns);
     return slow && few ? SIM_PROBES_FINE : SIM_PROBES_HOST;
+}
+
+void sim_probes_searching(struct sim_probes *p, uint64_t now_ns)
+{
+    p->search_until_ns = now_ns + SIM_PROBES_SEARCH_NS;
+    p->search_sent = 0;
 }
 
 void sim_probes_received(struct sim_probes *p, const struct qe_addr *from, uint64_t echo)

@@ -14,6 +14,9 @@
 #define SIM_PROBES_WINDOW_NS UINT64_C(30000000000)
 #define SIM_PROBES_RATE      100  // a second, to all ports of a host
 #define SIM_PROBES_SEARCH    1100 // of one host, in the window
+// While a search for a port is under way, the side whose NAT chooses it asks the other one from so many sockets.
+#define SIM_PROBES_SOCKETS   256
+#define SIM_PROBES_SEARCH_NS UINT64_C(15000000000)
 
 struct sim_probes;
 
@@ -28,6 +31,8 @@ enum sim_probes_fault {
 // A probe goes there. ask: the number that it wants to be echoed; 0: none.
 enum sim_probes_fault sim_probes_sent(
     struct sim_probes *probes, const struct qe_addr *to, uint64_t ask, uint64_t now_ns);
+// The node says that it searches for a port.
+void sim_probes_searching(struct sim_probes *probes, uint64_t now_ns);
 // A probe came from there; echo: the number that it echoes, 0: none. An echo of what was asked there proves the
 // address.
 void sim_probes_received(struct sim_probes *probes, const struct qe_addr *from, uint64_t echo);

@@ -176,6 +176,28 @@ static void a_gateway_that_the_user_names_is_nothing_but_that(void)
     end();
 }
 
+static void a_gateway_is_named_and_taken_back_while_the_node_runs(void)
+{
+    char argument[64], id[QE_NODE_ID_TEXT_SIZE];
+    begin(13, false);
+    world_allow(one, a, false);
+    world_start(first);
+    world_start(one);
+    start_behind_nat(a);
+    run_for(3 * QE_NS_PER_S);
+    CU_ASSERT(!says(a, "\"preferred\""));
+    snprintf(argument, sizeof argument, "gateway.prefer value=%s", qe_node_id_format(&one->id, id));
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_SET, argument), 200);
+    CU_ASSERT(world_until(&world, one_is_there, 30 * QE_NS_PER_S));
+    CU_ASSERT(says(a, "\"preferred\""));
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_SET, "gateway.prefer"), 200);
+    run_for(10 * QE_NS_PER_S);
+    CU_ASSERT(!says(a, "\"preferred\""));
+    CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_PEERS, NULL), 200);
+    CU_ASSERT_PTR_NULL(strstr((const char *)a->reply.data, "\"source\":\"gateway\""));
+    end();
+}
+
 static bool a_and_one_connected(struct world *w)
 {
     (void)w;
@@ -384,6 +406,7 @@ static const struct unit_case cases[] = {
     {"a node behind a NAT finds gateways and keeps two", a_node_behind_a_nat_finds_gateways_and_keeps_two},
     {"a gateway that dies is left alone, and another one kept", a_gateway_that_dies_is_left_alone_and_another_one_kept},
     {"a gateway that the user names is nothing but that", a_gateway_that_the_user_names_is_nothing_but_that},
+    {"a gateway is named and taken back while the node runs", a_gateway_is_named_and_taken_back_while_the_node_runs},
     {"a gateway that is a member, too, is a peer like any other",
         a_gateway_that_is_a_member_too_is_a_peer_like_any_other},
     {"two that cannot reach each other meet at a gateway", two_that_cannot_reach_each_other_meet_at_a_gateway},

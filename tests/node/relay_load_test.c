@@ -160,7 +160,7 @@ static bool even(const struct figures *f)
         least = f->bytes[i] < least ? f->bytes[i] : least;
         most = f->bytes[i] > most ? f->bytes[i] : most;
     }
-    return least * 4 >= most * 3;
+    return least * 3 >= most * 2;
 }
 
 // The bottleneck is behind the gateway. With relayed packets congestion control is nested: of the inner connection in

@@ -132,6 +132,31 @@ static void two_that_start_apart_meet(void)
     }
 }
 
+// A caller opens its NAT with the first question, and asks again when the other side may know.
+static void questions_wait_for_the_other_side(void)
+{
+    struct qe_attempt a;
+    struct qe_addr addr = numbered(1), other = numbered(2);
+    qe_attempt_init(&a, 1, &peer, true, MS);
+    a.asks = 1;
+    struct qe_candidate *c = qe_attempt_add(&a, &addr, QE_CANDIDATE_REFLEXIVE, MS);
+    CU_ASSERT_PTR_EQUAL(qe_attempt_due(&a, MS), c);
+    qe_attempt_on_asked(&a, c, MS);
+    CU_ASSERT_PTR_NULL(qe_attempt_due(&a, 3000 * MS));
+    CU_ASSERT_EQUAL(qe_attempt_deadline(&a), a.until_ns);
+    qe_attempt_allow(&a, 2, 100 * MS);
+    CU_ASSERT_PTR_EQUAL(qe_attempt_due(&a, 100 * MS), c);
+    qe_attempt_on_asked(&a, c, 100 * MS);
+    CU_ASSERT_PTR_NULL(qe_attempt_due(&a, 3000 * MS));
+    qe_attempt_allow(&a, 1, 3000 * MS);
+    CU_ASSERT_PTR_NULL(qe_attempt_due(&a, 3000 * MS));
+    qe_attempt_allow(&a, 3, 3000 * MS);
+    CU_ASSERT_PTR_EQUAL(qe_attempt_due(&a, 3000 * MS), c);
+    // One that becomes known late has all its questions.
+    CU_ASSERT_PTR_NOT_NULL(qe_attempt_add(&a, &other, QE_CANDIDATE_SEEN, 3000 * MS));
+    CU_ASSERT_EQUAL(qe_attempt_deadline(&a), 3000 * MS);
+}
+
 static const struct unit_case cases[] = {
     {"each address is asked three times", each_address_is_asked_three_times},
     {"where the peer is seen is asked at once", where_the_peer_is_seen_is_asked_at_once},
@@ -139,5 +164,6 @@ static const struct unit_case cases[] = {
     {"who was heard is left to answer for a while", who_was_heard_is_left_to_answer_for_a_while},
     {"there is room for who is met", there_is_room_for_who_is_met},
     {"two that start apart meet", two_that_start_apart_meet},
+    {"questions wait for the other side", questions_wait_for_the_other_side},
 };
 UNIT_MAIN("attempt", cases)

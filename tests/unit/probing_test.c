@@ -3,6 +3,7 @@
 #include "dht/dht.h"
 #include "nat/budget.h"
 #include "nat/probe.h"
+#include "nat/search.h"
 #include "unit.h"
 
 static const uint8_t secret[16] = {7};
@@ -153,6 +154,50 @@ static void without_memory_nothing_is_sent(void)
     CU_ASSERT_EQUAL(unit_mem_outstanding(), 0);
 }
 
+// What a search asks: no port twice but for those near the base, which leave no gap of 256.
+static void a_search_asks_each_port_once(void)
+{
+    struct unit_random random = unit_random();
+    static uint8_t asked[65536];
+    for (unsigned round = 0; round < 200; round++) {
+        struct qe_search search;
+        unsigned count = 0, twice = 0, near = 0;
+        uint16_t port, base = (uint16_t)(1024 + unit_random_below(&random, 64000));
+        memset(asked, 0, sizeof asked);
+        qe_search_init(&search, base, (uint32_t)unit_random_next(&random));
+        while ((port = qe_search_next(&search)) != 0) {
+            CU_ASSERT_TRUE_FATAL(port >= 1024 && count < QE_SEARCH_PORTS);
+            twice += asked[port];
+            asked[port] = 1;
+            near += port > base && port <= base + 256;
+            count++;
+        }
+        CU_ASSERT_EQUAL(count, QE_SEARCH_PORTS);
+        CU_ASSERT_TRUE(twice <= 64); // those near the base
+        CU_ASSERT_TRUE(near >= 32 || base > 65536 - 256);
+    }
+}
+
+// A NAT chose 256 ports at random: nearly every search finds one of them.
+static void a_search_finds_one_of_many_ports(void)
+{
+    struct unit_random random = unit_random();
+    static uint8_t chosen[65536];
+    unsigned found = 0;
+    for (unsigned round = 0; round < 1000; round++) {
+        struct qe_search search;
+        uint16_t port;
+        memset(chosen, 0, sizeof chosen);
+        for (unsigned i = 0; i < QE_SEARCH_SOCKETS; i++)
+            chosen[1024 + unit_random_below(&random, 64512)] = 1;
+        qe_search_init(&search, 5000, (uint32_t)unit_random_next(&random));
+        while ((port = qe_search_next(&search)) != 0 && !chosen[port]) {
+        }
+        found += port != 0;
+    }
+    CU_ASSERT_TRUE(found >= 960);
+}
+
 static const struct unit_case cases[] = {
     {"what is written is read", what_is_written_is_read},
     {"what is malformed is not read", what_is_malformed_is_not_read},
@@ -161,5 +206,7 @@ static const struct unit_case cases[] = {
         who_never_answers_is_asked_ever_more_rarely_and_answered_as_before},
     {"many addresses are no way around it", many_addresses_are_no_way_around_it},
     {"without memory nothing is sent", without_memory_nothing_is_sent},
+    {"a search asks each port once", a_search_asks_each_port_once},
+    {"a search finds one of many ports", a_search_finds_one_of_many_ports},
 };
 UNIT_MAIN("probing", cases)
