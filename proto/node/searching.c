@@ -162,12 +162,34 @@ void searching_work(struct qe_cplane *c, struct traversal_attempt *a, struct cpl
     traversal_wake(c, a->search.next_ns);
 }
 
+static bool has_path(const struct qe_cplane *c, uint32_t socket)
+{
+    size_t cursor = 0;
+    const struct cplane_path *path;
+    while ((path = qe_table_each(c->paths, &cursor)))
+        if (path->info.socket == socket) return true;
+    return false;
+}
+
+// It is of use from now on, for a while at least.
+static void keep(struct qe_cplane *c, struct traversal_socket *socket)
+{
+    socket->won_ns = c->now_ns;
+    c->traversal->look_at_ns = qe_time_min(c->traversal->look_at_ns, c->now_ns + KEPT_NS);
+    traversal_wake(c, c->traversal->look_at_ns);
+}
+
 void searching_end(struct qe_cplane *c, const struct traversal_attempt *a)
 {
     struct cplane_traversal *t = c->traversal;
     for (size_t i = t->socket_count; i-- > 0;) {
         struct traversal_socket *socket = &t->sockets[i];
         if (socket->attempt != a->attempt.id || socket->won_ns || socket->bound.ip.family == 0) continue;
+        // The peer found several, and has dialled this one as well.
+        if (has_path(c, socket->id)) {
+            keep(c, socket);
+            continue;
+        }
         close_socket(c, socket->id);
         forget(t, socket);
     }
@@ -177,10 +199,8 @@ void searching_on_proven(struct qe_cplane *c, uint32_t id, const struct qe_addr 
 {
     struct traversal_socket *socket = find(c->traversal, id);
     if (!socket) return;
-    socket->won_ns = c->now_ns;
     socket->remote = *at;
-    c->traversal->look_at_ns = qe_time_min(c->traversal->look_at_ns, c->now_ns + KEPT_NS);
-    traversal_wake(c, c->traversal->look_at_ns);
+    keep(c, socket);
 }
 
 uint32_t cplane_traversal_socket(const struct qe_cplane *c, const struct qe_addr *to, struct qe_addr *local)
@@ -194,16 +214,7 @@ uint32_t cplane_traversal_socket(const struct qe_cplane *c, const struct qe_addr
     return 0;
 }
 
-static bool has_path(const struct qe_cplane *c, uint32_t socket)
-{
-    size_t cursor = 0;
-    const struct cplane_path *path;
-    while ((path = qe_table_each(c->paths, &cursor)))
-        if (path->info.socket == socket) return true;
-    return false;
-}
-
-// Closes what won and is of no use any more.
+// Closes what won and is of no use any more. What ended since the last look may still have a goodbye to say again.
 void searching_look(struct qe_cplane *c)
 {
     struct cplane_traversal *t = c->traversal;
@@ -216,7 +227,10 @@ void searching_look(struct qe_cplane *c)
         struct traversal_socket *socket = &t->sockets[i];
         if (!socket->won_ns) continue;
         t->look_at_ns = c->now_ns + KEPT_NS;
-        if (c->now_ns - socket->won_ns < KEPT_NS || has_path(c, socket->id)) continue;
+        bool idle = c->now_ns - socket->won_ns >= KEPT_NS && !has_path(c, socket->id);
+        bool was_idle = socket->idle;
+        socket->idle = idle;
+        if (!idle || !was_idle) continue;
         close_socket(c, socket->id);
         forget(t, socket);
     }

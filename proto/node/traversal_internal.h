@@ -31,6 +31,7 @@ struct traversal_socket {
     struct qe_addr bound;  // family 0: not yet
     uint64_t won_ns;       // when it was found to lead to the peer; 0: it was not
     struct qe_addr remote; // where, then
+    bool idle;             // it had no connection at the last look
 };
 
 struct traversal_search {
