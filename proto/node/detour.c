@@ -25,7 +25,10 @@ static void look_at(struct qe_cplane *c, struct cplane_detour *d, uint64_t at_ns
 
 static void end(struct qe_cplane *c, struct cplane_peer *peer)
 {
+    char name[QE_NAME_SIZE];
     if (!peer->detour) return;
+    if (peer->detour->relayed_ns && cplane_is_direct(peer))
+        cplane_log(c, QE_LOG_INFO, "%s is connected directly from now on", cplane_peer_text(peer, name));
     qe_free(c->mem, peer->detour);
     peer->detour = NULL;
     cplane_gateways_wake(c, c->now_ns);

@@ -46,6 +46,9 @@ static void status_names_what_is_not_as_it_should_be(void)
         "Exit Node: home (away: packets go nowhere)\nState: starting\n"
         "Warning: [multipath] does nothing yet\nWarning: the disk is full\n"
         "Notification (61s ago): no ?gateway\nNotification (2h ago): b\n");
+    check(qe_show_status, "{\"exit\":{\"state\":\"silent\",\"node_id\":\"qeb\",\"leak\":true}}",
+        "Node ID: -\nTUN Interface: -\nConnected Peers: 0\nActive Paths: 0\n"
+        "Exit Node: qeb (it advertises no default route: packets go without it)\n");
 }
 
 static void status_tells_of_the_network_and_what_is_claimed_there(void)
