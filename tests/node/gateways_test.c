@@ -385,7 +385,7 @@ static void without_a_gateway_the_user_hears_what_he_can_do(void)
     start_all();
     run_for(30 * QE_NS_PER_S);
     CU_ASSERT(!world_connected(a, b));
-    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, ": both behind NAT that does not allow it, no gateway\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, ": both behind NAT that does not allow it, no gateway. Run one ("));
     CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_PEERS, NULL), 200);
     const char *why = "\"last_error\":\"both behind NAT that does not allow it, no gateway\"";
     CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, why));
@@ -393,7 +393,7 @@ static void without_a_gateway_the_user_hears_what_he_can_do(void)
     CU_ASSERT_EQUAL(world_command(a, QE_COMMAND_STATUS, NULL), 200);
     CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "start --role gateway --public-ip IP"));
     CU_ASSERT_PTR_NOT_NULL(strstr((const char *)a->reply.data, "config set --gateway-allow ID"));
-    CU_ASSERT_EQUAL(count(a->log, ": both behind NAT that does not allow it, no gateway\n"), 1);
+    CU_ASSERT_EQUAL(count(a->log, "cannot connect to "), 1);
     // He does one of them, on the host that both can reach.
     world_kill(one);
     one->config.gateway = true;
