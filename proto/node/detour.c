@@ -146,11 +146,12 @@ static void tell(struct qe_cplane *c, struct cplane_peer *peer, bool gateways)
     }
     snprintf(peer->session.last_error, sizeof peer->session.last_error, "both behind NAT that does not allow it, %s",
         missing);
-    cplane_log(c, QE_LOG_WARN, "cannot connect to %s: both behind NAT that does not allow it, %s", name, missing);
-    cplane_notify(c,
+    bool told = cplane_notify(c,
         "cannot connect to %s: both behind NAT that does not allow it, %s. Run one (quicether start --role gateway "
         "--public-ip IP), or allow another's (quicether config set --gateway-allow ID)",
         name, missing);
+    if (!told)
+        cplane_log(c, QE_LOG_WARN, "cannot connect to %s: both behind NAT that does not allow it, %s", name, missing);
 }
 
 // How many gateways have a circuit to the peer that is open as a path, or one that is under way.
