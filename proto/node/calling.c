@@ -99,8 +99,8 @@ static bool may_call(struct qe_cplane *c, const struct cplane_peer *peer, const 
     return (call->sealed || c->invite_count > 0) && strangers < STRANGERS_MAX;
 }
 
-// A call that was heard before is none, whoever repeats it: of a peer each is later than the last and not too soon after
-// it, and the last ones of others are kept.
+// A call that was heard before is none, whoever repeats it: of a peer each is later than the last and not too soon
+// after it, and the last ones of others are kept.
 static bool is_repeated(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_call *call)
 {
     struct cplane_traversal *t = c->traversal;
