@@ -326,6 +326,38 @@ static void who_only_answers_follows_at_once(void)
     CU_ASSERT(worst_outage_ms(true) <= 750);
 }
 
+static bool is_direct(struct world *w)
+{
+    (void)w;
+    for (int i = 0; i < 2; i++) {
+        struct world_host *h = i == 0 ? a : b;
+        CU_ASSERT_EQUAL_FATAL(world_command(h, QE_COMMAND_PEERS, NULL), 200);
+        char id[QE_NODE_ID_TEXT_SIZE];
+        const char *at = strstr((const char *)h->reply.data, qe_node_id_format(i == 0 ? &b->id : &a->id, id));
+        const char *via = at ? strstr(at, "\"via\":") : NULL;
+        if (!via || strncmp(via, "\"via\":\"direct\"", 14) != 0) return false;
+    }
+    return true;
+}
+
+static void when_the_gateway_dies_direct_is_tried_at_once(void)
+{
+    begin(14, true);
+    start_all();
+    CU_ASSERT(world_until(&world, a_and_b_connected, 30 * QE_NS_PER_S));
+    run_for(200 * QE_NS_PER_S);
+    CU_ASSERT(!is_direct(&world));
+    // Nothing tells them.
+    world.loses = NULL;
+    world_kill(used(false));
+    begun_ns = world.now_ns;
+    for (uint32_t i = 0; i < 60 && !is_direct(&world); i++)
+        (void)passes(a, b, 1000 + i);
+    printf("direct %lu ms after the gateway's death\n", took_ms());
+    CU_ASSERT(took_ms() <= 3000);
+    end();
+}
+
 static void a_gateway_is_found_for_the_only_one_that_died(void)
 {
     begin(8, true);
@@ -433,6 +465,7 @@ static const struct unit_case cases[] = {
     {"a gateway that dies with traffic on it is replaced by the one that stands by",
         a_gateway_that_dies_with_traffic_on_it_is_replaced_by_the_one_that_stands_by},
     {"who only answers follows at once", who_only_answers_follows_at_once},
+    {"when the gateway dies direct is tried at once", when_the_gateway_dies_direct_is_tried_at_once},
     {"a gateway is found for the only one that died", a_gateway_is_found_for_the_only_one_that_died},
     {"without a gateway the user hears what he can do", without_a_gateway_the_user_hears_what_he_can_do},
     {"who does not answer is not said to be behind a NAT", who_does_not_answer_is_not_said_to_be_behind_a_nat},
