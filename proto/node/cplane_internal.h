@@ -71,7 +71,8 @@ struct cplane_crossing {
     bool unanswered;       // the last call was
     uint64_t search_at_ns; // its port is not searched for before
     unsigned searches;
-    uint64_t called_ms; // the time of the peer's last call, by its own clock
+    uint64_t called_ms;    // the time of the peer's last call, by its own clock
+    uint64_t called_at_ns; // when it came; 0: none did
 };
 
 struct cplane_peer {

@@ -114,7 +114,8 @@ void cplane_gateways_on_circuit(
     struct cplane_detour *d = peer->detour;
     cplane_trace(c, open ? "detour.circuit" : "detour.refused", peer, gateway->index, why);
     if (!d || open) return;
-    if (why != QE_RELAY_END_DONE)
+    // Where there was no path yet nothing can have been done with it, whatever it says.
+    if (why != QE_RELAY_END_DONE || !d->relayed_ns)
         qe_refusals_note(&d->refusals, &gateway->id, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     look_at(c, d, c->now_ns);
 }

@@ -242,6 +242,8 @@ void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
 
 void cplane_traversal_forget(struct qe_cplane *c, struct cplane_peer *peer)
 {
+    const struct cplane_peer *known = cplane_peer_find(c, &peer->id);
+    if (known && known != peer) return; // it has come back since, and they are its own
     struct qe_list *all = &c->traversal->attempts;
     for (struct qe_list *at = all->next, *next; at != all; at = next) {
         struct traversal_attempt *a = qe_container(at, struct traversal_attempt, link);
