@@ -1,6 +1,8 @@
 // Sending signals, and taking them in. A signal goes out to those who answered the lookup of its receiver's record,
 // each with the token that it gave then; one whose token has run out gives a new one, and is asked once more.
 #include "base/mutants.h"
+#include "dht/holder.h"
+#include "dht/limit.h"
 #include "dht/network.h"
 #include "dht/signal_internal.h"
 
@@ -214,11 +216,15 @@ static bool awaits(const struct qe_dht_signals *s, const struct qe_addr *from)
 void qe_dht_signals_on_query(
     struct qe_dht *dht, const struct qe_addr *from, const struct qe_krpc *message, uint64_t now_ns)
 {
-    (void)now_ns;
     struct qe_dht_signals *s = dht->signals;
     bool expected = s && (message->answers ? awaits(s, from) : qe_dht_register_at_holder(dht, from));
     if (!expected && !(s && QE_MUTANT(dht_signal_stranger))) {
         dht->stats.dropped_unasked++;
+        return;
+    }
+    // Each costs a signature to be checked.
+    if (!qe_dht_limit_query(qe_dht_server_holder(dht->server)->limit, &from->ip, now_ns)) {
+        dht->stats.dropped_limit++;
         return;
     }
     bool answerable = message->token.size == sizeof((struct qe_dht_way *)0)->token;

@@ -1,5 +1,7 @@
 #include "nat/attempt.h"
 
+#include <string.h>
+
 static const uint64_t asks_ns[QE_ATTEMPT_ASKS] = {0, QE_ATTEMPT_SECOND_NS, QE_ATTEMPT_THIRD_NS};
 
 void qe_attempt_init(struct qe_attempt *a, uint64_t id, const struct qe_node_id *peer, bool caller, uint64_t now_ns)
@@ -95,12 +97,17 @@ void qe_attempt_on_heard(struct qe_attempt *a, struct qe_candidate *candidate, u
     if (candidate->at_ns < now_ns + QE_ATTEMPT_THIRD_NS) candidate->at_ns = now_ns + QE_ATTEMPT_THIRD_NS;
 }
 
+bool qe_attempt_same_voucher(const struct qe_ip *a, const struct qe_ip *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 8) == 0;
+}
+
 void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *by)
 {
     if (candidate->vouchers == 0) {
         candidate->voucher = *by;
         candidate->vouchers = 1;
-    } else if (!qe_ip_equal(&candidate->voucher, by)) {
+    } else if (!qe_attempt_same_voucher(&candidate->voucher, by)) {
         candidate->vouchers = 2;
     }
 }

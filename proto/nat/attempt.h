@@ -35,7 +35,7 @@ struct qe_candidate {
     enum qe_candidate_kind kind;
     uint8_t asked;        // how often of own accord
     bool heard;           // something of this attempt came from there
-    uint8_t vouchers;     // nodes at different addresses that see it there now; 2: or more
+    uint8_t vouchers;     // nodes of different households that see it there now; 2: or more
     struct qe_ip voucher; // the first of them
     bool proven;          // an echo came from there
     uint32_t socket;      // where that came in; 0: nothing was heard
@@ -70,6 +70,8 @@ void qe_attempt_on_refused(struct qe_attempt *a, struct qe_candidate *candidate)
 void qe_attempt_on_heard(struct qe_attempt *a, struct qe_candidate *candidate, uint64_t now_ns);
 // A node at that address sees the peer there now.
 void qe_attempt_on_vouched(struct qe_candidate *candidate, const struct qe_ip *by);
+// Whether both are of one household, which has an IPv4 address or an IPv6 /64 with as many addresses as it likes.
+bool qe_attempt_same_voucher(const struct qe_ip *a, const struct qe_ip *b);
 // Each address may be asked so often from now on, if that is more: the next question is due at once.
 void qe_attempt_allow(struct qe_attempt *a, uint8_t asks, uint64_t now_ns);
 void qe_attempt_on_proven(struct qe_attempt *a, struct qe_candidate *candidate);

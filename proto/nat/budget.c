@@ -171,6 +171,12 @@ void qe_budget_on_network(struct qe_budget *budget)
         budget->places[i].rounds = 0;
 }
 
+void qe_budget_on_reason(struct qe_budget *budget, const struct qe_addr *to)
+{
+    struct place *place = find(budget, to);
+    if (place) place->rounds = 0;
+}
+
 size_t qe_budget_count(const struct qe_budget *budget)
 {
     size_t count = 0;

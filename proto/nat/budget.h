@@ -29,6 +29,8 @@ bool qe_budget_answer(struct qe_budget *budget, const struct qe_addr *to, uint64
 void qe_budget_on_proven(struct qe_budget *budget, const struct qe_addr *to);
 // The network is another one: addresses are asked again without waiting for a rest to end. The 3 in 30 s stay.
 void qe_budget_on_network(struct qe_budget *budget);
+// The same for one address, at which something may have changed.
+void qe_budget_on_reason(struct qe_budget *budget, const struct qe_addr *to);
 size_t qe_budget_count(const struct qe_budget *budget);
 
 #endif

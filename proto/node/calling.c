@@ -3,12 +3,16 @@
 // somebody who may have one; each makes this node send no more than a few probes.
 #include "node/traversal_internal.h"
 
+#include "dht/network.h"
 #include "node/discovery_internal.h"
+#include "wire/relay.h"
 
 // Attempts of callers that are no peers, at a time.
 #define STRANGERS_MAX 8
 // A call comes through several holders, and is answered through as many.
 #define ANSWERS_MAX 4
+// Between two calls of a peer: an attempt takes longer. More would spend the budgets of everybody's addresses.
+#define CALLS_APART_NS QE_NS_PER_S
 
 enum qe_candidate_kind calling_kind(enum qe_endpoint_kind said)
 {
@@ -68,7 +72,7 @@ static void drop(struct qe_cplane *c)
 // A node that both can reach sees the other side there now. A second one has to be at another address.
 static void vouch(struct qe_cplane *c, struct traversal_attempt *a, const struct qe_dht_signal *signal)
 {
-    if (signal->seen.port == 0 || signal->seen.ip.family == 0) return;
+    if (!qe_dht_address_usable(&signal->seen, true) || qe_circuit_is_addr(&signal->seen.ip)) return;
     struct qe_candidate *candidate = qe_attempt_add(&a->attempt, &signal->seen, QE_CANDIDATE_SEEN, c->now_ns);
     if (candidate) qe_attempt_on_vouched(candidate, &signal->holder.addr.ip);
 }
@@ -95,15 +99,17 @@ static bool may_call(struct qe_cplane *c, const struct cplane_peer *peer, const 
     return (call->sealed || c->invite_count > 0) && strangers < STRANGERS_MAX;
 }
 
-// A call that was heard before is none, whoever repeats it: of a peer each is later than the last, and the last ones of
-// others are kept.
+// A call that was heard before is none, whoever repeats it: of a peer each is later than the last and not too soon
+// after it, and the last ones of others are kept.
 static bool is_repeated(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_call *call)
 {
     struct cplane_traversal *t = c->traversal;
     struct cplane_crossing *x = peer ? traversal_crossing(c, peer) : NULL;
     if (peer) {
         if (!x || call->time_ms <= x->called_ms) return true;
+        if (x->called_at_ns && c->now_ns - x->called_at_ns < CALLS_APART_NS) return true;
         x->called_ms = call->time_ms;
+        x->called_at_ns = c->now_ns;
         return false;
     }
     for (size_t i = 0; i < TRAVERSAL_HEARD_MAX; i++)

@@ -348,6 +348,18 @@ void qe_cplane_step(struct qe_cplane *c, const struct qe_event *event)
     expire(c);
 }
 
+// The peer's packets begin to come by another path than the one that carries ours: the peer may have lost that one.
+static void on_begun(struct qe_cplane *c, struct cplane_peer *peer, const struct qe_mail *mail)
+{
+    const struct qe_path *active = qe_session_active(&peer->session);
+    const struct qe_path *path = qe_session_path(&peer->session, mail->path);
+    if (!active || !path || path == active || active->state != QE_PATH_OPEN || path->state != QE_PATH_OPEN) return;
+    struct qe_mail *letter = cplane_post(c, active->lane, QE_MAIL_DOUBT, NULL, 0);
+    if (!letter) return; // silence tells as much, later
+    letter->path = active->id;
+    letter->cookie = mail->cookie;
+}
+
 // True: the letter is kept.
 static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
 {
@@ -380,6 +392,9 @@ static bool read_letter(struct qe_cplane *c, struct qe_mail *mail)
         if (!peer) break;
         qe_session_on_heard(&peer->session, mail->path, c->now_ns);
         cplane_peer_refresh(c, peer);
+        break;
+    case QE_MAIL_BEGUN:
+        if (peer) on_begun(c, peer, mail);
         break;
     case QE_MAIL_WANTED:
         qe_session_on_wanted(&peer->session, c->now_ns);

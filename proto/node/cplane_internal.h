@@ -71,7 +71,8 @@ struct cplane_crossing {
     bool unanswered;       // the last call was
     uint64_t search_at_ns; // its port is not searched for before
     unsigned searches;
-    uint64_t called_ms; // the time of the peer's last call, by its own clock
+    uint64_t called_ms;    // the time of the peer's last call, by its own clock
+    uint64_t called_at_ns; // when it came; 0: none did
 };
 
 struct cplane_peer {
@@ -96,6 +97,7 @@ struct cplane_peer {
     uint64_t published;         // the active path that its lane was told
     bool was_connected;         // as last logged
     enum cplane_way way;        // as last traced
+    uint64_t relayed_by;        // the relayed path that carries its packets; 0: none does
     uint64_t last_connected_ns; // when it last became so
     uint64_t session_id;        // ours for the session with it
     bool said_hello; // addresses are what it said, as far as it may have them; before that, what its ID gives
@@ -490,6 +492,8 @@ void cplane_traversal_on_looked_up(struct qe_cplane *c, struct cplane_peer *peer
 // The peer's session is in another state, maybe, or it is time to try.
 void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer);
 uint64_t cplane_crossing_deadline(const struct cplane_peer *peer);
+// The gateway by which the peer was reached is lost, and it is not connected directly.
+void cplane_traversal_on_lost(struct qe_cplane *c, struct cplane_peer *peer);
 // This node's addresses changed.
 void cplane_traversal_on_network(struct qe_cplane *c);
 // A connection has fallen silent: what is out of the ordinary ends.

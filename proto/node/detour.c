@@ -25,7 +25,10 @@ static void look_at(struct qe_cplane *c, struct cplane_detour *d, uint64_t at_ns
 
 static void end(struct qe_cplane *c, struct cplane_peer *peer)
 {
+    char name[QE_NAME_SIZE];
     if (!peer->detour) return;
+    if (peer->detour->relayed_ns && cplane_is_direct(peer))
+        cplane_log(c, QE_LOG_INFO, "%s is connected directly from now on", cplane_peer_text(peer, name));
     qe_free(c->mem, peer->detour);
     peer->detour = NULL;
     cplane_gateways_wake(c, c->now_ns);
@@ -111,7 +114,8 @@ void cplane_gateways_on_circuit(
     struct cplane_detour *d = peer->detour;
     cplane_trace(c, open ? "detour.circuit" : "detour.refused", peer, gateway->index, why);
     if (!d || open) return;
-    if (why != QE_RELAY_END_DONE)
+    // Where there was no path yet nothing can have been done with it, whatever it says.
+    if (why != QE_RELAY_END_DONE || !d->relayed_ns)
         qe_refusals_note(&d->refusals, &gateway->id, cplane_random32(c, QE_RANDOM_JITTER), c->now_ns);
     look_at(c, d, c->now_ns);
 }
@@ -145,11 +149,12 @@ static void tell(struct qe_cplane *c, struct cplane_peer *peer, bool gateways)
     }
     snprintf(peer->session.last_error, sizeof peer->session.last_error, "both behind NAT that does not allow it, %s",
         missing);
-    cplane_log(c, QE_LOG_WARN, "cannot connect to %s: both behind NAT that does not allow it, %s", name, missing);
-    cplane_notify(c,
+    bool told = cplane_notify(c,
         "cannot connect to %s: both behind NAT that does not allow it, %s. Run one (quicether start --role gateway "
         "--public-ip IP), or allow another's (quicether config set --gateway-allow ID)",
         name, missing);
+    if (!told)
+        cplane_log(c, QE_LOG_WARN, "cannot connect to %s: both behind NAT that does not allow it, %s", name, missing);
 }
 
 // How many gateways have a circuit to the peer that is open as a path, or one that is under way.

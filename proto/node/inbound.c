@@ -17,6 +17,21 @@ static bool source_allowed(struct qe_lane *lane, struct lane_peer *peer, const s
     return true;
 }
 
+// A peer's packets that leave one path for another tell that the peer has lost the first one, before this node's own
+// packets there have gone unanswered for long enough. Which paths there are, in whatever lane, the control part knows.
+static void note_packet(struct qe_lane *lane, struct lane_path *path)
+{
+    uint64_t before_ns = path->packet_ns;
+    path->packet_ns = lane->now_ns;
+    if (path == path->peer->active || !path->told || lane->now_ns - before_ns < LANE_DOUBT_NS) return;
+    struct qe_mail *mail =
+        qe_mail_post(&lane->host->mem, lane->options.outbox, QE_MAIL_CONTROL, QE_MAIL_BEGUN, NULL, 0);
+    if (!mail) return; // silence tells as much, later
+    mail->path = path->id;
+    mail->peer = path->peer->index;
+    mail->cookie = before_ns;
+}
+
 static void receive_packet(struct qe_lane *lane, struct lane_peer *peer, struct qe_span packet)
 {
     struct qe_packet_info info;
@@ -64,6 +79,7 @@ static void receive_fragment(struct qe_lane *lane, struct lane_path *path, struc
             return;
         }
         qe_count(&lane->counters, QE_COUNT_REASSEMBLED_PACKETS);
+        note_packet(lane, path);
         receive_packet(lane, peer, packet);
         return;
     case QE_REASSEMBLY_MALFORMED:
@@ -100,6 +116,7 @@ void lane_datagram(void *user, struct qe_conn *conn, struct qe_span bytes, uint8
     }
     uint8_t type = bytes.size ? bytes.data[0] : 0;
     if (type >> 4 == 4 || type >> 4 == 6) {
+        note_packet(lane, path);
         receive_packet(lane, peer, bytes);
     } else if (type == QE_FRAME_FRAGMENT) {
         receive_fragment(lane, path, bytes);

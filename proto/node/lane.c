@@ -501,6 +501,10 @@ bool qe_lane_read(struct qe_lane *lane, struct qe_mail *mail, uint64_t now_ns, u
         peer = lane_peer(lane, mail->peer);
         if (peer) lane_activate(lane, peer, path);
         break;
+    case QE_MAIL_DOUBT:
+        if (path && path->conn && path->packet_ns > mail->cookie)
+            qe_conn_doubt(path->conn, LANE_DOUBT_NS, lane->now_ns);
+        break;
     case QE_MAIL_KEEP:
         if (!QE_MUTANT(keep_alive_none)) qe_quic_set_keep_alive(lane->quic, mail->cookie);
         break;

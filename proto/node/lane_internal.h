@@ -27,6 +27,10 @@
 #define LANE_UNROUTED_EACH 8
 #define LANE_UNROUTED_NS   (UINT64_C(2) * 1000000000)
 
+// A path that brought nothing for so long is doubted when the peer's packets begin to come by another. Less than any
+// silence that makes the peer leave it (quic/conn.c).
+#define LANE_DOUBT_NS (UINT64_C(250) * 1000000)
+
 // A peer's queue.
 #define LANE_QUEUE_BYTES_MAX   (4u << 20)
 #define LANE_QUEUE_PACKETS_MAX 8192
@@ -48,6 +52,7 @@ struct lane_path {
     bool gated;                             // its peer has not proven membership: only its control stream is heard
     bool relayed;                           // it goes by a gateway
     uint32_t gateway;                       // where relayed: its index among the peers
+    uint64_t packet_ns;                     // when the last overlay packet came; 0: none has
     struct qe_list held;                    // in the `held` of the gateway's queue, or by itself
     struct qe_list stranger;                // in lane->strangers, or by itself
     struct qe_reassembler *in;              // of fragments; NULL until one comes

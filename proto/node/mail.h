@@ -29,6 +29,7 @@ enum qe_mail_kind {
     QE_MAIL_NOBODY,   // address: nobody has it
     QE_MAIL_KEEP,     // cookie: ns of silence after which connections are kept alive
     QE_MAIL_CIRCUIT,  // peer, circuit: it is there, or gone (wire/relay.h)
+    QE_MAIL_DOUBT,    // path, cookie: another one carries what it has carried since then
     // From lane to lane.
     QE_MAIL_RELAYED, // peer, cookie: its flow; bytes: a frame for that peer
     QE_MAIL_INSIDE,  // from; bytes: a packet of an inner connection
@@ -41,6 +42,7 @@ enum qe_mail_kind {
     QE_MAIL_MOVED,       // path, info
     QE_MAIL_SILENT,      // path
     QE_MAIL_HEARD,       // path
+    QE_MAIL_BEGUN,       // path, peer, cookie: after a pause packets come by it, the last ones came at that time
     QE_MAIL_WANTED,      // peer: packets wait and there is no path
     QE_MAIL_UNROUTED,    // address: packets wait for whoever has it
     QE_MAIL_ECHO_REPLY,  // path, cookie

@@ -20,7 +20,7 @@ static struct cplane_notice *place_for(struct qe_cplane *c, const char *text)
     return oldest;
 }
 
-void cplane_notify(struct qe_cplane *c, const char *format, ...)
+bool cplane_notify(struct qe_cplane *c, const char *format, ...)
 {
     char text[CPLANE_NOTICE_SIZE];
     va_list args;
@@ -33,13 +33,14 @@ void cplane_notify(struct qe_cplane *c, const char *format, ...)
         bool told = notice->count && c->now_ns - notice->told_ns < CPLANE_NOTICE_AGAIN_NS;
         notice->at_ns = c->now_ns;
         notice->count++;
-        if (told) return;
+        if (told) return false;
         notice->told_ns = c->now_ns;
     }
     struct cplane_action *a = cplane_act(c, QE_ACTION_NOTIFY, strlen(text) + 1);
-    if (!a) return;
+    if (!a) return false;
     memcpy(a->bytes, text, strlen(text) + 1);
     a->action.notify = a->bytes;
+    return true;
 }
 
 static int newer(const void *a, const void *b)

@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CPLANE_NOTICES_MAX     16  // the newest
@@ -20,8 +21,8 @@ struct cplane_notice {
 struct qe_cplane;
 struct qe_json;
 
-// Tells the user this line. The same line again is only counted, for an hour.
-void cplane_notify(struct qe_cplane *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Tells the user this line, and the log. The same line again is only counted, for an hour; returns whether it was told.
+bool cplane_notify(struct qe_cplane *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The member "notifications" of an object.
 void cplane_write_notices(const struct qe_cplane *c, struct qe_json *json);
 

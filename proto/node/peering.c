@@ -233,6 +233,17 @@ static void trace_way(struct qe_cplane *c, struct cplane_peer *peer)
     if (active) cplane_trace(c, active->relayed ? "session.relayed" : "session.direct", peer, active->id, 0);
 }
 
+// Whether the relayed path that carried the peer's packets has ended or fallen silent, and no direct one is there.
+static bool has_lost_gateway(struct cplane_peer *peer)
+{
+    const struct qe_path *active = qe_session_active(&peer->session);
+    const struct qe_path *before = peer->relayed_by ? qe_session_path(&peer->session, peer->relayed_by) : NULL;
+    bool lost = peer->relayed_by && (!before || before->state == QE_PATH_SILENT);
+    if (lost || (active && active->state == QE_PATH_OPEN))
+        peer->relayed_by = active && active->state == QE_PATH_OPEN && active->relayed ? active->id : 0;
+    return lost && !qe_session_is_direct(&peer->session);
+}
+
 // A fault: one more connection to a peer that has one, and none younger than a second.
 static bool redials(const struct qe_cplane *c, const struct qe_session *s, struct qe_addr *target)
 {
@@ -260,6 +271,7 @@ void cplane_peer_refresh(struct qe_cplane *c, struct cplane_peer *peer)
     cplane_relay_on_session(c, peer);
     trace_way(c, peer);
     cplane_discovery_on_peer(c, peer);
+    if (has_lost_gateway(peer)) cplane_traversal_on_lost(c, peer);
     cplane_traversal_on_peer(c, peer);
     cplane_claims_on_session(c, peer);
     cplane_gateways_on_session(c, peer);

@@ -61,6 +61,13 @@ static uint64_t back_off(struct qe_cplane *c, unsigned failures)
     return wait - wait / 4 + wait / 2 * (cplane_random32(c, QE_RANDOM_NAT) >> 8) / (UINT32_MAX >> 8);
 }
 
+// Whatever the NAT says, it is not asked without end.
+static uint64_t not_before(const struct cplane_portmap *map, uint64_t at_ns)
+{
+    uint64_t least_ns = map->asked_ns + AGAIN_NS;
+    return map->asked_ns && at_ns < least_ns ? least_ns : at_ns;
+}
+
 // The private IPv4 address of the link that a NAT would map; family 0: it has none, or a public one as well.
 static struct qe_ip inside_of(const struct qe_cplane *c, const struct cplane_link *link)
 {
@@ -203,7 +210,7 @@ static void granted(struct qe_cplane *c, struct cplane_portmap *map, const struc
     map->outside = result->local;
     map->lifetime_s = result->lifetime_s;
     map->until_ns = c->now_ns + result->lifetime_s * QE_NS_PER_S;
-    map->at_ns = c->now_ns + half_life(c, result->lifetime_s);
+    map->at_ns = not_before(map, c->now_ns + half_life(c, result->lifetime_s));
     snprintf(map->text, sizeof map->text, "%s", result->text ? result->text : "");
     if (!changed) return;
     qe_addr_format(&map->outside, outside);
@@ -227,7 +234,7 @@ static void refused(struct qe_cplane *c, struct cplane_portmap *map, const struc
     if (map->state != state) cplane_log(c, QE_LOG_DEBUG, "port %u is not mapped: %s", map->port, map->text);
     map->state = state;
     // The NAT says of a mapping that it has that it is gone: it is to be had again.
-    map->at_ns = c->now_ns + (first ? back_off(c, map->failures++) : SETTLE_NS);
+    map->at_ns = not_before(map, c->now_ns + (first ? back_off(c, map->failures++) : SETTLE_NS));
     lose(c, map, map->text);
 }
 

@@ -21,14 +21,14 @@ static void close_socket(struct qe_cplane *c, uint32_t id)
     if (action) action->action.socket_close = id;
 }
 
-// How many nodes at different addresses see the peer at that IP.
+// How many nodes of different households see the peer at that IP.
 static unsigned vouchers_of(const struct qe_attempt *a, const struct qe_ip *ip)
 {
     const struct qe_ip *first = NULL;
     for (size_t i = 0; i < a->count; i++) {
         const struct qe_candidate *x = &a->list[i];
         if (x->vouchers == 0 || !qe_ip_equal(&x->addr.ip, ip)) continue;
-        if (x->vouchers > 1 || (first && !qe_ip_equal(first, &x->voucher))) return 2;
+        if (x->vouchers > 1 || (first && !qe_attempt_same_voucher(first, &x->voucher))) return 2;
         first = &x->voucher;
     }
     return first ? 1 : 0;

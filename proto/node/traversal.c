@@ -135,6 +135,20 @@ void cplane_traversal_on_wanted(struct qe_cplane *c, struct cplane_peer *peer)
     if (at_ns < x->at_ns) x->at_ns = at_ns;
 }
 
+void cplane_traversal_on_lost(struct qe_cplane *c, struct cplane_peer *peer)
+{
+    struct cplane_crossing *x = peer->crossing;
+    if (!x || x->attempt || x->said_count == 0 || !is_tried(peer)) return;
+    // The call tells of new addresses, which may be asked at once.
+    uint64_t at_ns = x->tried_ns ? x->tried_ns + WANTED_FIRST_NS : 0;
+    if (at_ns < c->now_ns) at_ns = c->now_ns;
+    x->failures = 0;
+    if (at_ns < x->at_ns) x->at_ns = at_ns;
+    if (c->now_ns - x->tried_ns < QE_BUDGET_WINDOW_NS) return;
+    for (size_t i = 0; i < x->said_count; i++)
+        qe_budget_on_reason(c->traversal->budget, &x->said[i].addr);
+}
+
 void cplane_traversal_on_network(struct qe_cplane *c)
 {
     if (!c->up) return;
@@ -228,6 +242,8 @@ void cplane_traversal_on_peer(struct qe_cplane *c, struct cplane_peer *peer)
 
 void cplane_traversal_forget(struct qe_cplane *c, struct cplane_peer *peer)
 {
+    const struct cplane_peer *known = cplane_peer_find(c, &peer->id);
+    if (known && known != peer) return; // it has come back since, and they are its own
     struct qe_list *all = &c->traversal->attempts;
     for (struct qe_list *at = all->next, *next; at != all; at = next) {
         struct traversal_attempt *a = qe_container(at, struct traversal_attempt, link);

@@ -393,3 +393,10 @@ void qe_conn_ping(struct qe_conn *conn)
     conn->ping = true;
     if (conn->established && !conn->over) qe_conn_ready(conn);
 }
+
+void qe_conn_doubt(struct qe_conn *conn, uint64_t quiet_ns, uint64_t now_ns)
+{
+    if (!conn->established || conn->over || conn->unheard || now_ns - conn->last_received_ns < quiet_ns) return;
+    tell_responsive(conn, false);
+    qe_conn_ping(conn);
+}

@@ -207,6 +207,9 @@ int qe_conn_control_send(struct qe_conn *conn, struct qe_span bytes);
 void qe_conn_wake(struct qe_conn *conn);
 // Asks for an acknowledgement soon: a PING frame.
 void qe_conn_ping(struct qe_conn *conn);
+// There is reason to think that the path is dead: where nothing came for `quiet_ns`, `responsive` says so at once, and
+// the connection is asked.
+void qe_conn_doubt(struct qe_conn *conn, uint64_t quiet_ns, uint64_t now_ns);
 // Says goodbye with an application error code; `closed` is called with QE_CONN_END_LOCAL, at once. The goodbye itself
 // comes out of qe_quic_next.
 void qe_conn_close(struct qe_conn *conn, uint64_t code);

@@ -3,13 +3,11 @@
 #ifndef QE_RELAY_REFUSALS_H
 #define QE_RELAY_REFUSALS_H
 
-#include "identity/identity.h"
+#include "relay/choice.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define QE_REFUSALS_MAX 8
+// As many as there are gateways: with fewer, those that refuse one after the other would push each other out, and be
+// asked without end.
+#define QE_REFUSALS_MAX QE_GATEWAYS_MAX
 // A peer may be about to connect to a gateway that does not have it yet.
 #define QE_REFUSAL_WAIT_FIRST_NS (UINT64_C(500) * 1000000)
 #define QE_REFUSAL_WAIT_LAST_NS  (UINT64_C(60) * 1000000000)

@@ -168,6 +168,7 @@ static bool dialled(struct qe_session *s, uint64_t id, uint8_t lane, const struc
 static void direct_tried(struct qe_session *s, uint64_t now_ns)
 {
     uint64_t wait = QE_DIRECT_WAIT_FIRST_NS;
+    s->direct_tried_ns = now_ns;
     if (s->direct_left > 0 && --s->direct_left > 0) return;
     s->direct_left = s->candidate_count;
     for (unsigned i = 0; i < s->direct_failures && wait < QE_DIRECT_WAIT_LAST_NS; i++)
@@ -182,6 +183,15 @@ static void direct_now(struct qe_session *s, uint64_t now_ns)
     s->direct_failures = 0;
     s->direct_left = s->candidate_count;
     s->direct_at_ns = now_ns;
+}
+
+// A path is lost that carried packets, or that was direct, and what is left is relayed. That is a reason to try
+// directly, but not to dial on and on where gateways come and go.
+static void direct_after(struct qe_session *s, const struct qe_path *lost, uint64_t now_ns)
+{
+    if (!qe_session_is_relayed(s)) return;
+    if (lost->relayed && s->direct_tried_ns && now_ns - s->direct_tried_ns < QE_DIRECT_LOST_NS) return;
+    direct_now(s, now_ns);
 }
 
 bool qe_session_on_dialled(
@@ -361,7 +371,7 @@ size_t qe_session_on_hello(struct qe_session *s, uint64_t id, uint64_t boot_epoc
 // Evidence of the path's silence has changed.
 static void judge(struct qe_session *s, struct qe_path *path, uint64_t now_ns)
 {
-    bool silent = path->silent || path->quiet;
+    bool silent = path->silent || path->quiet, carried = path->id == s->active;
     if (path->state == QE_PATH_SILENT && !silent) {
         path->state = QE_PATH_OPEN;
         choose(s, now_ns);
@@ -369,7 +379,7 @@ static void judge(struct qe_session *s, struct qe_path *path, uint64_t now_ns)
     if (path->state != QE_PATH_OPEN || !silent) return;
     path->state = QE_PATH_SILENT;
     choose(s, now_ns);
-    if (!path->relayed && qe_session_is_relayed(s)) direct_now(s, now_ns);
+    if (carried || !path->relayed) direct_after(s, path, now_ns);
     if (!s->active || qe_session_active(s)->state == QE_PATH_SILENT) {
         snprintf(s->last_error, sizeof s->last_error, "nothing heard");
         s->dial_at_ns = now_ns;
@@ -412,8 +422,7 @@ void qe_session_on_closed(struct qe_session *s, uint64_t id, struct qe_conn_clos
     choose(s, now_ns);
     // Whoever chose the gateway chooses another.
     if (relayed && was_dialling) return;
-    if (!relayed && mattered && !was_dialling && qe_session_is_relayed(s) && now_ns - path->since_ns >= WORKED_NS)
-        direct_now(s, now_ns);
+    if (mattered && !was_dialling && now_ns - path->since_ns >= WORKED_NS) direct_after(s, path, now_ns);
     if (!mattered || any_in_state(s, QE_PATH_OPEN)) return;
 
     snprintf(s->last_error, sizeof s->last_error, "%s", qe_conn_end_text(why));

@@ -30,6 +30,8 @@
 // The same for attempts to reach a peer directly while it is connected through a gateway.
 #define QE_DIRECT_WAIT_FIRST_NS (UINT64_C(10) * 1000000000)
 #define QE_DIRECT_WAIT_LAST_NS  (UINT64_C(300) * 1000000000)
+// The least time between two of them that the loss of a gateway asks for.
+#define QE_DIRECT_LOST_NS (UINT64_C(5) * 1000000000)
 // How long a path that lost its place still receives what is under way on it.
 #define QE_PATH_LINGER_NS (UINT64_C(2) * 1000000000)
 
@@ -88,6 +90,7 @@ struct qe_session {
     uint64_t direct_at_ns;
     size_t direct_left;
     unsigned direct_failures;
+    uint64_t direct_tried_ns; // the last time; 0: never
 };
 
 void qe_session_init(struct qe_session *s, const struct qe_node_id *self, const struct qe_node_id *peer);

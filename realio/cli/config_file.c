@@ -93,7 +93,8 @@ int qe_config_file_lock(const char *file, struct qe_fault *fault)
     if (make_folder(file, folder, fault) != 0) return -1;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX) == 0) return fd;
-    qe_fault_set(fault, QE_EXIT_FAILED, "cannot keep %s to this process: %s", folder, strerror(errno));
+    qe_fault_set(
+        fault, QE_EXIT_FAILED, "cannot change files in %s: %s; run this as its owner", folder, strerror(errno));
     if (fd >= 0) close(fd);
     return -1;
 }

@@ -73,6 +73,12 @@ static void capitalise(const char *word, char *out, size_t size)
     if (out[0] >= 'a' && out[0] <= 'z') out[0] = (char)(out[0] - 'a' + 'A');
 }
 
+static const char *exit_words(const char *state)
+{
+    if (strcmp(state, "unknown") == 0) return "there is no such peer";
+    return strcmp(state, "silent") == 0 ? "it advertises no default route" : state;
+}
+
 // "Exit Node: home (away: nothing goes beyond the overlay)"
 static void show_exit(const json_t *status, FILE *out)
 {
@@ -84,7 +90,7 @@ static void show_exit(const json_t *status, FILE *out)
     qe_plain_put(name ? name : "-", out);
     if (strcmp(state, "active") != 0) {
         fputs(" (", out);
-        qe_plain_put(state, out);
+        qe_plain_put(exit_words(state), out);
         fputs(json_is_true(json_object_get(node, "leak")) ? ": packets go without it)" : ": packets go nowhere)", out);
     }
     fputs("\n", out);

@@ -67,7 +67,7 @@ static void show_reached(const json_t *gateways, FILE *out)
     if (count)
         fputs("\n", out);
     else if (json_is_true(json_object_get(gateways, "behind_nat")))
-        fputs("This node is behind a NAT, and there is no gateway through which others could reach it\n", out);
+        fputs("No gateway: others reach this node, which is behind a NAT, only where they can do so directly\n", out);
 }
 
 int qe_show_gateways(const json_t *gateways, FILE *out)
@@ -112,6 +112,35 @@ static void relay_row(struct qe_table *table, const json_t *node)
     qe_table_cell(table, cell);
 }
 
+// "20 Mbit/s"; rates are told in the units of the configuration, as large as leave no rest.
+static const char *rate_cell(int64_t bps, char cell[CELL_SIZE])
+{
+    static const char *const units[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
+    size_t unit = 0;
+    for (; bps >= 1000 && bps % 1000 == 0 && unit < 3; unit++)
+        bps /= 1000;
+    snprintf(cell, CELL_SIZE, "%" PRId64 " %s", bps, units[unit]);
+    return cell;
+}
+
+// "Limits: 20 Mbit/s and 10.0 GB a day for each node, 100 Mbit/s for all"
+static void show_limits(const json_t *relay, FILE *out)
+{
+    int64_t rate = qe_plain_number(relay, "rate_bps"), volume = qe_plain_number(relay, "volume_bytes");
+    int64_t total = qe_plain_number(relay, "total_rate_bps");
+    char cell[CELL_SIZE];
+    if (rate <= 0 && volume <= 0 && total <= 0) {
+        fputs("Limits: none\n", out);
+        return;
+    }
+    fputs("Limits: ", out);
+    if (rate > 0) fputs(rate_cell(rate, cell), out);
+    if (volume > 0) fprintf(out, "%s%s a day", rate > 0 ? " and " : "", size_cell(volume, cell));
+    if (rate > 0 || volume > 0) fputs(" for each node", out);
+    if (total > 0) fprintf(out, "%s%s for all together", rate > 0 || volume > 0 ? ", " : "", rate_cell(total, cell));
+    fputs("\n", out);
+}
+
 int qe_show_relay(const json_t *relay, FILE *out)
 {
     static const char *const headings[] = {"Node", "Circuits", "Relayed", "Dropped", NULL};
@@ -129,6 +158,7 @@ int qe_show_relay(const json_t *relay, FILE *out)
     fputs(allow && strcmp(allow, "allowed") == 0 ? ", for members of its network and its peers\n"
                                                  : ", for members of its network\n",
         out);
+    show_limits(relay, out);
     qe_table_init(&table, headings);
     json_array_foreach(json_object_get(relay, "nodes"), i, node) relay_row(&table, node);
     int result = qe_table_print(&table, out);

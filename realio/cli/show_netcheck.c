@@ -3,6 +3,7 @@
 #include "cli/plain.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void line(FILE *out, const char *head, const char *text)
 {
@@ -98,8 +99,13 @@ int qe_show_netcheck(const json_t *netcheck, FILE *out)
         json_is_true(json_object_get(netcheck, "udp_blocked")) ? "blocked"
         : json_is_true(json_object_get(netcheck, "joined"))    ? "works"
                                                                : NULL);
-    show_list(out, "Seen at", json_object_get(netcheck, "seen_at"));
-    show_nat(json_object_get(netcheck, "nat"), out);
+    const json_t *seen = json_object_get(netcheck, "seen_at"), *nat = json_object_get(netcheck, "nat");
+    const char *mapping = qe_plain_text(nat, "mapping");
+    if (json_array_size(seen) == 0 && mapping && strcmp(mapping, "endpoint-independent") != 0)
+        line(out, "Seen at", "each destination sees another port");
+    else
+        show_list(out, "Seen at", seen);
+    show_nat(nat, out);
     json_array_foreach(json_object_get(netcheck, "interfaces"), i, one) show_interface(one, out);
     json_array_foreach(json_object_get(netcheck, "path_mtus"), i, one) show_mtu(one, out);
     line(out, "Connecting", qe_plain_text(json_object_get(netcheck, "connecting"), "text"));

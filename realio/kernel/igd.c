@@ -135,7 +135,11 @@ void qe_portmap_ask_igd(
 {
     char here[QE_ADDR_TEXT_SIZE], gateway[QE_ADDR_TEXT_SIZE], out[8];
     struct igd igd = {0};
-    if (!find(&igd, job->url, qe_ip_format(client, here), qe_ip_format(&outcome->gateway, gateway))) return;
+    size_t used = strlen(outcome->text);
+    if (!find(&igd, job->url, qe_ip_format(client, here), qe_ip_format(&outcome->gateway, gateway))) {
+        snprintf(outcome->text + used, sizeof outcome->text - used, "; UPnP: no answer");
+        return;
+    }
     if (job->wanted.lifetime_s > 0) {
         map(&igd, job, here, outcome);
     } else {

@@ -170,6 +170,25 @@ static void a_nat_that_says_it_lost_the_port_is_asked_again(void)
     end();
 }
 
+// One that grants ports for a second, or loses each as soon as it is granted, does not keep the node busy.
+static void a_nat_that_is_never_content_is_asked_seldom(void)
+{
+    begin("203.0.113.5:4242", 1);
+    start();
+    uint64_t asked = h->mapped;
+    run_for(100);
+    CU_ASSERT(h->mapped > asked && h->mapped - asked <= 21);
+    asked = h->mapped;
+    for (unsigned i = 0; i < 100; i++) {
+        struct qe_event lost = {.kind = QE_EVENT_RESULT,
+            .result = {.request = h->map.request, .code = QE_RESULT_UNAVAILABLE, .text = "the NAT began anew"}};
+        world_step(h, &lost);
+        run_for(1);
+    }
+    CU_ASSERT(h->mapped > asked && h->mapped - asked <= 21);
+    end();
+}
+
 static void another_network_means_another_port(void)
 {
     static const char *const home[] = {"10.0.0.1/24", NULL}, *const away[] = {"192.168.7.7/24", NULL},
@@ -307,6 +326,7 @@ static const struct unit_case cases[] = {
     {"a port for ever is looked after all the same", a_long_life_is_looked_after_all_the_same},
     {"a port that is refused later is taken back", a_port_that_is_refused_later_is_taken_back},
     {"a NAT that lost the port is asked again", a_nat_that_says_it_lost_the_port_is_asked_again},
+    {"a NAT that is never content is asked seldom", a_nat_that_is_never_content_is_asked_seldom},
     {"another network means another port", another_network_means_another_port},
     {"each interface has its own port", each_interface_has_its_own},
     {"more interfaces than there is room for do without", more_interfaces_than_there_is_room_for_do_without},

@@ -201,6 +201,7 @@ static void a_direct_path_takes_over_and_loses_nothing(void)
     }
     CU_ASSERT_EQUAL(passed, sent);
     CU_ASSERT_TRUE(both_direct(&world));
+    CU_ASSERT_PTR_NOT_NULL(strstr(a->log, " is connected directly from now on\n"));
     run_for(3 * QE_NS_PER_S);
     // The circuit is not needed any more.
     CU_ASSERT_EQUAL(cplane_relay_count(qe_node_cplane(g->node), NULL), 0);

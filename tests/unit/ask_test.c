@@ -224,7 +224,7 @@ static void what_the_daemon_says_is_shown_or_passed_on(void)
     check(qe_cli_ask, "routes", 0, "Destination | Next Hop | Interface\n", "");
     check(qe_cli_ask, "gateways", 0,
         "Gateway | State | RTT (ms) | Why | Peers\n"
-        "This node is behind a NAT, and there is no gateway through which others could reach it\n",
+        "No gateway: others reach this node, which is behind a NAT, only where they can do so directly\n",
         "");
     check(qe_cli_ask, "relay", 0, "This node does not relay for others\n", "");
     check(qe_cli_ask, "netcheck", 0, NETCHECK_TEXT, "");

@@ -157,6 +157,26 @@ static void questions_wait_for_the_other_side(void)
     CU_ASSERT_EQUAL(qe_attempt_deadline(&a), 3000 * MS);
 }
 
+// Whoever has an IPv6 /64 has more addresses in it than there are nodes.
+static void one_household_vouches_once(void)
+{
+    static const char *const texts[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::1", "2001:db8:0:1::1"};
+    struct qe_candidate c = {.vouchers = 0};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct qe_ip ip;
+        CU_ASSERT_TRUE_FATAL(qe_ip_parse(texts[i], &ip));
+        qe_attempt_on_vouched(&c, &ip);
+        CU_ASSERT_EQUAL(c.vouchers, i < 3 ? 1 : 2);
+    }
+    const struct qe_ip one = qe_ip4(192, 0, 2, 1), other = qe_ip4(192, 0, 2, 2);
+    c.vouchers = 0;
+    qe_attempt_on_vouched(&c, &one);
+    qe_attempt_on_vouched(&c, &one);
+    CU_ASSERT_EQUAL(c.vouchers, 1);
+    qe_attempt_on_vouched(&c, &other);
+    CU_ASSERT_EQUAL(c.vouchers, 2);
+}
+
 static const struct unit_case cases[] = {
     {"each address is asked three times", each_address_is_asked_three_times},
     {"where the peer is seen is asked at once", where_the_peer_is_seen_is_asked_at_once},
@@ -165,5 +185,6 @@ static const struct unit_case cases[] = {
     {"there is room for who is met", there_is_room_for_who_is_met},
     {"two that start apart meet", two_that_start_apart_meet},
     {"questions wait for the other side", questions_wait_for_the_other_side},
+    {"one household vouches once", one_household_vouches_once},
 };
 UNIT_MAIN("attempt", cases)

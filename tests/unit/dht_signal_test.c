@@ -354,6 +354,36 @@ static void strangers_are_not_heard_and_cannot_register_for_others(void)
     end();
 }
 
+// A holder that makes signals up costs no more than one that asks.
+static void a_holder_is_heard_so_often(void)
+{
+    begin();
+    struct dht_net_node *b = &net->nodes[7];
+    struct qe_dht_registration list[1];
+    const uint8_t token[8] = {0};
+    uint8_t bytes[QE_DHT_DATAGRAM_MAX];
+    register_node(b);
+    CU_ASSERT_EQUAL_FATAL(qe_dht_registrations(b->dht, list, 1), 1);
+    const struct qe_krpc message = {.type = QE_KRPC_QUERY,
+        .method = QE_KRPC_SIGNAL,
+        .transaction = qe_span("xxxx", 4),
+        .version = qe_span(QE_KRPC_VERSION, 4),
+        .has_id = true,
+        .id = list[0].holder.id,
+        .has_target = true,
+        .target = b->id,
+        .has_peer = true,
+        .peer = list[0].holder.addr,
+        .token = qe_span(token, sizeof token),
+        .payload = qe_span("boo", 3)};
+    size_t size = qe_krpc_write(&message, bytes, sizeof bytes);
+    for (unsigned i = 0; i < 1000; i++)
+        qe_dht_receive(b->dht, 0, &list[0].holder.addr, qe_span(bytes, size), net->now_ns);
+    CU_ASSERT_TRUE(heard[7].count[QE_DHT_SIGNAL_RECEIVED] >= QE_DHT_LIMIT_QUERIES_MAX / 2);
+    CU_ASSERT_TRUE(heard[7].count[QE_DHT_SIGNAL_RECEIVED] <= QE_DHT_LIMIT_QUERIES_MAX);
+    end();
+}
+
 static void probes_go_to_who_asked_and_seldom_to_others(void)
 {
     begin();
@@ -440,6 +470,7 @@ static const struct unit_case cases[] = {
     {"lost holders are replaced, and loss is survived", lost_holders_are_replaced_and_loss_is_survived},
     {"nobody is flooded", nobody_is_flooded},
     {"strangers are not heard and cannot register for others", strangers_are_not_heard_and_cannot_register_for_others},
+    {"a holder is heard so often", a_holder_is_heard_so_often},
     {"probes go to who asked, and seldom to others", probes_go_to_who_asked_and_seldom_to_others},
     {"one address has so many registrations", one_address_has_so_many_registrations},
 };

@@ -218,6 +218,20 @@ static void a_gateway_that_refused_is_asked_again_later_and_another_at_once(void
     CU_ASSERT_EQUAL(r.count, QE_REFUSALS_MAX);
 }
 
+// However many gateways there are: when the last one has refused, the first one is still not to be asked.
+static void all_that_refuse_are_left_alone(void)
+{
+    struct qe_refusals r = {.count = 0};
+    for (unsigned i = 0; i < QE_GATEWAYS_MAX; i++) {
+        struct qe_node_id id = id_of(10 + i);
+        qe_refusals_note(&r, &id, 0, S + i);
+    }
+    for (unsigned i = 0; i < QE_GATEWAYS_MAX; i++) {
+        struct qe_node_id id = id_of(10 + i);
+        CU_ASSERT(!qe_refusals_allow(&r, &id, S + QE_GATEWAYS_MAX));
+    }
+}
+
 static const struct unit_case cases[] = {
     {"the user's come first, then the peer's, then the network's",
         the_users_come_first_then_the_peers_then_the_networks},
@@ -228,5 +242,6 @@ static const struct unit_case cases[] = {
     {"the order is that of a naive model", the_order_is_that_of_a_naive_model},
     {"a gateway that refused is asked again later, and another at once",
         a_gateway_that_refused_is_asked_again_later_and_another_at_once},
+    {"all that refuse are left alone", all_that_refuse_are_left_alone},
 };
 UNIT_MAIN("gateway choice", cases)

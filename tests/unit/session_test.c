@@ -476,6 +476,32 @@ static void a_gateway_that_fails_does_not_slow_down_direct_attempts(void)
     CU_ASSERT_EQUAL(s.failures, 0);
 }
 
+static void when_the_gateway_is_lost_direct_is_tried_at_once(void)
+{
+    begin(true);
+    know(1, true);
+    open_relayed(1, 5, false, 0);
+    open_relayed(2, 6, false, 10 * MS);
+    open_relayed(3, 7, false, 20 * MS);
+    qe_session_on_silent(&s, 2, 1000 * MS);
+    CU_ASSERT_FALSE(due(1000 * MS, 1)); // it carried nothing
+    qe_session_on_heard(&s, 2, 1010 * MS);
+    qe_session_on_silent(&s, 1, 2000 * MS);
+    CU_ASSERT_EQUAL(s.active, 2);
+    CU_ASSERT_TRUE(due(2000 * MS, 1));
+    dial(10, 2000 * MS);
+    closed(10, QE_CONN_END_HANDSHAKE, 0, 3000 * MS);
+    // Not as often as gateways may be lost.
+    closed(2, QE_CONN_END_REMOTE, 0, 4000 * MS);
+    CU_ASSERT_EQUAL(s.active, 3);
+    CU_ASSERT_FALSE(due(4000 * MS, 1));
+    CU_ASSERT_TRUE(qe_session_deadline(&s) <= 4000 * MS + QE_DIRECT_WAIT_FIRST_NS);
+    open_relayed(4, 8, false, 5000 * MS);
+    qe_session_on_quiet(&s, 3, true, 2000 * MS + QE_DIRECT_LOST_NS);
+    CU_ASSERT_EQUAL(s.active, 4);
+    CU_ASSERT_TRUE(due(2000 * MS + QE_DIRECT_LOST_NS, 1));
+}
+
 static const struct unit_case cases[] = {
     {"without an address it waits", without_an_address_it_waits},
     {"waits double up to ten seconds", waits_double_up_to_ten_seconds},
@@ -503,6 +529,7 @@ static const struct unit_case cases[] = {
     {"while it is relayed a peer is still dialled now and then",
         while_it_is_relayed_a_peer_is_still_dialled_now_and_then},
     {"a direct path that fails may come back", a_direct_path_that_fails_is_looked_for_at_once_and_may_come_back},
+    {"when the gateway is lost direct is tried at once", when_the_gateway_is_lost_direct_is_tried_at_once},
     {"where it is proven to be it is dialled before all else", where_it_is_proven_to_be_it_is_dialled_before_all_else},
     {"nobody is dialled at the address of a circuit", nobody_is_dialled_at_the_address_of_a_circuit},
     {"a gateway that fails does not slow down direct attempts",

@@ -46,6 +46,9 @@ static void status_names_what_is_not_as_it_should_be(void)
         "Exit Node: home (away: packets go nowhere)\nState: starting\n"
         "Warning: [multipath] does nothing yet\nWarning: the disk is full\n"
         "Notification (61s ago): no ?gateway\nNotification (2h ago): b\n");
+    check(qe_show_status, "{\"exit\":{\"state\":\"silent\",\"node_id\":\"qeb\",\"leak\":true}}",
+        "Node ID: -\nTUN Interface: -\nConnected Peers: 0\nActive Paths: 0\n"
+        "Exit Node: qeb (it advertises no default route: packets go without it)\n");
 }
 
 static void status_tells_of_the_network_and_what_is_claimed_there(void)
@@ -198,19 +201,29 @@ static void gateways_tell_why_they_are_known_and_who_is_reached_through_them(voi
         "?d      | -                             | -        | -                 | 0\n"
         "Others reach this node through cloud and ?d\n");
     check(qe_show_gateways, "{}", "Gateway | State | RTT (ms) | Why | Peers\n");
+    check(qe_show_gateways, "{\"behind_nat\":true}",
+        "Gateway | State | RTT (ms) | Why | Peers\n"
+        "No gateway: others reach this node, which is behind a NAT, only where they can do so directly\n");
 }
 
 static void relaying_tells_for_whom(void)
 {
     check(qe_show_relay, "{\"relays\":false}", "This node does not relay for others\n");
     check(qe_show_relay,
-        "{\"relays\":true,\"role\":\"gateway\",\"allow\":\"allowed\",\"nodes\":[{\"node_id\":\"qea\",\"circuits\":2,"
+        "{\"relays\":true,\"role\":\"gateway\",\"allow\":\"allowed\",\"rate_bps\":20000000,"
+        "\"volume_bytes\":10000000000,\"total_rate_bps\":1500000,\"nodes\":[{\"node_id\":\"qea\",\"circuits\":2,"
         "\"relayed_bytes\":3210000,\"dropped_packets\":7}]}",
         "This node is a gateway, for members of its network and its peers\n"
+        "Limits: 20 Mbit/s and 10.0 GB a day for each node, 1500 kbit/s for all together\n"
         "Node | Circuits | Relayed | Dropped\n"
         "qea  | 2        | 3.2 MB  | 7\n");
     check(qe_show_relay, "{\"relays\":true,\"role\":\"emergency\",\"allow\":\"members\"}",
         "This node relays where there is no gateway, for members of its network\n"
+        "Limits: none\n"
+        "Node | Circuits | Relayed | Dropped\n");
+    check(qe_show_relay, "{\"relays\":true,\"role\":\"gateway\",\"total_rate_bps\":100}",
+        "This node is a gateway, for members of its network\n"
+        "Limits: 100 bit/s for all together\n"
         "Node | Circuits | Relayed | Dropped\n");
 }
 
