@@ -39,6 +39,7 @@ struct qe_candidate {
     struct qe_ip voucher; // the first of them
     bool proven;          // an echo came from there
     uint32_t socket;      // where that came in; 0: nothing was heard
+    uint64_t answered_ns; // when it was last answered, while not proven; 0: never
     uint64_t from_ns;     // when it became known
     uint64_t at_ns;       // when to ask next; QE_TIME_NEVER: not again
 };

@@ -56,6 +56,7 @@ static size_t compose(struct qe_cplane *c, const struct traversal_attempt *a, bo
 bool calling_call(struct qe_cplane *c, struct traversal_attempt *a)
 {
     uint8_t bytes[QE_CALL_SIZE_MAX];
+    a->said_ports = calling_ports(c);
     size_t size = compose(c, a, false, bytes);
     if (size == 0) return false;
     unsigned sent = qe_dht_signal_send(c->discovery->dht, &a->attempt.peer, qe_span(bytes, size), c->now_ns);
@@ -83,6 +84,8 @@ static void hear(struct qe_cplane *c, struct traversal_attempt *a, const struct 
     for (size_t i = 0; i < call->count; i++)
         qe_attempt_add(&a->attempt, &call->list[i].addr, call->list[i].kind, c->now_ns);
     a->answered = true;
+    // It may know by now what it did not know before.
+    if (call->ports != a->ports) a->looked = false;
     a->ports = call->ports;
     qe_attempt_allow(&a->attempt, QE_ATTEMPT_ASKS, c->now_ns);
     traversal_wake(c, c->now_ns);
@@ -118,10 +121,21 @@ static bool is_repeated(struct qe_cplane *c, struct cplane_peer *peer, const str
     return false;
 }
 
+// A member that this node had not heard of: what it signed and sealed says so as its record does.
+static struct cplane_peer *meet(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_call *call)
+{
+    struct cplane_peer *peer = cplane_peer_add(c, id, NULL, CPLANE_WHY_MEMBER);
+    struct cplane_crossing *x = peer ? traversal_crossing(c, peer) : NULL;
+    if (x) x->called_ms = call->time_ms;
+    if (peer) qe_session_limit(&peer->session, c->peer_count > DISCOVERY_EAGER_MAX);
+    return peer;
+}
+
 static struct traversal_attempt *begin(struct qe_cplane *c, const struct qe_node_id *id, const struct qe_call *call)
 {
     struct cplane_peer *peer = cplane_peer_find(c, id);
     if (!may_call(c, peer, call) || is_repeated(c, peer, call)) return NULL;
+    if (!peer && call->sealed && discovery_in_network(c)) peer = meet(c, id, call);
     // One is enough: the newest.
     traversal_end_called(c, id);
     struct traversal_attempt *a = traversal_begin(c, id, call->attempt, false);

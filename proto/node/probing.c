@@ -9,6 +9,8 @@
 // Answers to questions of attempts that nobody told of: as many at once, and one more each interval.
 #define STRANGERS_BURST       128
 #define STRANGERS_INTERVAL_NS (10 * QE_NS_PER_MS)
+// Between two answers to an address that has proven nothing.
+#define ANSWERED_NS (200 * QE_NS_PER_MS)
 
 static uint64_t number(const struct qe_cplane *c, uint64_t attempt, const struct qe_addr *addr, uint32_t socket)
 {
@@ -94,6 +96,15 @@ static bool may_answer_stranger(struct cplane_traversal *t, uint64_t now_ns)
     return true;
 }
 
+// An answer asks in its turn. Another one so soon after would tell nothing new, and spend what the address may be sent.
+static bool is_answered(struct qe_cplane *c, struct qe_candidate *candidate)
+{
+    if (!candidate || candidate->proven) return false;
+    if (candidate->answered_ns != 0 && c->now_ns - candidate->answered_ns < ANSWERED_NS) return true;
+    candidate->answered_ns = c->now_ns;
+    return false;
+}
+
 static void answer(struct qe_cplane *c, struct traversal_attempt *a, struct qe_candidate *candidate,
     const struct qe_datagrams *in, const struct qe_probe *asked)
 {
@@ -101,6 +112,7 @@ static void answer(struct qe_cplane *c, struct traversal_attempt *a, struct qe_c
     bool free_of_budget = proven || (a && a->search.begun && a->search.answers++ < TRAVERSAL_SEARCH_ANSWERS);
     struct qe_probe probe = {.attempt = asked->attempt, .echo = asked->ask, .seen = in->remote};
     const struct traversal_out where = {.socket = in->socket, .local = in->local, .remote = in->remote};
+    if (!free_of_budget && asked->echo == 0 && is_answered(c, candidate)) return;
     if ((!a && !may_answer_stranger(c->traversal, c->now_ns)) ||
         (!free_of_budget && !qe_budget_answer(c->traversal->budget, &in->remote, c->now_ns))) {
         qe_count(&c->counters, QE_COUNT_DROP_PROBE_LIMIT);
@@ -140,8 +152,10 @@ void qe_cplane_probe(struct qe_cplane *c, const struct qe_datagrams *in, uint64_
         return;
     }
     struct qe_candidate *candidate = a ? qe_attempt_add(&a->attempt, &in->remote, QE_CANDIDATE_MET, c->now_ns) : NULL;
-    // Who knows of the attempt has heard of it from a signal; and two nodes see the peer where this came from.
-    if (a && a->attempt.caller && candidate && candidate->vouchers > 1 && probe.ask != 0) echoes = true;
+    // Who knows of the attempt has heard of it from a signal; and two nodes see the peer where this came from. It has
+    // sent to where this node's packets come from, unless they come from another port for each destination.
+    bool vouched = a && a->attempt.caller && candidate && candidate->vouchers > 1 && probe.ask != 0;
+    if (vouched && calling_ports(c) == QE_CALL_PORTS_SAME) echoes = true;
     if (echoes) qe_budget_on_proven(c->traversal->budget, &in->remote);
     if (candidate) candidate->socket = in->socket;
     bool fresh = echoes && candidate && !candidate->proven;

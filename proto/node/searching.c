@@ -155,6 +155,8 @@ void searching_work(struct qe_cplane *c, struct traversal_attempt *a, struct cpl
             return;
         }
         a->looked = true;
+        // Both sides have to know which of them is the hard one.
+        if (a->attempt.caller && a->said_ports != calling_ports(c)) calling_call(c, a);
         begin(c, a, peer);
     }
     if (!a->search.begun || a->attempt.proven) return;

@@ -54,9 +54,10 @@ struct traversal_attempt {
     bool call_waits;     // a lookup of who can pass it on
     bool looked;         // whether to search
     struct traversal_search search;
-    enum qe_call_ports ports; // how the other side's NAT chooses them
-    bool answered;            // the other side has said something
-    uint8_t answers;          // that were sent
+    enum qe_call_ports ports;      // how the other side's NAT chooses them
+    enum qe_call_ports said_ports; // what the last call said of this one's
+    bool answered;                 // the other side has said something
+    uint8_t answers;               // that were sent
 };
 
 struct traversal_out {
