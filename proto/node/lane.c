@@ -7,6 +7,8 @@
 #define HANDSHAKES_MAX 256
 // long enough for one over 800 ms each way in which a flight is lost twice.
 #define HANDSHAKE_TIMEOUT_NS (12 * QE_NS_PER_S)
+// The same where nothing has shown that anybody is there.
+#define DOUBTFUL_TIMEOUT_NS (4 * QE_NS_PER_S)
 // A connection of which nothing is heard dies after this; the keep-alive keeps an idle one from it, and NATs open.
 #define IDLE_TIMEOUT_NS (30 * QE_NS_PER_S)
 #define KEEP_ALIVE_NS   (5 * QE_NS_PER_S)
@@ -402,6 +404,7 @@ static bool dial(struct qe_lane *lane, struct qe_mail *mail)
         .socket = mail->dial.socket,
         .local = mail->dial.local,
         .remote = mail->dial.remote,
+        .handshake_timeout_ns = mail->dial.doubtful ? DOUBTFUL_TIMEOUT_NS : 0,
         .ticket = {mail->bytes, mail->dial.ticket_size},
         .early = {mail->bytes + mail->dial.ticket_size, mail->size - mail->dial.ticket_size}};
     if (path && qe_quic_dial(lane->quic, &options, &path->conn, lane->now_ns, lane->wall_ms) == 0) {

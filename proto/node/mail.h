@@ -91,6 +91,7 @@ struct qe_mail {
             size_t ticket_size; // of bytes; the rest is early data
             struct qe_key key;  // where pinned
             bool pinned;
+            bool doubtful; // it may well be that nobody is there
         } dial;
         struct qe_conn_close close;
         struct {

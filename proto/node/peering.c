@@ -116,6 +116,7 @@ static uint64_t dial_from(struct qe_cplane *c, struct cplane_peer *peer, const s
     mail->dial.local = *local;
     mail->dial.remote = *target;
     mail->dial.pinned = peer->pinned;
+    mail->dial.doubtful = peer->session.first_is_configured && qe_addr_equal(target, &peer->session.candidates[0]);
     mail->dial.key = peer->key;
     mail->dial.ticket_size = peer->ticket_size;
     if (peer->ticket_size) memcpy(mail->bytes, peer->ticket, peer->ticket_size);

@@ -76,6 +76,7 @@ static int start(struct qe_conn *conn, const struct qe_quic_dial *dial)
     quic->host->random(quic->host->user, QE_RANDOM_CONNECTION_ID, dcid.data, dcid.datalen);
     if (qe_conn_new_cid(conn, &scid) != 0) return -1;
     qe_conn_settings(conn, &settings, &params, dial->remote.ip.family);
+    if (dial->handshake_timeout_ns) settings.handshake_timeout = dial->handshake_timeout_ns;
     binding_path(0, &path, &local, &remote, &dial->remote);
     const ngtcp2_callbacks callbacks = qe_conn_callbacks(quic);
     if (ngtcp2_conn_client_new(&conn->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,

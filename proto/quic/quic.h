@@ -156,8 +156,9 @@ struct qe_quic_dial {
     uint32_t interface;
     struct qe_addr local; // port that of the socket; the IP may be unspecified
     struct qe_addr remote;
-    struct qe_span ticket; // from the owner's `ticket`, or empty
-    struct qe_span early;  // control-stream bytes to send at once, as 0-RTT where the ticket allows it
+    struct qe_span ticket;         // from the owner's `ticket`, or empty
+    uint64_t handshake_timeout_ns; // 0: that of the options
+    struct qe_span early;          // control-stream bytes to send at once, as 0-RTT where the ticket allows it
 };
 
 // Starts a connection; its first packet comes out of qe_quic_next. 0; -1 at a limit or without memory.
