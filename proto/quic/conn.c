@@ -67,9 +67,9 @@ void qe_conn_settings(struct qe_conn *conn, ngtcp2_settings *settings, ngtcp2_tr
     ngtcp2_settings_default(settings);
     settings->initial_ts = quic->now_ns;
     settings->initial_rtt = INITIAL_RTT_NS;
-    // Inside another connection delay comes and goes with that one's window. Cubic takes it for a full path and leaves
-    // its slow start far too early (RFC 9406); BBR goes by what arrives.
-    settings->cc_algo = conn->inside ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
+    // Also inside another connection, where BBR would be faster alone but leaves the others their smallest share
+    // (docs/decisions/0028-circuits.md).
+    settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->rand_ctx.native_handle = quic;
     if (quic->host->qlog || quic->carried) settings->qlog_write = qe_conn_on_qlog;
     settings->handshake_timeout = options->handshake_timeout_ns ? options->handshake_timeout_ns : UINT64_MAX;
